@@ -1,0 +1,13 @@
+//! What every end-to-end scenario stands on: a real cluster, a namespace of its own, load, the
+//! API server's audit log, and a bundle of evidence when something fails.
+
+#![allow(clippy::print_stdout, reason = "figures belong to a scenario's output")]
+
+pub mod audit;
+pub mod bundle;
+pub mod cluster;
+pub mod load;
+pub mod scenario;
+pub mod wait;
+
+pub use scenario::{Scenario, scenario};

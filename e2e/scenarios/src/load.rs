@@ -1,0 +1,192 @@
+//! Calls at a constant rate from a pod in the cluster.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api,
+    api::{LogParams, PostParams},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Scenario,
+    wait::{Seen, until},
+};
+
+/// Calls begun each second. Above the 50 that a scenario has to stand.
+const RATE: u32 = 60;
+/// Floor of answered calls each second, over the whole run.
+const LEAST_RATE: f64 = 50.0;
+
+/// Running load.
+pub struct Load {
+    pods: Api<Pod>,
+    name: String,
+}
+
+/// What the load has seen so far.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Report {
+    /// Seconds since the first call.
+    pub elapsed_s: f64,
+    /// Calls answered OK.
+    pub ok: u64,
+    /// Failed calls by status code.
+    pub failed: BTreeMap<String, u64>,
+    /// First few error messages.
+    #[serde(default)]
+    pub errors: Vec<String>,
+}
+
+impl Load {
+    /// Starts calling `target` from a pod on `node` and waits until calls are answered.
+    ///
+    /// # Errors
+    /// If the pod does not start or no call succeeds within a minute.
+    pub async fn start(
+        scenario: &Scenario,
+        node: &str,
+        target: &str,
+        balancing: &str,
+    ) -> Result<Self> {
+        let arguments = [
+            "load",
+            "--target",
+            target,
+            "--rate",
+            &RATE.to_string(),
+            "--connections",
+            "4",
+            "--balancing",
+            balancing,
+        ];
+        let pods: Api<Pod> = Api::namespaced(scenario.client(), &scenario.namespace);
+        let pod = client_pod(
+            "load",
+            &scenario.cluster.client_image,
+            Some(node),
+            &arguments,
+        )?;
+        pods.create(&PostParams::default(), &pod)
+            .await
+            .context("create the load pod")?;
+        let load = Self {
+            pods,
+            name: "load".to_owned(),
+        };
+        until("calls are answered", Duration::from_secs(60), || async {
+            Ok(match load.latest().await? {
+                Some(report) => Seen::when(report.ok > 0, (), &report),
+                None => Seen::NotYet("no report yet".to_owned()),
+            })
+        })
+        .await?;
+        Ok(load)
+    }
+
+    /// Waits until the load has been running for `seconds` more, so that what a change breaks has
+    /// time to show, and answers the report.
+    ///
+    /// # Errors
+    /// If the load stops reporting.
+    pub async fn after(&self, seconds: f64) -> Result<Report> {
+        let start = self.latest().await?.context("the load reports")?.elapsed_s;
+        until("the load goes on", Duration::from_secs(60), || async {
+            let report = self.latest().await?.context("the load reports")?;
+            Ok(Seen::when(
+                report.elapsed_s >= start + seconds,
+                report.clone(),
+                &report,
+            ))
+        })
+        .await
+    }
+
+    async fn latest(&self) -> Result<Option<Report>> {
+        let params = LogParams {
+            tail_lines: Some(1),
+            ..LogParams::default()
+        };
+        match self.pods.logs(&self.name, &params).await {
+            Ok(text) => match text.lines().last() {
+                Some(line) => Ok(Some(
+                    serde_json::from_str(line).with_context(|| format!("load report {line}"))?,
+                )),
+                None => Ok(None),
+            },
+            // Not started yet: the kubelet has no log to give.
+            Err(kube::Error::Api(status)) if status.code == 400 => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Report {
+    /// Checks that every call succeeded, at the rate that a scenario promises.
+    ///
+    /// # Errors
+    /// Names the failures.
+    pub fn assert_no_call_failed(&self) -> Result<()> {
+        ensure!(
+            self.failed.is_empty(),
+            "calls failed: {:?} {:?}; {} were answered",
+            self.failed,
+            self.errors,
+            self.ok
+        );
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a count of calls in one scenario"
+        )]
+        let rate = self.ok as f64 / self.elapsed_s;
+        ensure!(
+            rate >= LEAST_RATE,
+            "only {rate:.1} calls/s were answered; the load must reach {LEAST_RATE}"
+        );
+        println!(
+            "{} calls in {:.0} s ({rate:.1}/s), none failed",
+            self.ok, self.elapsed_s
+        );
+        Ok(())
+    }
+}
+
+/// A pod that runs the client once, under Pod Security `restricted`.
+///
+/// # Errors
+/// Never in practice; the manifest is fixed.
+pub fn client_pod(name: &str, image: &str, node: Option<&str>, arguments: &[&str]) -> Result<Pod> {
+    Ok(serde_json::from_value(json!({
+        "metadata": {"name": name},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "terminationGracePeriodSeconds": 10,
+            "affinity": node.map(|node| json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [
+                    {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]},
+                ]}],
+            }}})),
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [{
+                "name": "client",
+                "image": image,
+                "args": arguments,
+                "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}},
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": {"drop": ["ALL"]},
+                    "readOnlyRootFilesystem": true,
+                },
+            }],
+        },
+    }))?)
+}

@@ -1,0 +1,176 @@
+//! The frame of a scenario: a namespace of its own, and evidence when it fails.
+
+use std::{
+    panic::AssertUnwindSafe,
+    path::Path,
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::{Context, Result};
+use futures::FutureExt;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use operator_api::UserService;
+use serde_json::{Value, json};
+
+use crate::{
+    bundle,
+    cluster::Cluster,
+    wait::{Seen, until},
+};
+
+/// Bound for a resource to become ready: image loading and start-up on a busy two-core machine.
+const READY: Duration = Duration::from_secs(120);
+
+/// A scenario's own part of the cluster.
+pub struct Scenario {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The scenario's namespace, under Pod Security `restricted`.
+    pub namespace: String,
+}
+
+/// Runs `body` in a namespace of its own. When it fails, a bundle of evidence is left under
+/// `folder` and its place is printed; the namespace goes either way.
+///
+/// # Panics
+/// When the scenario fails, as a test has to.
+#[allow(clippy::panic, reason = "a failed test panics")]
+pub async fn scenario(name: &str, folder: &str, body: impl AsyncFnOnce(&Scenario) -> Result<()>) {
+    let start = Instant::now();
+    let scenario = match Scenario::begin(name).await {
+        Ok(scenario) => scenario,
+        Err(error) => panic!("{name}: cannot begin: {error:?}"),
+    };
+    let outcome = AssertUnwindSafe(body(&scenario)).catch_unwind().await;
+    let failure = match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("{error:?}")),
+        Err(panic) => Some(
+            panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_else(|| "panicked".to_owned()),
+        ),
+    };
+    let folder = Path::new(folder).join("bundles").join(&scenario.namespace);
+    let evidence = match &failure {
+        Some(_) => bundle::collect(&scenario.client(), &scenario.namespace, &folder).await,
+        None => Ok(()),
+    };
+    let ended = scenario.end().await;
+    if let Some(failure) = failure {
+        let evidence = match evidence {
+            Ok(()) => format!("resources, events and logs: {}", folder.display()),
+            Err(error) => format!("no bundle could be collected: {error:?}"),
+        };
+        panic!("{name}: {failure}\n{evidence}");
+    }
+    if let Err(error) = ended {
+        panic!("{name}: cannot clean up: {error:?}");
+    }
+    println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
+}
+
+impl Scenario {
+    async fn begin(name: &str) -> Result<Self> {
+        let cluster = Cluster::connect().await?;
+        let moment = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)?
+            .as_millis()
+            % 100_000_000;
+        let namespace = format!("e2e-{name}-{moment}");
+        let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+        let object = serde_json::from_value(json!({
+            "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        }))?;
+        namespaces
+            .create(&PostParams::default(), &object)
+            .await
+            .context("create the namespace")?;
+        Ok(Self { cluster, namespace })
+    }
+
+    async fn end(&self) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(self.client());
+        namespaces
+            .delete(&self.namespace, &DeleteParams::background())
+            .await?;
+        Ok(())
+    }
+
+    /// A client with the rights of a cluster administrator.
+    pub fn client(&self) -> Client {
+        self.cluster.client.clone()
+    }
+
+    /// The namespace's resources.
+    pub fn resources(&self) -> Api<UserService> {
+        Api::namespaced(self.client(), &self.namespace)
+    }
+
+    /// Applies a `UserService` named `users` as `kubectl apply --server-side` would.
+    ///
+    /// # Errors
+    /// If the API server refuses it.
+    pub async fn apply(&self, spec: Value) -> Result<UserService> {
+        let manifest = json!({
+            "apiVersion": "usersvc.dev/v1alpha1",
+            "kind": "UserService",
+            "metadata": {"name": "users"},
+            "spec": spec,
+        });
+        let params = PatchParams::apply("scenario").force().validation_strict();
+        Ok(self
+            .resources()
+            .patch("users", &params, &Patch::Apply(manifest))
+            .await?)
+    }
+
+    /// Waits until `users` is ready in the generation that is in force now.
+    ///
+    /// # Errors
+    /// If it is not within the bound; the error shows its status.
+    pub async fn ready(&self) -> Result<UserService> {
+        until("users is Ready", READY, || async {
+            let resource = self.resources().get("users").await?;
+            let generation = resource.metadata.generation;
+            let ready = resource.status.as_ref().is_some_and(|status| {
+                status.observed_generation == generation
+                    && status.conditions.iter().any(|condition| {
+                        condition.type_ == "Ready"
+                            && condition.status == "True"
+                            && condition.observed_generation == generation
+                    })
+            });
+            Ok(Seen::when(ready, resource.clone(), &resource.status))
+        })
+        .await
+    }
+
+    /// Applies `spec` and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Scenario::apply`] and [`Scenario::ready`].
+    pub async fn ready_with(&self, spec: Value) -> Result<UserService> {
+        self.apply(spec).await?;
+        self.ready().await
+    }
+
+    /// The service's pods that are not being deleted, sorted by name.
+    ///
+    /// # Errors
+    /// If pods cannot be listed.
+    pub async fn pods(&self) -> Result<Vec<Pod>> {
+        let pods: Api<Pod> = Api::namespaced(self.client(), &self.namespace);
+        let params = ListParams::default().labels("app.kubernetes.io/instance=users");
+        let mut items = pods.list(&params).await?.items;
+        items.retain(|pod| pod.metadata.deletion_timestamp.is_none());
+        items.sort_by_key(ResourceExt::name_any);
+        Ok(items)
+    }
+}

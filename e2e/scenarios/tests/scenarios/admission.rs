@@ -1,0 +1,196 @@
+//! What the API server refuses. The operator's own check must agree with it.
+
+use anyhow::{Result, bail, ensure};
+use kube::api::{Patch, PatchParams};
+use operator_api::UserService;
+use operator_core::{Release, validate};
+use serde_json::{Value, json};
+
+use crate::scenario;
+
+/// Name, spec, and what the refusal must name.
+fn refused() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
+        ("users", json!({"replicas": -1}), "spec.replicas"),
+        ("users", json!({"replicas": 101}), "spec.replicas"),
+        ("users", json!({"replicas": "two"}), "spec.replicas"),
+        (
+            "users",
+            json!({"server": {"requestTimeout": "2h"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            "users",
+            json!({"server": {"requestTimeout": "99ms"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            "users",
+            json!({"server": {"requestTimeout": "5 seconds"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            "users",
+            json!({"server": {"drainTimeout": "0s"}}),
+            "spec.server.drainTimeout",
+        ),
+        (
+            "users",
+            json!({"server": {"maxConcurrentStreams": 0}}),
+            "spec.server.maxConcurrentStreams",
+        ),
+        (
+            "users",
+            json!({"telemetry": {"logLevel": "loud"}}),
+            "spec.telemetry.logLevel",
+        ),
+        ("users", json!({"storage": {}}), "spec.storage"),
+        ("users", json!({"storage": null}), "spec.storage"),
+        ("users", json!({"events": {}}), "spec.events"),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"cpu": "3"}}}}),
+            "spec.pod.resources.requests.cpu",
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"memory": "129Mi"}}}}),
+            "spec.pod.resources.requests.memory",
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"limits": {"memory": "lots"}}}}),
+            "spec.pod.resources.limits.memory",
+        ),
+        ("users", json!({"version": "not a tag"}), "spec.version"),
+        ("users", json!({"image": "UPPER:1"}), "spec.image"),
+        ("users", json!({"replica": 3}), "spec.replica"),
+        ("has.dots", json!({}), "metadata.name"),
+        ("1st", json!({}), "metadata.name"),
+        (
+            "a-name-of-forty-one-characters-xxxxxxxxxxx",
+            json!({}),
+            "metadata.name",
+        ),
+    ]
+}
+
+/// Specs at the edge of what is allowed.
+fn accepted() -> Vec<(&'static str, Value)> {
+    vec![
+        ("users", json!({})),
+        ("users", json!({"replicas": 0})),
+        ("users", json!({"replicas": 100})),
+        (
+            "users",
+            json!({"server": {"requestTimeout": "100ms", "drainTimeout": "10m"}}),
+        ),
+        (
+            "users",
+            json!({"server": {"requestTimeout": "0.1m", "drainTimeout": "1m30s"}}),
+        ),
+        (
+            "users",
+            json!({"storage": {"memory": {}}, "events": {"stdout": {}}}),
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": 1}}}}),
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"cpu": "1000m", "memory": "0.125Gi"}}}}),
+        ),
+        (
+            "users",
+            json!({"version": "1.2.3-rc.1", "image": "registry.example:5000/team/user-service@sha256:0123"}),
+        ),
+        ("a-name-of-exactly-forty-characters-xxxxx", json!({})),
+    ]
+}
+
+fn manifest(name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "usersvc.dev/v1alpha1", "kind": "UserService", "metadata": {"name": name}, "spec": spec})
+}
+
+fn dry_run() -> PatchParams {
+    PatchParams {
+        dry_run: true,
+        ..PatchParams::apply("scenario").validation_strict()
+    }
+}
+
+fn operators_answer(manifest: Value) -> Result<Vec<String>> {
+    let release = Release {
+        repository: "registry.example/user-service".into(),
+        version: "1.0.0".into(),
+    };
+    let resource: UserService = serde_json::from_value(manifest)?;
+    match validate(&resource, &release) {
+        Ok(_) => Ok(Vec::new()),
+        Err(violations) => Ok(violations.iter().map(ToString::to_string).collect()),
+    }
+}
+
+#[tokio::test]
+async fn a_bad_resource_is_refused_by_the_api_server_and_the_message_names_the_field() {
+    scenario("refused", async |s| {
+        for (name, spec, field) in refused() {
+            let case = manifest(name, &spec);
+            let Err(error) = s
+                .resources()
+                .patch(name, &dry_run(), &Patch::Apply(&case))
+                .await
+            else {
+                bail!("accepted: {case}");
+            };
+            let kube::Error::Api(status) = &error else {
+                bail!("{case}: {error}")
+            };
+            ensure!(
+                status.code == 422 || status.code == 400 || status.code == 500,
+                "{case}: {status:?}"
+            );
+            ensure!(
+                status.message.contains(field),
+                "{case}: the message does not name {field}: {}",
+                status.message
+            );
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_schema_allows_is_accepted_and_the_operators_own_check_agrees_on_all_of_it() {
+    scenario("accepted", async |s| {
+        for (name, spec) in accepted() {
+            let case = manifest(name, &spec);
+            s.resources()
+                .patch(name, &dry_run(), &Patch::Apply(&case))
+                .await
+                .map_err(|error| anyhow::anyhow!("{case}: {error}"))?;
+            let violations = operators_answer(case.clone())?;
+            ensure!(
+                violations.is_empty(),
+                "{case}: the operator would refuse it: {violations:?}"
+            );
+        }
+        // Types, enums, patterns and unknown fields are the schema's alone; every rule about values is both sides'.
+        for (name, spec, field) in refused() {
+            let case = manifest(name, &spec);
+            let Ok(violations) = operators_answer(case.clone()) else {
+                continue;
+            };
+            let schema_alone = ["spec.version", "spec.image", "spec.replica"].contains(&field)
+                || spec == json!({"storage": null});
+            ensure!(
+                schema_alone || violations.iter().any(|text| text.starts_with(field)),
+                "{case}: the operator accepts it"
+            );
+        }
+        Ok(())
+    })
+    .await;
+}

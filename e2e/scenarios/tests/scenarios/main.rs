@@ -1,0 +1,14 @@
+//! End-to-end scenarios. They need the environment of `make e2e` and run one after the other:
+//! some of them drain nodes and restart the operator.
+
+#![allow(clippy::print_stdout, reason = "figures belong to a scenario's output")]
+
+mod admission;
+mod lifecycle;
+mod operator;
+mod traffic;
+
+/// Runs the body in a namespace of its own; see [`scenarios::scenario()`].
+async fn scenario(name: &str, body: impl AsyncFnOnce(&scenarios::Scenario) -> anyhow::Result<()>) {
+    scenarios::scenario(name, env!("CARGO_TARGET_TMPDIR"), body).await;
+}

@@ -1,0 +1,171 @@
+//! Calls under change, from a client on another node.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
+use kube::{
+    Api, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+};
+use scenarios::{
+    Scenario,
+    cluster::metric,
+    load::Load,
+    wait::{Seen, until},
+};
+use serde_json::json;
+use tokio::process::Command;
+use user_settings::{ADMIN_PORT, metric as names, path};
+
+use crate::scenario;
+
+/// How long load goes on after a change, so that late failures show.
+const AFTERMATH_S: f64 = 3.0;
+
+fn uids(pods: &[Pod]) -> BTreeSet<String> {
+    pods.iter().filter_map(ResourceExt::uid).collect()
+}
+
+#[tokio::test]
+async fn calls_over_the_headless_service_spread_over_the_pods_within_20_percent() {
+    scenario("spread", async |s| {
+        s.ready_with(json!({"replicas": 3})).await?;
+        let workers = s.cluster.workers().await?;
+        let target = format!(
+            "dns:///users-headless.{}.svc.cluster.local:8080",
+            s.namespace
+        );
+        let load = Load::start(s, &workers[1], &target, "round_robin").await?;
+        load.after(15.0).await?.assert_no_call_failed()?;
+
+        let mut counts = Vec::new();
+        for pod in s.pods().await? {
+            let text = s
+                .cluster
+                .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
+                .await?;
+            counts.push(metric(
+                &text,
+                &format!("{}_count", names::RPC_SERVER_CALL_DURATION),
+                "CreateUser",
+            ));
+        }
+        println!("calls by pod: {counts:?}");
+        let mean = counts.iter().sum::<f64>() / 3.0;
+        ensure!(mean > 200.0, "too few calls to judge: {counts:?}");
+        ensure!(
+            counts
+                .iter()
+                .all(|count| (count - mean).abs() <= 0.2 * mean),
+            "uneven: {counts:?}"
+        );
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changing_a_setting_rolls_the_pods_and_no_call_fails_meanwhile() {
+    scenario("rollout", async |s| {
+        s.ready_with(json!({})).await?;
+        let before = s.pods().await?;
+        let workers = s.cluster.workers().await?;
+        let load = Load::start(s, &workers[1], "users:8080", "pick_first").await?;
+
+        s.ready_with(json!({"server": {"maxConcurrentStreams": 128}}))
+            .await?;
+        until("the old pods are gone", Duration::from_secs(90), || async {
+            let pods: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
+            let all = pods
+                .list(&ListParams::default().labels("app.kubernetes.io/instance=users"))
+                .await?
+                .items;
+            let old: Vec<String> = uids(&before).intersection(&uids(&all)).cloned().collect();
+            Ok(Seen::when(old.is_empty(), (), old))
+        })
+        .await?;
+        load.after(AFTERMATH_S).await?.assert_no_call_failed()?;
+
+        until(
+            "only the current settings are kept",
+            Duration::from_secs(10),
+            || async {
+                let maps: Api<ConfigMap> = Api::namespaced(s.client(), &s.namespace);
+                let maps = maps
+                    .list(&ListParams::default().labels("app.kubernetes.io/instance=users"))
+                    .await?
+                    .items;
+                let streams: Vec<_> = maps
+                    .iter()
+                    .map(|map| map.data.clone().unwrap_or_default())
+                    .collect();
+                let current = streams.len() == 1
+                    && streams
+                        .iter()
+                        .all(|data| data.values().any(|value| value == "128"));
+                Ok(Seen::when(current, (), streams))
+            },
+        )
+        .await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn draining_a_node_fails_no_call() {
+    scenario("drain", async |s| {
+        s.ready_with(json!({})).await?;
+        let workers = s.cluster.workers().await?;
+        let (drained, other) = (&workers[0], &workers[1]);
+        let nodes: BTreeSet<String> = nodes_of(s).await?;
+        ensure!(
+            nodes.contains(drained),
+            "pods are spread over the workers, found {nodes:?}"
+        );
+        let load = Load::start(s, other, "users:8080", "pick_first").await?;
+
+        let outcome = drain(s, drained).await;
+        let uncordon = json!({"spec": {"unschedulable": null}});
+        let api: Api<Node> = Api::all(s.client());
+        api.patch(drained, &PatchParams::default(), &Patch::Merge(&uncordon))
+            .await?;
+        outcome?;
+        load.after(AFTERMATH_S).await?.assert_no_call_failed()
+    })
+    .await;
+}
+
+async fn nodes_of(s: &Scenario) -> Result<BTreeSet<String>> {
+    Ok(s.pods()
+        .await?
+        .into_iter()
+        .filter_map(|pod| pod.spec?.node_name)
+        .collect())
+}
+
+/// Drains the node as an administrator does, and waits until all pods run elsewhere.
+async fn drain(s: &Scenario, node: &str) -> Result<()> {
+    let output = Command::new("kubectl")
+        .args([
+            "drain",
+            node,
+            "--ignore-daemonsets",
+            "--delete-emptydir-data",
+            "--force",
+            "--timeout=150s",
+        ])
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("kubectl drain")?;
+    ensure!(
+        output.status.success(),
+        "kubectl drain: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    s.ready().await?;
+    let nodes = nodes_of(s).await?;
+    ensure!(!nodes.contains(node), "a pod is still on {node}");
+    Ok(())
+}

@@ -1,0 +1,296 @@
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema derives a hidden twin of each type"
+)]
+
+use kube_core::Duration;
+use kube_derive::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Quantity, UserServiceStatus};
+
+/// What the user service shall look like. Every field has a default: `spec: {}` runs.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "usersvc.dev",
+    version = "v1alpha1",
+    kind = "UserService",
+    plural = "userservices",
+    shortname = "usvc",
+    namespaced,
+    derive = "PartialEq",
+    status = "UserServiceStatus",
+    doc = "A user service: a gRPC API (user.v1) with its pods, addresses and settings, kept as described.",
+    crates(kube = "::kube_derive", kube_core = "::kube_core"),
+    attr = "x_kube(crates(kube_core = \"::kube_core\"))",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    validation = Rule::new("self.metadata.name.size() <= 40")
+        .message("metadata.name must have at most 40 characters: children are named after it"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("metadata.name must start with a letter and hold only lower-case letters, digits and '-', no dots: it becomes a DNS label"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Available", type_ = "integer", json_path = ".status.availableReplicas"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
+    printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[serde(rename_all = "camelCase")]
+pub struct UserServiceSpec {
+    /// Version of the user service, which is the tag of its image. Absent: pinned at creation to
+    /// the version that ships with the operator, and moved only by setting this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    )]
+    pub version: Option<String>,
+
+    /// Full image reference, by tag or digest. Overrides `version` and the operator's repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^[a-z0-9][a-zA-Z0-9._:/@-]*$")
+    )]
+    pub image: Option<String>,
+
+    /// Number of pods, 0 to 100.
+    #[serde(default = "defaults::replicas")]
+    #[schemars(range(min = 0, max = 100))]
+    pub replicas: i32,
+
+    /// Where users are stored. Absent: in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageSpec>,
+
+    /// Where events such as `UserCreated` are published. Absent: on standard output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventsSpec>,
+
+    /// Limits and timeouts of the gRPC server.
+    #[serde(default)]
+    pub server: ServerSpec,
+
+    /// Logs of the service.
+    #[serde(default)]
+    pub telemetry: TelemetrySpec,
+
+    /// What each pod is given.
+    #[serde(default)]
+    pub pod: PodSpec,
+}
+
+impl Default for UserServiceSpec {
+    fn default() -> Self {
+        Self {
+            version: None,
+            image: None,
+            replicas: defaults::replicas(),
+            storage: None,
+            events: None,
+            server: ServerSpec::default(),
+            telemetry: TelemetrySpec::default(),
+            pod: PodSpec::default(),
+        }
+    }
+}
+
+/// Where users are stored. Exactly one field is set.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(
+    crates(kube_core = "::kube_core"),
+    validation = Rule::new("has(self.memory)").message("one storage must be named: memory")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageSpec {
+    /// In the memory of each pod: not shared between pods and lost with the pod. For trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryStorage>,
+}
+
+/// In-memory storage has no settings.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStorage {}
+
+/// Where events are published. Exactly one field is set.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(
+    crates(kube_core = "::kube_core"),
+    validation = Rule::new("has(self.stdout)").message("one publisher must be named: stdout")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EventsSpec {
+    /// One JSON line per event on the pod's standard output: envelope and ids, no personal data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<StdoutEvents>,
+}
+
+/// The standard output publisher has no settings.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct StdoutEvents {}
+
+/// Limits and timeouts of the gRPC server. Durations are written as Kubernetes writes them, such
+/// as `500ms`, `5s` or `1m30s`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[serde(rename_all = "camelCase")]
+pub struct ServerSpec {
+    /// Longest time a call may take, 100ms to 1m. A client's shorter deadline wins; a call that
+    /// exceeds it is answered `DEADLINE_EXCEEDED`.
+    #[serde(default = "defaults::request_timeout")]
+    #[schemars(schema_with = "schema::duration")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('100ms') && duration(self) <= duration('1m')")
+        .message("requestTimeout must be between 100ms and 1m"))]
+    pub request_timeout: Duration,
+
+    /// Calls in flight on one connection, 1 to 65535 (HTTP/2 `SETTINGS_MAX_CONCURRENT_STREAMS`).
+    #[serde(default = "defaults::max_concurrent_streams")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub max_concurrent_streams: i32,
+
+    /// How long a stopping pod lets calls in flight finish before it cuts them, 1s to 10m. The
+    /// pod's termination grace period is computed from it.
+    #[serde(default = "defaults::drain_timeout")]
+    #[schemars(schema_with = "schema::duration")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('10m')")
+        .message("drainTimeout must be between 1s and 10m"))]
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServerSpec {
+    fn default() -> Self {
+        Self {
+            request_timeout: defaults::request_timeout(),
+            max_concurrent_streams: defaults::max_concurrent_streams(),
+            drain_timeout: defaults::drain_timeout(),
+        }
+    }
+}
+
+/// Logs of the service.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TelemetrySpec {
+    /// Least severe level that is logged.
+    pub log_level: LogLevel,
+}
+
+/// Least severe level that is logged.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[allow(missing_docs, reason = "the levels are the usual ones")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// What each pod is given.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSpec {
+    /// CPU and memory of the service's container.
+    pub resources: ResourcesSpec,
+}
+
+/// CPU and memory of the service's container.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(
+    crates(kube_core = "::kube_core"),
+    validation = Rule::new("quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0")
+        .message("requests.cpu must not exceed limits.cpu").field_path(".requests.cpu"),
+    validation = Rule::new("quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0")
+        .message("requests.memory must not exceed limits.memory").field_path(".requests.memory")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourcesSpec {
+    /// What the scheduler reserves for the container.
+    #[serde(default)]
+    pub requests: ResourceRequests,
+
+    /// What the container may use at most.
+    #[serde(default)]
+    pub limits: ResourceLimits,
+}
+
+/// What the scheduler reserves for the container.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceRequests {
+    /// CPU in cores, such as `50m` or `1`.
+    pub cpu: Quantity,
+    /// Memory in bytes, such as `64Mi`.
+    pub memory: Quantity,
+}
+
+/// What the container may use at most.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceLimits {
+    /// CPU in cores, such as `50m` or `1`. The service runs as many worker threads.
+    pub cpu: Quantity,
+    /// Memory in bytes, such as `128Mi`.
+    pub memory: Quantity,
+}
+
+impl Default for ResourceRequests {
+    fn default() -> Self {
+        Self {
+            cpu: "50m".into(),
+            memory: "64Mi".into(),
+        }
+    }
+}
+
+impl Default for ResourceLimits {
+    fn default() -> Self {
+        Self {
+            cpu: "1".into(),
+            memory: "128Mi".into(),
+        }
+    }
+}
+
+mod defaults {
+    use std::time::Duration;
+
+    pub(super) const fn replicas() -> i32 {
+        2
+    }
+
+    pub(super) fn request_timeout() -> kube_core::Duration {
+        Duration::from_secs(5).into()
+    }
+
+    pub(super) const fn max_concurrent_streams() -> i32 {
+        256
+    }
+
+    pub(super) fn drain_timeout() -> kube_core::Duration {
+        Duration::from_secs(20).into()
+    }
+}
+
+mod schema {
+    use schemars::{Schema, SchemaGenerator, json_schema};
+
+    pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$",
+            "maxLength": 32,
+        })
+    }
+}

@@ -1,0 +1,77 @@
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema derives a hidden twin of each type"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube_derive::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the operator last saw and did.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[serde(rename_all = "camelCase")]
+pub struct UserServiceStatus {
+    /// `metadata.generation` of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Conditions by the Kubernetes API conventions, understood by `kubectl wait` and kstatus:
+    /// `Ready`, `StorageDurable`, and, only while they are true, `Reconciling` and `Stalled`.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// Version of the service that is rolled out or being rolled out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+
+    /// Pods that exist.
+    #[serde(default)]
+    pub replicas: i32,
+
+    /// Pods that take calls.
+    #[serde(default)]
+    pub available_replicas: i32,
+
+    /// Label selector of the pods, in its text form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+
+    /// In-cluster address of the gRPC API, host and port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+/// Types and reasons of the conditions in a status.
+pub mod condition {
+    /// Everything in the spec is rolled out and all pods take calls.
+    pub const READY: &str = "Ready";
+    /// The operator or the cluster is still working towards the spec. Present only while true.
+    pub const RECONCILING: &str = "Reconciling";
+    /// No progress without a change by the user. Present only while true.
+    pub const STALLED: &str = "Stalled";
+    /// Whether users outlive the pod that stored them.
+    pub const STORAGE_DURABLE: &str = "StorageDurable";
+
+    /// Reasons, one word each, as API conventions ask.
+    pub mod reason {
+        /// All pods run the current spec and take calls.
+        pub const AVAILABLE: &str = "Available";
+        /// Children are being written.
+        pub const APPLYING: &str = "Applying";
+        /// Pods are being replaced by ones of the current spec.
+        pub const ROLLOUT_IN_PROGRESS: &str = "RolloutInProgress";
+        /// The current spec is rolled out, but pods are missing or not ready.
+        pub const PODS_UNAVAILABLE: &str = "PodsUnavailable";
+        /// The rollout made no progress within the Deployment's progress deadline.
+        pub const PROGRESS_DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
+        /// The spec breaks a rule; the message names the field. What runs is left as it is.
+        pub const INVALID_SPEC: &str = "InvalidSpec";
+        /// An object of the same name belongs to somebody else and is left alone.
+        pub const NAME_CONFLICT: &str = "NameConflict";
+        /// Users are kept in the memory of each pod.
+        pub const MEMORY_STORAGE: &str = "MemoryStorage";
+    }
+}

@@ -1,0 +1,70 @@
+//! When a failed resource is tried again.
+
+use std::{
+    collections::{HashMap, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Exponential backoff for each resource, forgotten on success.
+#[derive(Default)]
+pub(crate) struct Backoff {
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+impl Backoff {
+    /// Counts one more failure of `key` and says how long to wait.
+    pub(crate) fn next(&self, key: &str) -> Duration {
+        let mut failures = self.lock();
+        let count = failures.entry(key.to_owned()).or_insert(0);
+        let delay = delay(key, *count);
+        *count = count.saturating_add(1);
+        delay
+    }
+
+    /// Forgets the failures of `key`.
+    pub(crate) fn reset(&self, key: &str) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Doubles from [`FIRST`] to [`LONGEST`], less up to a quarter that differs between resources, so
+/// that those which failed together do not come back together.
+fn delay(key: &str, failures: u32) -> Duration {
+    let full = FIRST
+        .saturating_mul(2_u32.saturating_pow(failures))
+        .min(LONGEST);
+    let mut hasher = DefaultHasher::new();
+    (key, failures).hash(&mut hasher);
+    let quarter = full / 4;
+    let share = u32::try_from(hasher.finish() % 1000).unwrap_or(0);
+    full.saturating_sub(quarter * share / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_start_anew_after_success() {
+        let backoff = Backoff::default();
+        let waits: Vec<Duration> = (0..20).map(|_| backoff.next("ns/a")).collect();
+        assert!(waits[0] <= FIRST && waits[0] >= FIRST * 3 / 4);
+        assert!(
+            waits.windows(2).take(9).all(|pair| pair[0] < pair[1]),
+            "{waits:?}"
+        );
+        assert!(waits.iter().all(|wait| *wait <= LONGEST));
+        assert!(waits[19] >= LONGEST * 3 / 4);
+        backoff.reset("ns/a");
+        assert!(backoff.next("ns/a") <= FIRST);
+    }
+}

@@ -1,0 +1,246 @@
+//! The only two steps that touch the cluster: dereference and apply.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{
+        ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+    },
+};
+use operator_api::{UserService, UserServiceStatus};
+use operator_core::{
+    Child, ChildKind, Delete, Plan, Release, World,
+    children::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
+};
+use serde_json::{Value, json};
+
+use crate::metrics::Metrics;
+
+/// Bound of one request to the API server, its own queueing included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Why the cluster could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{verb} {kind} {name}: {source}")]
+    Api {
+        verb: &'static str,
+        kind: &'static str,
+        name: String,
+        source: Box<kube::Error>,
+    },
+    #[error("{verb} {kind} {name}: no answer within {REQUEST_TIMEOUT:?}")]
+    Timeout {
+        verb: &'static str,
+        kind: &'static str,
+        name: String,
+    },
+    #[error("{kind} {name}: cannot be read as JSON: {source}")]
+    Json {
+        kind: &'static str,
+        name: String,
+        source: serde_json::Error,
+    },
+}
+
+/// One resource's view of the cluster.
+pub(crate) struct Cluster<'a> {
+    pub(crate) client: Client,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+}
+
+impl Cluster<'_> {
+    /// Reads the resource's children by label, and by name what a child would be called but does
+    /// not carry the labels: an object of somebody else, or one of ours that lost them.
+    pub(crate) async fn dereference(
+        &self,
+        resource: &UserService,
+        release: &Release,
+    ) -> Result<World, Error> {
+        let listed = try_join_all(ChildKind::ALL.map(|kind| self.list(kind))).await?;
+        let mut world = World {
+            live: listed.into_iter().flatten().collect(),
+        };
+        let missing = operator_core::child_names(resource, release)
+            .into_iter()
+            .filter(|(kind, name)| world.get(*kind, name).is_none());
+        for found in try_join_all(missing.map(|(kind, name)| self.get(kind, name))).await? {
+            world.live.extend(found);
+        }
+        Ok(world)
+    }
+
+    /// Writes, deletes and reports what the plan says, in that order.
+    pub(crate) async fn apply(&self, plan: &Plan) -> Result<(), Error> {
+        for child in &plan.writes {
+            self.write(child).await?;
+        }
+        for delete in &plan.deletes {
+            self.delete(delete).await?;
+        }
+        if let Some(status) = &plan.status {
+            self.report(status).await?;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, kind: ChildKind) -> Result<Vec<((ChildKind, String), Value)>, Error> {
+        let labels = format!(
+            "{INSTANCE_LABEL}={},{MANAGED_BY_LABEL}={MANAGER}",
+            self.name
+        );
+        let params = ListParams::default().labels(&labels);
+        let list = self
+            .bounded("list", kind.name(), self.name, self.api(kind).list(&params))
+            .await?;
+        list.items
+            .into_iter()
+            .map(|object| live(kind, object))
+            .collect()
+    }
+
+    async fn get(
+        &self,
+        kind: ChildKind,
+        name: String,
+    ) -> Result<Option<((ChildKind, String), Value)>, Error> {
+        let found = self
+            .bounded("get", kind.name(), &name, self.api(kind).get_opt(&name))
+            .await?;
+        found.map(|object| live(kind, object)).transpose()
+    }
+
+    async fn write(&self, child: &Child) -> Result<(), Error> {
+        let params = PatchParams::apply(MANAGER).force();
+        let patch = Patch::Apply(&child.object);
+        let api = self.api(child.kind);
+        self.bounded(
+            "apply",
+            child.kind.name(),
+            &child.name,
+            api.patch(&child.name, &params, &patch),
+        )
+        .await?;
+        self.metrics.written("apply", child.kind.name());
+        tracing::info!(
+            namespace = self.namespace,
+            resource = self.name,
+            kind = child.kind.name(),
+            name = child.name,
+            "applied"
+        );
+        Ok(())
+    }
+
+    async fn delete(&self, delete: &Delete) -> Result<(), Error> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(delete.uid.clone()),
+                resource_version: None,
+            }),
+            ..DeleteParams::background()
+        };
+        let api = self.api(delete.kind);
+        match self
+            .bounded(
+                "delete",
+                delete.kind.name(),
+                &delete.name,
+                api.delete(&delete.name, &params),
+            )
+            .await
+        {
+            // Gone, or another object by now: either way the one that was meant is no more.
+            Err(Error::Api { source, .. }) if is_gone(&source) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => {
+                self.metrics.written("delete", delete.kind.name());
+                tracing::info!(
+                    namespace = self.namespace,
+                    resource = self.name,
+                    kind = delete.kind.name(),
+                    name = delete.name,
+                    "deleted"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    async fn report(&self, status: &UserServiceStatus) -> Result<(), Error> {
+        let kind = "UserService";
+        let api: Api<UserService> = Api::namespaced(self.client.clone(), self.namespace);
+        let patch = json!({
+            "apiVersion": UserService::api_version(&()),
+            "kind": UserService::kind(&()),
+            "status": status,
+        });
+        let params = PatchParams::apply(MANAGER).force();
+        self.bounded(
+            "report",
+            kind,
+            self.name,
+            api.patch_status(self.name, &params, &Patch::Apply(&patch)),
+        )
+        .await?;
+        self.metrics.written("report", kind);
+        Ok(())
+    }
+
+    fn api(&self, kind: ChildKind) -> Api<DynamicObject> {
+        let resource = match kind {
+            ChildKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
+            ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+            ChildKind::Service => ApiResource::erase::<Service>(&()),
+            ChildKind::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+            ChildKind::Deployment => ApiResource::erase::<Deployment>(&()),
+        };
+        Api::namespaced_with(self.client.clone(), self.namespace, &resource)
+    }
+
+    async fn bounded<T>(
+        &self,
+        verb: &'static str,
+        kind: &'static str,
+        name: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+            Ok(answer) => answer.map_err(|source| Error::Api {
+                verb,
+                kind,
+                name: name.to_owned(),
+                source: Box::new(source),
+            }),
+            Err(_) => Err(Error::Timeout {
+                verb,
+                kind,
+                name: name.to_owned(),
+            }),
+        }
+    }
+}
+
+fn live(kind: ChildKind, mut object: DynamicObject) -> Result<((ChildKind, String), Value), Error> {
+    object.metadata.managed_fields = None;
+    let name = object.name_any();
+    let value = serde_json::to_value(object).map_err(|source| Error::Json {
+        kind: kind.name(),
+        name: name.clone(),
+        source,
+    })?;
+    Ok(((kind, name), value))
+}
+
+fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found() || status.is_conflict())
+}

@@ -1,0 +1,202 @@
+//! Wiring of the long-running operator.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, Service, ServiceAccount},
+        policy::v1::PodDisruptionBudget,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Api, Client, Config,
+    api::ListParams,
+    core::DeserializeGuard,
+    runtime::{Controller, controller, watcher},
+};
+use operator_api::UserService;
+use operator_core::{
+    Release,
+    children::{MANAGED_BY_LABEL, MANAGER},
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    admin,
+    backoff::Backoff,
+    metrics::Metrics,
+    reconcile::{Context, on_error, reconcile},
+    telemetry,
+};
+
+/// Events that come in this short a time are answered by one pass.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+/// Bound for connecting to the API server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the command line decides.
+pub(crate) struct Options {
+    pub(crate) release: Release,
+    pub(crate) admin_address: SocketAddr,
+    pub(crate) concurrency: u16,
+}
+
+/// Why the operator could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
+    #[error("no way to the cluster: {0}")]
+    Config(#[from] kube::config::InferConfigError),
+    #[error("cannot build a client: {0}")]
+    Client(kube::Error),
+    #[error(
+        "cannot list UserServices; is the CRD installed (userservice-operator crd | kubectl apply --server-side -f -)? {0}"
+    )]
+    List(kube::Error),
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("the admin listener broke: {0}")]
+    Admin(std::io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT; passes that have begun are finished.
+pub(crate) fn run(options: Options) -> Result<(), Error> {
+    telemetry::install();
+    // More than one TLS provider may be linked; naming one keeps rustls from having to guess.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Runtime::new()
+        .map_err(Error::Runtime)?
+        .block_on(operate(options))
+}
+
+async fn operate(options: Options) -> Result<(), Error> {
+    let client = client().await?;
+    let resources: Api<DeserializeGuard<UserService>> = Api::all(client.clone());
+    resources
+        .list(&ListParams::default().limit(1))
+        .await
+        .map_err(Error::List)?;
+    let listener = TcpListener::bind(options.admin_address)
+        .await
+        .map_err(|source| Error::Listen {
+            address: options.admin_address,
+            source,
+        })?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        admin_address = %options.admin_address,
+        concurrency = options.concurrency,
+        service_repository = options.release.repository,
+        service_version = options.release.version,
+        "starting"
+    );
+
+    let metrics = Arc::new(Metrics::new());
+    let (ready_sender, ready) = watch::channel(false);
+    let (stop_sender, stop) = watch::channel(false);
+    let stopped = move || {
+        let mut stop = stop.clone();
+        async move {
+            // An error means that the sender is gone, which is a stop as well.
+            let _ = stop.wait_for(|stopped| *stopped).await;
+        }
+    };
+    let controller =
+        controller(&client, resources, options.concurrency).graceful_shutdown_on(stopped());
+    let store = controller.store();
+    let context = Arc::new(Context {
+        client,
+        release: options.release,
+        metrics: Arc::clone(&metrics),
+        backoff: Backoff::default(),
+    });
+    let passes = controller
+        .run(reconcile, on_error, context)
+        .for_each(|result| async move {
+            if let Err(
+                error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_)),
+            ) = result
+            {
+                tracing::warn!(%error, "watch");
+            }
+        });
+    tokio::spawn(async move {
+        if store.wait_until_ready().await.is_ok() {
+            ready_sender.send_replace(true);
+            tracing::info!("ready");
+        }
+    });
+    tokio::spawn(async move {
+        terminated().await;
+        tracing::info!("stopping");
+        stop_sender.send_replace(true);
+    });
+    let ((), served) = tokio::join!(passes, admin::serve(listener, metrics, ready, stopped()));
+    served.map_err(Error::Admin)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn client() -> Result<Client, Error> {
+    let mut config = Config::infer().await?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    // The client's own retries would hide an outage from the backoff of each resource.
+    config.default_retry = false;
+    Client::try_from(config).map_err(Error::Client)
+}
+
+fn controller(
+    client: &Client,
+    resources: Api<DeserializeGuard<UserService>>,
+    concurrency: u16,
+) -> Controller<DeserializeGuard<UserService>> {
+    let config = controller::Config::default()
+        .debounce(DEBOUNCE)
+        .concurrency(concurrency);
+    Controller::new(resources, watcher::Config::default())
+        .with_config(config)
+        .owns(children::<ServiceAccount>(client), ours())
+        .owns(children::<ConfigMap>(client), ours())
+        .owns(children::<Service>(client), ours())
+        .owns(children::<PodDisruptionBudget>(client), ours())
+        .owns(children::<Deployment>(client), ours())
+}
+
+fn children<K>(client: &Client) -> Api<K>
+where
+    K: k8s_openapi::Resource<Scope = NamespaceResourceScope>
+        + k8s_openapi::Metadata<Ty = ObjectMeta>,
+{
+    Api::all(client.clone())
+}
+
+/// Only what the operator keeps is watched, so that its caches do not grow with the cluster.
+fn ours() -> watcher::Config {
+    watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"))
+}
+
+async fn terminated() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("cannot listen for signals");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

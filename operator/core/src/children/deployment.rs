@@ -1,0 +1,155 @@
+use std::time::Duration;
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
+        core::v1::{
+            Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, GRPCAction,
+            Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+            SeccompProfile, SecurityContext, SleepAction, TopologySpreadConstraint,
+        },
+    },
+    apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+};
+use user_settings::{ADMIN_PORT, GRPC_PORT, health};
+
+use super::{SERVICE_NAME, metadata, selector, selector_labels};
+use crate::Validated;
+
+/// Time between a pod leaving the endpoints and its SIGTERM, in which every node's proxy and every
+/// client's resolver drops it.
+const PRE_STOP: Duration = Duration::from_secs(5);
+/// What the kubelet itself may need on top before it kills.
+const GRACE_MARGIN: Duration = Duration::from_secs(2);
+/// User and group `nonroot` of distroless images.
+const NONROOT: i64 = 65532;
+
+/// The pods. A new one is ready before an old one goes, and none is cut off while it works.
+pub(super) fn build(resource: &Validated, config_map: &str) -> Deployment {
+    Deployment {
+        metadata: metadata(resource, resource.name.clone()),
+        spec: Some(DeploymentSpec {
+            replicas: Some(resource.replicas),
+            revision_history_limit: Some(3),
+            progress_deadline_seconds: Some(600),
+            selector: selector(resource),
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(selector_labels(&resource.name)),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod(resource, config_map)),
+            },
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn pod(resource: &Validated, config_map: &str) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(resource.name.clone()),
+        automount_service_account_token: Some(false),
+        // Link variables of every Service in the namespace would only crowd the environment.
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(grace_period(resource)),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(NONROOT),
+            run_as_group: Some(NONROOT),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                ..SeccompProfile::default()
+            }),
+            ..PodSecurityContext::default()
+        }),
+        topology_spread_constraints: Some(vec![TopologySpreadConstraint {
+            max_skew: 1,
+            topology_key: "kubernetes.io/hostname".to_owned(),
+            // A wish, not a demand: a drained node must not keep its pods from starting elsewhere.
+            when_unsatisfiable: "ScheduleAnyway".to_owned(),
+            label_selector: Some(selector(resource)),
+            // Each revision spreads by itself, so that a rollout ends evenly spread (KEP-3243).
+            match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+            ..TopologySpreadConstraint::default()
+        }]),
+        containers: vec![container(resource, config_map)],
+        ..PodSpec::default()
+    }
+}
+
+fn container(resource: &Validated, config_map: &str) -> Container {
+    let port = |name: &str, number: u16| ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(number),
+        ..ContainerPort::default()
+    };
+    Container {
+        name: SERVICE_NAME.to_owned(),
+        image: Some(resource.image.clone()),
+        env_from: Some(vec![EnvFromSource {
+            config_map_ref: Some(ConfigMapEnvSource {
+                name: config_map.to_owned(),
+                ..ConfigMapEnvSource::default()
+            }),
+            ..EnvFromSource::default()
+        }]),
+        ports: Some(vec![port("grpc", GRPC_PORT), port("admin", ADMIN_PORT)]),
+        resources: Some(resource.resources.clone()),
+        // Start-up may take a minute, asked every second so that a quick start is seen quickly.
+        startup_probe: Some(probe(health::LIVENESS, 1, 60)),
+        liveness_probe: Some(probe(health::LIVENESS, 10, 3)),
+        readiness_probe: Some(probe(health::READINESS, 5, 2)),
+        lifecycle: Some(Lifecycle {
+            pre_stop: Some(LifecycleHandler {
+                sleep: Some(SleepAction {
+                    seconds: seconds(PRE_STOP),
+                }),
+                ..LifecycleHandler::default()
+            }),
+            ..Lifecycle::default()
+        }),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                ..Capabilities::default()
+            }),
+            read_only_root_filesystem: Some(true),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    }
+}
+
+fn probe(service: &str, period_seconds: i32, failure_threshold: i32) -> Probe {
+    Probe {
+        grpc: Some(GRPCAction {
+            port: i32::from(ADMIN_PORT),
+            service: Some(service.to_owned()),
+        }),
+        period_seconds: Some(period_seconds),
+        timeout_seconds: Some(2),
+        failure_threshold: Some(failure_threshold),
+        ..Probe::default()
+    }
+}
+
+/// The kubelet counts the preStop hook within the grace period, so everything that may happen
+/// between the pod's deletion and its exit is added up.
+fn grace_period(resource: &Validated) -> i64 {
+    seconds(PRE_STOP + resource.settings.shutdown_bound() + GRACE_MARGIN)
+}
+
+/// Whole seconds, rounded up. The longest bounds are minutes, far below overflow.
+fn seconds(duration: Duration) -> i64 {
+    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i64::try_from(whole).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,119 @@
+//! What a resource becomes: one file for each kind of child, each a pure `build`.
+
+mod config_map;
+mod deployment;
+mod disruption_budget;
+mod service;
+mod service_account;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    NamespaceResourceScope,
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{Child, ChildKind, Validated};
+
+pub use service::endpoint;
+
+/// Label that says which resource a child belongs to; its value is the resource's name.
+pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+/// Label that says who keeps a child.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Value of [`MANAGED_BY_LABEL`], and the field manager of every write.
+pub const MANAGER: &str = "userservice-operator";
+/// Annotation with the hash of what was last applied. It tells a removed field from an unchanged
+/// object, which a look at the live object alone cannot.
+pub const APPLIED_HASH: &str = "usersvc.dev/applied-hash";
+
+const NAME_LABEL: &str = "app.kubernetes.io/name";
+const SERVICE_NAME: &str = "user-service";
+
+/// All children of a resource, in write order.
+pub(crate) fn build(resource: &Validated) -> Result<Vec<Child>, serde_json::Error> {
+    let config = config_map::build(resource);
+    let config_name = config.metadata.name.clone().unwrap_or_default();
+    Ok(vec![
+        child(ChildKind::ServiceAccount, &service_account::build(resource))?,
+        child(ChildKind::ConfigMap, &config)?,
+        child(ChildKind::Service, &service::build(resource))?,
+        child(ChildKind::Service, &service::build_headless(resource))?,
+        child(
+            ChildKind::PodDisruptionBudget,
+            &disruption_budget::build(resource),
+        )?,
+        child(
+            ChildKind::Deployment,
+            &deployment::build(resource, &config_name),
+        )?,
+    ])
+}
+
+fn child<K>(kind: ChildKind, object: &K) -> Result<Child, serde_json::Error>
+where
+    K: k8s_openapi::Metadata<Ty = ObjectMeta>
+        + k8s_openapi::Resource<Scope = NamespaceResourceScope>
+        + Serialize,
+{
+    let mut value = serde_json::to_value(object)?;
+    let hash = hash(&serde_json::to_vec(&value)?);
+    if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
+        let annotations = metadata
+            .entry("annotations")
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+        if let Value::Object(annotations) = annotations {
+            annotations.insert(APPLIED_HASH.to_owned(), Value::String(hash));
+        }
+    }
+    Ok(Child {
+        kind,
+        name: object.metadata().name.clone().unwrap_or_default(),
+        object: value,
+    })
+}
+
+/// First ten hexadecimal digits of the SHA-256: short enough for a name, and a clash within the few
+/// revisions of one resource is out of reach (40 bits).
+fn hash(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    let prefix = digest
+        .iter()
+        .take(5)
+        .fold(0_u64, |prefix, byte| (prefix << 8) | u64::from(*byte));
+    format!("{prefix:010x}")
+}
+
+fn metadata(resource: &Validated, name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(resource.namespace.clone()),
+        labels: Some(labels(resource)),
+        owner_references: resource.owner.clone().map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    }
+}
+
+fn labels(resource: &Validated) -> BTreeMap<String, String> {
+    let mut labels = selector_labels(&resource.name);
+    labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGER.to_owned());
+    labels
+}
+
+/// The labels by which pods are selected. They never change: a Deployment's selector is immutable.
+pub(crate) fn selector_labels(name: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (NAME_LABEL.to_owned(), SERVICE_NAME.to_owned()),
+        (INSTANCE_LABEL.to_owned(), name.to_owned()),
+    ])
+}
+
+fn selector(resource: &Validated) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(selector_labels(&resource.name)),
+        ..LabelSelector::default()
+    }
+}

@@ -1,0 +1,47 @@
+use k8s_openapi::{
+    api::core::v1::{Service, ServicePort, ServiceSpec},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use user_settings::GRPC_PORT;
+
+use super::{metadata, selector_labels};
+use crate::Validated;
+
+/// The address that most clients use. One connection stays on one pod.
+pub(super) fn build(resource: &Validated) -> Service {
+    service(resource, resource.name.clone(), None)
+}
+
+/// The addresses of all ready pods, for clients that balance calls themselves (gRPC's `round_robin`).
+pub(super) fn build_headless(resource: &Validated) -> Service {
+    service(
+        resource,
+        format!("{}-headless", resource.name),
+        Some("None".to_owned()),
+    )
+}
+
+/// In-cluster address of the gRPC API, host and port.
+pub fn endpoint(name: &str, namespace: &str) -> String {
+    format!("{name}.{namespace}.svc:{GRPC_PORT}")
+}
+
+fn service(resource: &Validated, name: String, cluster_ip: Option<String>) -> Service {
+    Service {
+        metadata: metadata(resource, name),
+        spec: Some(ServiceSpec {
+            cluster_ip,
+            selector: Some(selector_labels(&resource.name)),
+            ports: Some(vec![ServicePort {
+                name: Some("grpc".to_owned()),
+                port: i32::from(GRPC_PORT),
+                target_port: Some(IntOrString::String("grpc".to_owned())),
+                // KEP-3726: HTTP/2 without TLS.
+                app_protocol: Some("kubernetes.io/h2c".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}

@@ -1,0 +1,18 @@
+//! Pure core of the operator.
+//!
+//! `validate` turns a resource into values after which nothing can be "maybe"; [`plan`] compares
+//! what should be with what is and says which writes and deletes bring the two together and what
+//! the status is. No async, no client, no clock, ordered maps only: the same function answers the
+//! reconcile loop and `userservice-operator render`.
+
+pub mod children;
+mod contained;
+mod plan;
+mod quantity;
+mod status;
+mod validate;
+mod world;
+
+pub use plan::{Delete, Plan, RenderError, child_names, plan, render};
+pub use validate::{Release, Validated, Violation, validate};
+pub use world::{Child, ChildKind, World};

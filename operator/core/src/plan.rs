@@ -1,0 +1,174 @@
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use operator_api::{UserService, UserServiceStatus, condition};
+use serde_json::Value;
+
+use crate::{
+    Child, ChildKind, Release, Validated, Violation, World, children, contained::contained, status,
+    validate::validate,
+};
+
+/// How often a name conflict is looked at again: the other object is not watched.
+const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
+
+/// What has to be done for one resource. Empty at rest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Objects to apply, in this order.
+    pub writes: Vec<Child>,
+    /// Objects to delete, after all writes.
+    pub deletes: Vec<Delete>,
+    /// The new status, if it differs from the one in force.
+    pub status: Option<UserServiceStatus>,
+    /// When to look again even if nothing changes.
+    pub requeue: Option<Duration>,
+}
+
+/// A deliberate delete: of this very object, not of whatever has its name by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// Kind of the object.
+    pub kind: ChildKind,
+    /// Its name.
+    pub name: String,
+    /// Its UID, a precondition of the delete.
+    pub uid: String,
+}
+
+/// Compares what `resource` asks for with what `world` holds.
+///
+/// # Errors
+/// Only if a child cannot be serialised, which would be a bug.
+pub fn plan(
+    world: &World,
+    resource: &UserService,
+    release: &Release,
+    now: &Time,
+) -> Result<Plan, serde_json::Error> {
+    let validated = match validate(resource, release) {
+        Ok(validated) => validated,
+        Err(violations) => {
+            return Ok(report(
+                resource,
+                status::invalid(resource, &violations, now),
+                None,
+            ));
+        }
+    };
+    let desired = children::build(&validated)?;
+    if let Some(foreign) = desired
+        .iter()
+        .find(|child| is_foreign(world, child, validated.owner.as_ref()))
+    {
+        let status = status::conflict(resource, foreign.kind, &foreign.name, now);
+        return Ok(report(resource, status, Some(CONFLICT_RECHECK)));
+    }
+    let deletes = orphans(world, &desired, &validated);
+    let writes: Vec<Child> = desired
+        .into_iter()
+        .filter(|child| !is_applied(world, child))
+        .collect();
+    let writing = !writes.is_empty();
+    let status = status::observed(resource, &validated, world, writing, now);
+    // Old settings are kept until no pod can restart with them.
+    let rolled_out = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == condition::READY && condition.status == "True");
+    Ok(Plan {
+        writes,
+        deletes: if rolled_out { deletes } else { Vec::new() },
+        ..report(resource, status, None)
+    })
+}
+
+/// The children as a first apply would write them, without a cluster.
+///
+/// # Errors
+/// The violations of the spec, or a serialisation error, which would be a bug.
+pub fn render(resource: &UserService, release: &Release) -> Result<Vec<Child>, RenderError> {
+    let validated = validate(resource, release).map_err(RenderError::Invalid)?;
+    Ok(children::build(&validated)?)
+}
+
+/// Why a resource could not be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The spec breaks rules.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Invalid(Vec<Violation>),
+    /// A child could not be serialised.
+    #[error("cannot serialise a child: {0}")]
+    Serialise(#[from] serde_json::Error),
+}
+
+fn report(resource: &UserService, status: UserServiceStatus, requeue: Option<Duration>) -> Plan {
+    let changed = resource.status.as_ref() != Some(&status);
+    Plan {
+        status: changed.then_some(status),
+        requeue,
+        ..Plan::default()
+    }
+}
+
+fn is_applied(world: &World, child: &Child) -> bool {
+    world
+        .get(child.kind, &child.name)
+        .is_some_and(|live| contained(&child.object, live))
+}
+
+fn is_foreign(world: &World, child: &Child, owner: Option<&OwnerReference>) -> bool {
+    world
+        .get(child.kind, &child.name)
+        .is_some_and(|live| owner.is_none_or(|owner| !is_owned_by(live, &owner.uid)))
+}
+
+fn is_owned_by(live: &Value, uid: &str) -> bool {
+    live.pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array)
+        .is_some_and(|owners| {
+            owners
+                .iter()
+                .any(|owner| owner.get("uid").and_then(Value::as_str) == Some(uid))
+        })
+}
+
+/// Live objects of ours that are not desired any more.
+fn orphans(world: &World, desired: &[Child], validated: &Validated) -> Vec<Delete> {
+    let Some(owner) = &validated.owner else {
+        return Vec::new();
+    };
+    world
+        .live
+        .iter()
+        .filter(|((kind, name), _)| {
+            !desired
+                .iter()
+                .any(|child| child.kind == *kind && child.name == *name)
+        })
+        .filter(|(_, live)| {
+            is_owned_by(live, &owner.uid) && live.pointer("/metadata/deletionTimestamp").is_none()
+        })
+        .filter_map(|((kind, name), live)| {
+            let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
+            Some(Delete {
+                kind: *kind,
+                name: name.clone(),
+                uid,
+            })
+        })
+        .collect()
+}
+
+/// Kind and name of every child that the resource would have; none if its spec breaks rules.
+pub fn child_names(resource: &UserService, release: &Release) -> Vec<(ChildKind, String)> {
+    render(resource, release)
+        .map(|children| {
+            children
+                .into_iter()
+                .map(|child| (child.kind, child.name))
+                .collect()
+        })
+        .unwrap_or_default()
+}

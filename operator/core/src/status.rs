@@ -1,0 +1,228 @@
+//! The status that follows from what is seen and planned.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus},
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
+use operator_api::{
+    UserService, UserServiceStatus,
+    condition::{READY, RECONCILING, STALLED, STORAGE_DURABLE, reason},
+};
+
+use crate::{
+    Validated, Violation, World,
+    children::{endpoint, selector_labels},
+    world::ChildKind,
+};
+
+const TRUE: &str = "True";
+const FALSE: &str = "False";
+const UNKNOWN: &str = "Unknown";
+
+/// Where a resource stands; each case is one picture of `Ready`, `Reconciling` and `Stalled`.
+struct Stage {
+    ready: &'static str,
+    abnormal: Option<&'static str>,
+    reason: &'static str,
+    message: String,
+}
+
+/// Status of a resource whose spec breaks rules. Counts and version stay: what ran keeps running.
+pub(crate) fn invalid(
+    resource: &UserService,
+    violations: &[Violation],
+    now: &Time,
+) -> UserServiceStatus {
+    let listed: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    stalled(resource, reason::INVALID_SPEC, listed.join("; "), now)
+}
+
+/// Status of a resource one of whose children has the name of somebody else's object.
+pub(crate) fn conflict(
+    resource: &UserService,
+    kind: ChildKind,
+    name: &str,
+    now: &Time,
+) -> UserServiceStatus {
+    let message = format!(
+        "{} {name} exists and does not belong to this resource; it is left alone. Rename or delete one of the two.",
+        kind.name()
+    );
+    stalled(resource, reason::NAME_CONFLICT, message, now)
+}
+
+fn stalled(
+    resource: &UserService,
+    reason: &'static str,
+    message: String,
+    now: &Time,
+) -> UserServiceStatus {
+    let status = resource.status.clone().unwrap_or_default();
+    let stage = Stage {
+        ready: FALSE,
+        abnormal: Some(STALLED),
+        reason,
+        message,
+    };
+    let durable = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == STORAGE_DURABLE)
+        .cloned();
+    let mut conditions = stage_conditions(resource, stage, now);
+    conditions.extend(durable);
+    UserServiceStatus {
+        observed_generation: resource.metadata.generation,
+        conditions,
+        ..status
+    }
+}
+
+/// Status of a resource whose children are as planned, or about to be if `writing`.
+pub(crate) fn observed(
+    resource: &UserService,
+    validated: &Validated,
+    world: &World,
+    writing: bool,
+    now: &Time,
+) -> UserServiceStatus {
+    let deployment = world
+        .get(ChildKind::Deployment, &validated.name)
+        .and_then(|live| serde_json::from_value::<Deployment>(live.clone()).ok())
+        .unwrap_or_default();
+    let pods = deployment.status.clone().unwrap_or_default();
+    let mut conditions = stage_conditions(resource, stage(&deployment, &pods, writing), now);
+    conditions.push(condition(
+        resource,
+        STORAGE_DURABLE,
+        FALSE,
+        reason::MEMORY_STORAGE,
+        "Users are kept in the memory of each pod: pods do not share them and they are lost with the pod.".to_owned(),
+        now,
+    ));
+    UserServiceStatus {
+        observed_generation: resource.metadata.generation,
+        conditions,
+        version: Some(validated.version.clone()),
+        replicas: pods.replicas.unwrap_or(0),
+        available_replicas: pods.available_replicas.unwrap_or(0),
+        selector: Some(selector_text(&selector_labels(&validated.name))),
+        endpoint: Some(endpoint(&validated.name, &validated.namespace)),
+    }
+}
+
+fn stage(deployment: &Deployment, pods: &DeploymentStatus, writing: bool) -> Stage {
+    let reconciling = |ready, reason, message| Stage {
+        ready,
+        abnormal: Some(RECONCILING),
+        reason,
+        message,
+    };
+    if writing {
+        return reconciling(
+            UNKNOWN,
+            reason::APPLYING,
+            "Children are being written.".to_owned(),
+        );
+    }
+    let desired = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec: &DeploymentSpec| spec.replicas)
+        .unwrap_or(0);
+    let updated = pods.updated_replicas.unwrap_or(0);
+    let total = pods.replicas.unwrap_or(0);
+    let available = pods.available_replicas.unwrap_or(0);
+    if let Some(progress) = progress_failure(pods) {
+        return Stage {
+            ready: FALSE,
+            abnormal: Some(STALLED),
+            reason: reason::PROGRESS_DEADLINE_EXCEEDED,
+            message: progress,
+        };
+    }
+    let seen = pods.observed_generation >= deployment.metadata.generation;
+    if !seen || updated < desired || total > updated {
+        let message =
+            format!("{updated} of {desired} pods run the current spec, {available} take calls.");
+        return reconciling(UNKNOWN, reason::ROLLOUT_IN_PROGRESS, message);
+    }
+    if available < desired {
+        let message = format!("{available} of {desired} pods take calls.");
+        return reconciling(FALSE, reason::PODS_UNAVAILABLE, message);
+    }
+    Stage {
+        ready: TRUE,
+        abnormal: None,
+        reason: reason::AVAILABLE,
+        message: format!("{available} of {desired} pods run the current spec and take calls."),
+    }
+}
+
+fn progress_failure(pods: &DeploymentStatus) -> Option<String> {
+    let conditions = pods.conditions.as_ref()?;
+    let failed = conditions.iter().find(|condition| {
+        condition.type_ == "Progressing"
+            && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
+    })?;
+    Some(failed.message.clone().unwrap_or_default())
+}
+
+fn stage_conditions(resource: &UserService, stage: Stage, now: &Time) -> Vec<Condition> {
+    let mut conditions = vec![condition(
+        resource,
+        READY,
+        stage.ready,
+        stage.reason,
+        stage.message.clone(),
+        now,
+    )];
+    if let Some(type_) = stage.abnormal {
+        conditions.push(condition(
+            resource,
+            type_,
+            TRUE,
+            stage.reason,
+            stage.message,
+            now,
+        ));
+    }
+    conditions
+}
+
+/// A condition whose transition time moves only when its status does.
+fn condition(
+    resource: &UserService,
+    type_: &str,
+    status: &str,
+    reason: &str,
+    message: String,
+    now: &Time,
+) -> Condition {
+    let before = resource
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions)
+        .find(|condition| condition.type_ == type_ && condition.status == status);
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation: resource.metadata.generation,
+        last_transition_time: before.map_or_else(
+            || now.clone(),
+            |condition| condition.last_transition_time.clone(),
+        ),
+    }
+}
+
+fn selector_text(labels: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs.join(",")
+}

@@ -1,0 +1,340 @@
+//! The plan, as scenarios: a world, a resource, and what is to be done about the two.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+use operator_api::{UserService, UserServiceSpec, UserServiceStatus};
+use operator_core::{Child, ChildKind, Plan, Release, World, plan};
+use serde_json::{Value, json};
+
+fn release() -> Release {
+    Release {
+        repository: "registry.example/user-service".into(),
+        version: "1.2.3".into(),
+    }
+}
+
+fn at(second: i64) -> Time {
+    Time(Timestamp::from_second(second).unwrap())
+}
+
+fn resource() -> UserService {
+    let mut resource = UserService::new("users", UserServiceSpec::default());
+    resource.metadata.namespace = Some("team-a".into());
+    resource.metadata.uid = Some("uid-of-users".into());
+    resource.metadata.generation = Some(1);
+    resource
+}
+
+fn planned(world: &World, resource: &UserService) -> Plan {
+    plan(world, resource, &release(), &at(100)).unwrap()
+}
+
+/// A cluster that stores what is applied and completes what the API server completes.
+fn applied(writes: &[Child]) -> World {
+    let mut world = World::default();
+    for child in writes {
+        let mut object = child.object.clone();
+        object["metadata"]["uid"] = json!(format!("uid-of-{}", child.name));
+        object["metadata"]["generation"] = json!(1);
+        world.live.insert((child.kind, child.name.clone()), object);
+    }
+    world
+}
+
+fn deployment(world: &mut World) -> &mut Value {
+    world
+        .live
+        .get_mut(&(ChildKind::Deployment, "users".into()))
+        .unwrap()
+}
+
+fn rolled_out(world: &mut World) {
+    let replicas = deployment(world)["spec"]["replicas"].clone();
+    deployment(world)["status"] = json!({
+        "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas,
+    });
+}
+
+/// The resource and its world after everything was applied, rolled out and reported.
+fn settled() -> (UserService, World) {
+    let mut resource = resource();
+    let mut world = applied(&planned(&World::default(), &resource).writes);
+    rolled_out(&mut world);
+    resource.status = planned(&world, &resource).status;
+    (resource, world)
+}
+
+fn condition<'a>(status: &'a UserServiceStatus, type_: &str) -> Option<&'a Condition> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)
+}
+
+#[test]
+fn the_first_plan_writes_every_child_and_the_deployment_last() {
+    let plan = planned(&World::default(), &resource());
+    let kinds: Vec<&str> = plan.writes.iter().map(|child| child.kind.name()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "ServiceAccount",
+            "ConfigMap",
+            "Service",
+            "Service",
+            "PodDisruptionBudget",
+            "Deployment"
+        ]
+    );
+    for child in &plan.writes {
+        assert_eq!(
+            child.object.pointer("/metadata/ownerReferences/0/uid"),
+            Some(&json!("uid-of-users")),
+            "{}",
+            child.name
+        );
+        assert_eq!(
+            child.object.pointer("/metadata/namespace"),
+            Some(&json!("team-a")),
+            "{}",
+            child.name
+        );
+    }
+    let status = plan.status.unwrap();
+    assert_eq!(condition(&status, "Ready").unwrap().status, "Unknown");
+    assert_eq!(
+        condition(&status, "Reconciling").unwrap().reason,
+        "Applying"
+    );
+    assert_eq!(status.endpoint.as_deref(), Some("users.team-a.svc:8080"));
+}
+
+#[test]
+fn at_rest_nothing_is_written() {
+    let (resource, world) = settled();
+    assert_eq!(planned(&world, &resource), Plan::default());
+    let later = plan(&world, &resource, &release(), &at(9_000)).unwrap();
+    assert_eq!(later, Plan::default(), "time alone changes nothing");
+}
+
+#[test]
+fn ready_means_that_every_pod_runs_the_current_spec_and_takes_calls() {
+    let (resource, _) = settled();
+    let status = resource.status.unwrap();
+    let ready = condition(&status, "Ready").unwrap();
+    assert_eq!(
+        (ready.status.as_str(), ready.reason.as_str()),
+        ("True", "Available")
+    );
+    assert_eq!(ready.observed_generation, Some(1));
+    assert_eq!(status.observed_generation, Some(1));
+    assert!(condition(&status, "Reconciling").is_none() && condition(&status, "Stalled").is_none());
+    assert_eq!(
+        condition(&status, "StorageDurable").unwrap().reason,
+        "MemoryStorage"
+    );
+}
+
+#[test]
+fn a_rollout_in_progress_is_told_from_missing_pods_and_from_a_stuck_one() {
+    let (resource, mut world) = settled();
+    for (pods, ready, abnormal, reason) in [
+        (
+            json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2}),
+            "Unknown",
+            "Reconciling",
+            "RolloutInProgress",
+        ),
+        (
+            json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 1}),
+            "False",
+            "Reconciling",
+            "PodsUnavailable",
+        ),
+        (
+            json!({
+                "observedGeneration": 1, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
+                "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "stuck"}],
+            }),
+            "False",
+            "Stalled",
+            "ProgressDeadlineExceeded",
+        ),
+    ] {
+        deployment(&mut world)["status"] = pods;
+        let status = planned(&world, &resource).status.unwrap();
+        assert_eq!(
+            condition(&status, "Ready").unwrap().status,
+            ready,
+            "{reason}"
+        );
+        assert_eq!(condition(&status, abnormal).unwrap().reason, reason);
+    }
+}
+
+#[test]
+fn a_condition_keeps_its_transition_time_until_its_status_changes() {
+    let (resource, mut world) = settled();
+    deployment(&mut world)["status"]["availableReplicas"] = json!(1);
+    let status = plan(&world, &resource, &release(), &at(500))
+        .unwrap()
+        .status
+        .unwrap();
+    assert_eq!(
+        condition(&status, "Ready").unwrap().last_transition_time,
+        at(500)
+    );
+    assert_eq!(
+        condition(&status, "StorageDurable")
+            .unwrap()
+            .last_transition_time,
+        at(100)
+    );
+}
+
+#[test]
+fn only_the_drifted_child_is_written_again() {
+    let (resource, mut world) = settled();
+    deployment(&mut world)["spec"]["replicas"] = json!(7);
+    let plan = planned(&world, &resource);
+    let written: Vec<ChildKind> = plan.writes.iter().map(|child| child.kind).collect();
+    assert_eq!(written, [ChildKind::Deployment]);
+}
+
+#[test]
+fn what_others_add_to_a_child_is_left_alone() {
+    let (resource, mut world) = settled();
+    deployment(&mut world)["metadata"]["annotations"]["theirs"] = json!("kept");
+    deployment(&mut world)["metadata"]["labels"]["theirs"] = json!("kept");
+    assert_eq!(planned(&world, &resource), Plan::default());
+}
+
+#[test]
+fn a_changed_setting_rolls_the_pods_and_the_old_settings_go_only_after_the_rollout() {
+    let (mut resource, mut world) = settled();
+    let old = world
+        .live
+        .keys()
+        .find(|(kind, _)| *kind == ChildKind::ConfigMap)
+        .unwrap()
+        .1
+        .clone();
+    resource.spec.server.max_concurrent_streams = 64;
+    resource.metadata.generation = Some(2);
+
+    let change = planned(&world, &resource);
+    let written: Vec<ChildKind> = change.writes.iter().map(|child| child.kind).collect();
+    assert_eq!(written, [ChildKind::ConfigMap, ChildKind::Deployment]);
+    assert_eq!(
+        change.deletes,
+        [],
+        "old pods may still restart with the old settings"
+    );
+
+    world.live.extend(applied(&change.writes).live);
+    rolled_out(&mut world);
+    let after = planned(&world, &resource);
+    assert_eq!(after.writes, []);
+    assert_eq!(after.deletes.len(), 1);
+    assert_eq!(
+        (after.deletes[0].name.clone(), after.deletes[0].uid.clone()),
+        (old.clone(), format!("uid-of-{old}"))
+    );
+}
+
+#[test]
+fn a_foreign_object_with_the_name_of_a_child_stops_the_plan_and_is_reported() {
+    let foreign = json!({"metadata": {"name": "users", "uid": "other", "ownerReferences": [{"uid": "somebody"}]}});
+    let mut world = World::default();
+    world
+        .live
+        .insert((ChildKind::Service, "users".into()), foreign);
+    let plan = planned(&world, &resource());
+    assert_eq!((plan.writes, plan.deletes), (vec![], vec![]));
+    assert!(
+        plan.requeue.is_some(),
+        "nothing tells us when the other object goes"
+    );
+    let status = plan.status.unwrap();
+    let stalled = condition(&status, "Stalled").unwrap();
+    assert_eq!(stalled.reason, "NameConflict");
+    assert!(
+        stalled.message.starts_with("Service users "),
+        "{}",
+        stalled.message
+    );
+}
+
+#[test]
+fn a_spec_that_breaks_rules_names_every_field_and_leaves_what_runs_alone() {
+    let (mut resource, world) = settled();
+    resource.metadata.generation = Some(2);
+    resource.spec.replicas = 1000;
+    resource.spec.pod.resources.requests.memory = "1Gi".into();
+    let plan = planned(&world, &resource);
+    assert_eq!((plan.writes, plan.deletes), (vec![], vec![]));
+    let status = plan.status.unwrap();
+    let stalled = condition(&status, "Stalled").unwrap();
+    assert_eq!(stalled.reason, "InvalidSpec");
+    assert!(
+        stalled.message.contains("spec.replicas: 1000"),
+        "{}",
+        stalled.message
+    );
+    assert!(
+        stalled
+            .message
+            .contains("spec.pod.resources.requests.memory: must not exceed"),
+        "{}",
+        stalled.message
+    );
+    assert_eq!(status.available_replicas, 2, "the pods still run");
+    assert!(condition(&status, "StorageDurable").is_some());
+}
+
+#[test]
+fn the_version_is_pinned_at_creation_and_moves_only_with_the_spec() {
+    let (mut resource, world) = settled();
+    let newer = Release {
+        version: "2.0.0".into(),
+        ..release()
+    };
+    assert_eq!(
+        plan(&world, &resource, &newer, &at(100)).unwrap(),
+        Plan::default(),
+        "an operator upgrade restarts nothing"
+    );
+
+    resource.spec.version = Some("2.0.0".into());
+    let writes = plan(&world, &resource, &newer, &at(100)).unwrap().writes;
+    let image = writes[0]
+        .object
+        .pointer("/spec/template/spec/containers/0/image");
+    assert_eq!(image, Some(&json!("registry.example/user-service:2.0.0")));
+}
+
+#[test]
+fn the_grace_period_covers_everything_that_happens_between_deletion_and_exit() {
+    let mut resource = resource();
+    for (drain, grace) in [(20, 33), (600, 613)] {
+        resource.spec.server.drain_timeout = std::time::Duration::from_secs(drain).into();
+        let plan = planned(&World::default(), &resource);
+        let period = plan
+            .writes
+            .last()
+            .unwrap()
+            .object
+            .pointer("/spec/template/spec/terminationGracePeriodSeconds")
+            .cloned();
+        // preStop 5 + drain delay 1 + drain + flush 5 + margin 2
+        assert_eq!(period, Some(json!(grace)));
+    }
+}

@@ -1,0 +1,20 @@
+//! `Debug` of the messages that hold personal data, which must not reach a log by way of `{:?}`.
+
+use std::fmt;
+
+use crate::user::v1::{CreateUserRequest, User};
+
+impl fmt::Debug for CreateUserRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateUserRequest").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("user_id", &self.user_id)
+            .field("create_time", &self.create_time)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! Driving adapter: the user.v1 gRPC API over the use cases.
+//!
+//! Transport only: messages become commands, results and errors become messages and statuses. The layers hold what
+//! every call needs: [`DeadlineLayer`] and [`MetricsLayer`].
+
+mod api;
+mod convert;
+mod deadline;
+mod metrics;
+mod status;
+
+pub use api::UserApi;
+pub use deadline::DeadlineLayer;
+pub use metrics::{Measured, MetricsLayer, RpcMetrics};
+pub use status::{ERROR_DOMAIN, reason};
+
+/// Largest request message, in bytes: many times what the longest name and address need.
+pub const MAX_REQUEST_BYTES: usize = 64 * 1024;

@@ -1,0 +1,173 @@
+//! Errors as the caller sees them: code, message and details, all decided in one place.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+use user_application::UseCaseError;
+
+/// `domain` of every `google.rpc.ErrorInfo` that this service sends (AIP-193).
+pub const ERROR_DOMAIN: &str = "usersvc.dev";
+
+/// Every `reason` of `google.rpc.ErrorInfo` that this service sends.
+pub mod reason {
+    /// Fields break their rules; `google.rpc.BadRequest` names them.
+    pub const INVALID_FIELDS: &str = "INVALID_FIELDS";
+    /// Another user has this e-mail address.
+    pub const EMAIL_TAKEN: &str = "EMAIL_TAKEN";
+    /// There is no such user.
+    pub const USER_NOT_FOUND: &str = "USER_NOT_FOUND";
+    /// The storage is full.
+    pub const CAPACITY_REACHED: &str = "CAPACITY_REACHED";
+    /// The storage cannot be reached.
+    pub const STORAGE_UNAVAILABLE: &str = "STORAGE_UNAVAILABLE";
+    /// The deadline has passed.
+    pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+    /// A defect of the server.
+    pub const INTERNAL: &str = "INTERNAL";
+}
+
+/// When a caller may try again after `UNAVAILABLE`.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Whatever can go wrong with a call.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// Fields break their rules.
+    InvalidFields(Vec<FieldViolation>),
+    /// The deadline has passed.
+    DeadlineExceeded,
+    /// The use case did not do it.
+    UseCase(UseCaseError),
+}
+
+impl From<UseCaseError> for ApiError {
+    fn from(error: UseCaseError) -> Self {
+        Self::UseCase(error)
+    }
+}
+
+impl From<ApiError> for Status {
+    fn from(error: ApiError) -> Self {
+        let mut details = ErrorDetails::new();
+        let (code, reason, message) = match error {
+            ApiError::InvalidFields(violations) => {
+                details.set_bad_request(violations);
+                (
+                    Code::InvalidArgument,
+                    reason::INVALID_FIELDS,
+                    "some fields are invalid",
+                )
+            }
+            ApiError::DeadlineExceeded => (
+                Code::DeadlineExceeded,
+                reason::DEADLINE_EXCEEDED,
+                "the deadline has passed",
+            ),
+            ApiError::UseCase(error) => match error {
+                UseCaseError::EmailTaken => (
+                    Code::AlreadyExists,
+                    reason::EMAIL_TAKEN,
+                    "another user has this e-mail address",
+                ),
+                UseCaseError::UserNotFound => (
+                    Code::NotFound,
+                    reason::USER_NOT_FOUND,
+                    "there is no such user",
+                ),
+                UseCaseError::CapacityReached => (
+                    Code::ResourceExhausted,
+                    reason::CAPACITY_REACHED,
+                    "the storage is full",
+                ),
+                UseCaseError::Unavailable(_) => {
+                    tracing::warn!(error = causes(&error), "storage unavailable");
+                    details.set_retry_info(Some(RETRY_AFTER));
+                    (
+                        Code::Unavailable,
+                        reason::STORAGE_UNAVAILABLE,
+                        "the storage is unavailable",
+                    )
+                }
+                UseCaseError::Internal(_) => {
+                    tracing::error!(error = causes(&error), "internal error");
+                    (Code::Internal, reason::INTERNAL, "internal error")
+                }
+            },
+        };
+        details.set_error_info(reason, ERROR_DOMAIN, HashMap::<String, String>::new());
+        Self::with_error_details(code, message, details)
+    }
+}
+
+/// An error with everything that caused it. For logs; the caller only learns the reason.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use user_application::RepositoryError;
+
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_code_and_one_error_info() {
+        let storage = || RepositoryError::Unavailable("connection refused".into());
+        let cases = [
+            (
+                ApiError::InvalidFields(vec![]),
+                Code::InvalidArgument,
+                reason::INVALID_FIELDS,
+            ),
+            (
+                ApiError::DeadlineExceeded,
+                Code::DeadlineExceeded,
+                reason::DEADLINE_EXCEEDED,
+            ),
+            (
+                UseCaseError::EmailTaken.into(),
+                Code::AlreadyExists,
+                reason::EMAIL_TAKEN,
+            ),
+            (
+                UseCaseError::UserNotFound.into(),
+                Code::NotFound,
+                reason::USER_NOT_FOUND,
+            ),
+            (
+                UseCaseError::CapacityReached.into(),
+                Code::ResourceExhausted,
+                reason::CAPACITY_REACHED,
+            ),
+            (
+                UseCaseError::Unavailable(storage()).into(),
+                Code::Unavailable,
+                reason::STORAGE_UNAVAILABLE,
+            ),
+            (
+                UseCaseError::Internal(storage()).into(),
+                Code::Internal,
+                reason::INTERNAL,
+            ),
+        ];
+        for (error, code, reason) in cases {
+            let status = Status::from(error);
+            let details = status.get_error_details();
+            let info = details.error_info().expect("has ErrorInfo");
+            assert_eq!((status.code(), info.reason.as_str()), (code, reason));
+            assert_eq!(info.domain, ERROR_DOMAIN);
+            assert_eq!(details.retry_info().is_some(), code == Code::Unavailable);
+            assert!(!status.message().contains("refused"), "causes stay inside");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Why a use case did not do what it was asked.
+
+use crate::RepositoryError;
+
+/// The errors of this layer. A driving adapter turns them into what its transport calls them, in one place.
+#[derive(Debug, thiserror::Error)]
+pub enum UseCaseError {
+    /// The caller's: another user has this e-mail address.
+    #[error("another user has this e-mail address")]
+    EmailTaken,
+    /// The caller's: there is no such user.
+    #[error("there is no such user")]
+    UserNotFound,
+    /// The operator's: as many users, or unpublished events, as may be held.
+    #[error("the storage is full")]
+    CapacityReached,
+    /// Passing: the caller may try again.
+    #[error("the storage is unavailable")]
+    Unavailable(#[source] RepositoryError),
+    /// A defect.
+    #[error("internal error")]
+    Internal(#[source] RepositoryError),
+}
+
+impl From<RepositoryError> for UseCaseError {
+    fn from(error: RepositoryError) -> Self {
+        match error {
+            RepositoryError::EmailTaken => Self::EmailTaken,
+            RepositoryError::NotFound => Self::UserNotFound,
+            RepositoryError::Full => Self::CapacityReached,
+            RepositoryError::Unavailable(_) => Self::Unavailable(error),
+            RepositoryError::IdTaken => Self::Internal(error),
+        }
+    }
+}

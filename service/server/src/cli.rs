@@ -1,0 +1,95 @@
+//! The command line: what it shows, and how the process ends.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use user_settings::{Settings, exit_code, reference};
+
+use crate::lifecycle::{Service, Stopped};
+use crate::signals::Signals;
+use crate::{ServiceError, build, config, telemetry};
+
+/// gRPC user service: creates users and finds them again (user.v1.UserService).
+///
+/// It takes no arguments. Everything is set by environment variables, and without any it serves with users in memory
+/// and events on standard output.
+#[derive(Debug, Parser)]
+#[command(name = build::NAME, version)]
+struct Arguments {}
+
+/// Runs the binary.
+pub fn main() -> ExitCode {
+    let parsed = Arguments::command()
+        .after_help(settings_table())
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    if let Err(error) = parsed {
+        let code = if error.use_stderr() {
+            exit_code::USAGE
+        } else {
+            exit_code::OK
+        };
+        // Nothing is left to do when even the message cannot be written.
+        let _ = error.print();
+        return code.into();
+    }
+    let settings = match config::from_environment() {
+        Ok(settings) => settings,
+        Err(problems) => {
+            telemetry::init(&Settings::default().telemetry);
+            for problem in problems {
+                tracing::error!(%problem, "bad setting");
+            }
+            return exit_code::CONFIG.into();
+        }
+    };
+    telemetry::init(&settings.telemetry);
+    match serve(&settings) {
+        Ok(Stopped::Clean) => exit_code::OK.into(),
+        Ok(Stopped::CutShort) => exit_code::FAILURE.into(),
+        Err(error) => {
+            tracing::error!(%error, "stopped");
+            exit_code::FAILURE.into()
+        }
+    }
+}
+
+/// Serves until a signal asks to stop.
+fn serve(settings: &Settings) -> Result<Stopped, ServiceError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let stopped = runtime.block_on(async {
+        let signals = Signals::install()?;
+        let service = Service::bind(settings)?;
+        service.run(signals.first()).await
+    });
+    // What was cut must not hold the process up.
+    runtime.shutdown_background();
+    stopped
+}
+
+/// Every setting with its default, what it accepts and what it does.
+fn settings_table() -> String {
+    let mut text = "Environment variables:\n".to_owned();
+    for row in reference() {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "  {}  [default: {}]\n      {}\n      Accepts {}.\n",
+            row.name, row.default, row.doc, row.accepted
+        );
+    }
+    let _ = write!(
+        text,
+        "\nExit codes: {} stopped on request; {} could not start or was cut short; {} bad arguments; {} bad settings; {}+n \
+         ended by signal n sent a second time.",
+        exit_code::OK,
+        exit_code::FAILURE,
+        exit_code::USAGE,
+        exit_code::CONFIG,
+        exit_code::SIGNAL_BASE
+    );
+    text
+}

@@ -1,0 +1,24 @@
+//! The user service: composition root.
+//!
+//! [`Service::bind`] wires adapters to use cases and takes the ports; [`Service::run`] serves until it is told to stop
+//! and then stops in order. The binary adds the command line, the environment, signals and the log.
+
+mod admin;
+mod build;
+mod calls;
+pub mod cli;
+mod config;
+mod environment;
+mod error;
+mod grpc;
+mod health;
+mod lifecycle;
+mod listener;
+mod metrics;
+mod relay;
+mod serve;
+mod signals;
+mod telemetry;
+
+pub use error::ServiceError;
+pub use lifecycle::{Service, Stopped};

@@ -1,0 +1,228 @@
+//! Connections: accepting, bounding and draining them.
+//!
+//! The transport library's own server waits for its connections without bound when it stops; here every wait has one.
+
+use std::convert::Infallible;
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use crate::calls::CountCalls;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How a client begins HTTP/2 (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// A new connection has to begin within this time.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a drained connection may take to close by itself.
+const GO_AWAY_GRACE: Duration = Duration::from_secs(1);
+/// HTTP/1 request headers have to be complete within this time.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// A quiet HTTP/2 connection is asked for a sign of life this often, and closed if none comes in time.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest header list of a request, in bytes as HTTP/2 counts them.
+const MAX_HEADER_LIST: u32 = 16 * 1024;
+/// Streams that a client opened and reset before they were looked at (CVE-2023-44487).
+const MAX_PENDING_RESET_STREAMS: usize = 64;
+/// Pause after the system refused a connection, mostly for want of file descriptors; more haste would only burn the CPU.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The bounds of one listener.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections at a time; further ones wait in the kernel's backlog.
+    pub(crate) connections: usize,
+    /// Calls in flight on one HTTP/2 connection.
+    pub(crate) concurrent_streams: u32,
+    /// Time for calls in flight to finish once stopped.
+    pub(crate) drain_timeout: Duration,
+    /// Whether HTTP/1 is refused.
+    pub(crate) http2_only: bool,
+}
+
+impl Limits {
+    fn builder(self) -> Builder<TokioExecutor> {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS_TIMEOUT);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.concurrent_streams)
+            .max_header_list_size(MAX_HEADER_LIST)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESET_STREAMS)
+            .max_local_error_reset_streams(MAX_PENDING_RESET_STREAMS)
+            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+        if self.http2_only {
+            builder.http2_only()
+        } else {
+            builder
+        }
+    }
+}
+
+/// Serves until `stop` is cancelled; then takes no more connections, tells the open ones to go away, and waits for their
+/// calls within the bound. How many calls had to be cut.
+pub(crate) async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: Limits,
+    stop: CancellationToken,
+) -> usize
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<Error>> + Send + 'static,
+{
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let builder = limits.builder();
+    let calls = TaskTracker::new();
+    let service = CountCalls::new(service, calls.clone());
+    let mut connections = JoinSet::new();
+    while let Some((stream, slot)) = accept(&listener, &slots, &stop).await {
+        let connection = Connection {
+            stream,
+            stop: stop.clone(),
+            _slot: slot,
+        };
+        connections.spawn(connection.serve(builder.clone(), service.clone()));
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let drained = async {
+        tokio::select! {
+            () = async { while connections.join_next().await.is_some() {} } => {}
+            () = idle(&calls) => {}
+        }
+    };
+    let cut = match tokio::time::timeout(limits.drain_timeout, drained).await {
+        Ok(()) => 0,
+        Err(_) => calls.len(),
+    };
+    connections.shutdown().await;
+    cut
+}
+
+/// Waits until there are no calls in flight, and have been none for a while: a client that has not yet read that it
+/// should go away may begin one more. A peer that is gone, or that never closes, is then not waited for.
+async fn idle(calls: &TaskTracker) {
+    calls.close();
+    loop {
+        calls.wait().await;
+        tokio::time::sleep(GO_AWAY_GRACE).await;
+        if calls.is_empty() {
+            return;
+        }
+    }
+}
+
+/// The next connection with its slot, or `None` once stopped.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let accepted = async {
+        // The semaphore is never closed.
+        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((stream, slot)),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        accepted = accepted => accepted,
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    stop: CancellationToken,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn serve<S, B>(mut self, builder: Builder<TokioExecutor>, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+        B: Body<Data: Send, Error: Into<Error>> + Send + 'static,
+    {
+        let peer = self.stream.peer_addr().ok();
+        let Some(opening) = self.opening().await else {
+            return;
+        };
+        // Small answers must not wait for more to come; if it cannot be set they are slower, nothing else.
+        let _ = self.stream.set_nodelay(true);
+        let (read, write) = self.stream.into_split();
+        let io = tokio::io::join(Cursor::new(opening).chain(read), write);
+        let connection =
+            builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service));
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            log_ended(peer, &error);
+        }
+    }
+
+    /// What the client says first: the preface of HTTP/2 in full, or anything that cannot become one. `None` if it does
+    /// not come in time, the client goes away, or serving stops: until then there is nothing to drain. The transport
+    /// library would wait for the rest of a preface without bound, and through a graceful shutdown too (hyper#4170).
+    async fn opening(&mut self) -> Option<Vec<u8>> {
+        let mut opening = Vec::with_capacity(PREFACE.len());
+        let read = async {
+            while opening.len() < PREFACE.len() && PREFACE.starts_with(&opening) {
+                let missing = PREFACE.len() - opening.len();
+                let mut rest = (&mut self.stream).take(u64::try_from(missing).ok()?);
+                if rest.read_buf(&mut opening).await.ok()? == 0 {
+                    return None;
+                }
+            }
+            Some(())
+        };
+        let complete = tokio::select! {
+            read = tokio::time::timeout(OPENING_TIMEOUT, read) => matches!(read, Ok(Some(()))),
+            () = self.stop.cancelled() => false,
+        };
+        complete.then_some(opening)
+    }
+}
+
+/// Clients go away all the time, which is no more than worth a look while debugging.
+fn log_ended(peer: Option<SocketAddr>, error: &Error) {
+    tracing::debug!(?peer, %error, "a connection ended with an error");
+}

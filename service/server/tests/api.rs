@@ -1,0 +1,255 @@
+//! The API as clients see it, over real connections.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::time::{Duration, SystemTime};
+
+use support::{HeldCall, InProcess, health, http_get, new_user, settings, soon, until};
+use tonic::{Code, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
+use tonic_types::StatusExt as _;
+use user_adapter_grpc::{ERROR_DOMAIN, reason};
+use user_proto::user::v1::GetUserRequest;
+use user_proto::user::v1::user_service_client::UserServiceClient;
+use user_settings::{health as names, metric, path};
+
+fn assert_reason(status: &Status, code: Code, reason: &str) {
+    let details = status.get_error_details();
+    let info = details.error_info().expect("every error has an ErrorInfo");
+    assert_eq!(
+        (status.code(), info.reason.as_str(), info.domain.as_str()),
+        (code, reason, ERROR_DOMAIN)
+    );
+}
+
+#[tokio::test]
+async fn a_created_user_is_found_again() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let before = SystemTime::now() - Duration::from_millis(1);
+    let created = client
+        .create_user(new_user("  Ada ", "Ada@Example.com"))
+        .await
+        .unwrap()
+        .into_inner();
+    let user = created.user.expect("user is set");
+    assert_eq!(created.user_id, user.user_id);
+    assert_eq!(
+        (user.name.as_str(), user.email.as_str()),
+        ("Ada", "Ada@Example.com")
+    );
+    let created_at = SystemTime::try_from(user.create_time.expect("time is set")).unwrap();
+    assert!(created_at >= before && created_at <= SystemTime::now());
+    let found = client
+        .get_user(GetUserRequest {
+            user_id: created.user_id.to_uppercase(),
+        })
+        .await;
+    assert_eq!(found.unwrap().into_inner().user, Some(user));
+}
+
+#[tokio::test]
+async fn an_address_that_differs_in_case_already_exists() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    client
+        .create_user(new_user("Ada", "ada@example.com"))
+        .await
+        .unwrap();
+    let status = client
+        .create_user(new_user("Ada", "ADA@EXAMPLE.COM"))
+        .await
+        .unwrap_err();
+    assert_reason(&status, Code::AlreadyExists, reason::EMAIL_TAKEN);
+}
+
+#[tokio::test]
+async fn all_bad_fields_are_named_at_once() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let status = client
+        .create_user(new_user(" ", "nobody"))
+        .await
+        .unwrap_err();
+    assert_reason(&status, Code::InvalidArgument, reason::INVALID_FIELDS);
+    let details = status.get_error_details();
+    let violations = &details
+        .bad_request()
+        .expect("has BadRequest")
+        .field_violations;
+    let told: Vec<_> = violations
+        .iter()
+        .map(|v| (v.field.as_str(), v.description.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("name", "must not be empty"),
+            ("email", "must be an e-mail address such as ada@example.com")
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_not_found_and_a_malformed_id_is_invalid() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let unknown = "0192f0c1-2b3c-7d4e-8f50-617283940a1b".to_owned();
+    let status = client
+        .get_user(GetUserRequest { user_id: unknown })
+        .await
+        .unwrap_err();
+    assert_reason(&status, Code::NotFound, reason::USER_NOT_FOUND);
+    let status = client
+        .get_user(GetUserRequest {
+            user_id: "7".to_owned(),
+        })
+        .await
+        .unwrap_err();
+    assert_reason(&status, Code::InvalidArgument, reason::INVALID_FIELDS);
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_refused() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let status = client
+        .create_user(new_user(&"x".repeat(70_000), "ada@example.com"))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_exceeds_its_deadline() {
+    let mut settings = settings();
+    settings.server.request_timeout = Duration::from_millis(100);
+    let service = InProcess::start(&settings);
+    let status = HeldCall::begin(&service.channel().await)
+        .await
+        .wait()
+        .await
+        .unwrap_err();
+    assert_reason(&status, Code::DeadlineExceeded, reason::DEADLINE_EXCEEDED);
+}
+
+#[tokio::test]
+async fn health_is_told_on_both_ports_under_their_names() {
+    let service = InProcess::start(&settings());
+    let api = service.channel().await;
+    let admin = support::connect(service.admin).await;
+    let serving = Some(ServingStatus::Serving);
+    until("serving", || async {
+        health(&api, names::API).await == serving
+    })
+    .await;
+    assert_eq!(health(&api, "").await, serving);
+    assert_eq!(health(&admin, names::LIVENESS).await, serving);
+    assert_eq!(health(&admin, names::READINESS).await, serving);
+    assert_eq!(health(&admin, names::API).await, None);
+}
+
+#[tokio::test]
+async fn reflection_lists_what_is_served() {
+    let service = InProcess::start(&settings());
+    let mut client = ServerReflectionClient::new(service.channel().await);
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let stream = tonic::codegen::tokio_stream::once(list);
+    let mut answers = client
+        .server_reflection_info(stream)
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = soon("an answer", answers.message())
+        .await
+        .unwrap()
+        .expect("one answer");
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("not a list: {answer:?}");
+    };
+    let mut services: Vec<String> = list
+        .service
+        .into_iter()
+        .map(|ServiceResponse { name }| name)
+        .collect();
+    services.sort();
+    assert_eq!(
+        services,
+        [
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "user.v1.UserService"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn calls_users_and_events_are_counted_without_personal_data() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    client
+        .create_user(new_user("Ada", "ada@example.com"))
+        .await
+        .unwrap();
+    client
+        .create_user(new_user("Ada", "ada@example.com"))
+        .await
+        .unwrap_err();
+    let count = |code: &str| {
+        format!(
+            "\n{}_count{{{}=\"user.v1.UserService/CreateUser\",{}=\"{code}\"}} 1\n",
+            metric::RPC_SERVER_CALL_DURATION,
+            metric::RPC_METHOD,
+            metric::RPC_RESPONSE_STATUS_CODE
+        )
+    };
+    let expected = [
+        count("OK"),
+        count("ALREADY_EXISTS"),
+        format!("\n{} 1\n", metric::USERS_STORED),
+        format!("\n{} 1\n", metric::OUTBOX_PUBLISHED),
+        format!("\n{} 0\n", metric::OUTBOX_PENDING),
+        format!("\n{}{{version=\"", metric::BUILD_INFO),
+        format!("\n{} ", metric::PROCESS_START_TIME),
+    ];
+    until("metrics", || async {
+        let text = http_get(service.admin, path::METRICS).await;
+        expected.iter().all(|sample| text.contains(sample))
+    })
+    .await;
+    let text = http_get(service.admin, path::METRICS).await;
+    assert!(
+        text.contains("content-type: application/openmetrics-text"),
+        "{text}"
+    );
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert!(!text.contains("Ada") && !text.contains("ada@"), "{text}");
+}
+
+#[tokio::test]
+async fn build_information_is_json() {
+    let service = InProcess::start(&settings());
+    let answer = http_get(service.admin, path::BUILD_INFO).await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let info: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        info,
+        serde_json::json!({"name": "user-service", "version": env!("CARGO_PKG_VERSION")})
+    );
+}

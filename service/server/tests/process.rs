@@ -1,0 +1,294 @@
+//! The binary as a process: signals, exit codes, and what it prints.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use support::{HeldCall, connect, health, http_get, new_user, soon, until};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tonic_health::pb::health_check_response::ServingStatus;
+use user_proto::user::v1::GetUserRequest;
+use user_proto::user::v1::user_service_client::UserServiceClient;
+use user_settings::{FLUSH_TIMEOUT, exit_code, health as names, metric, path};
+
+const SIGINT: i32 = 2;
+const NAME: &str = "Wilhelmina Quux";
+const EMAIL: &str = "Wilhelmina.Quux@example.com";
+
+/// The binary, with all it prints.
+struct Process {
+    child: Child,
+    stdout: Output,
+    stderr: Output,
+}
+
+/// Lines as they come.
+struct Output {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Output {
+    fn of(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let mut source = BufReader::new(stream).lines();
+        let reader = tokio::spawn({
+            let lines = Arc::clone(&lines);
+            async move {
+                while let Ok(Some(line)) = source.next_line().await {
+                    lines.lock().unwrap().push(line);
+                }
+            }
+        });
+        Self { lines, reader }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    fn json(&self) -> Vec<serde_json::Value> {
+        self.lines()
+            .iter()
+            .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+            .collect()
+    }
+}
+
+impl Process {
+    fn spawn(vars: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_user-service"))
+            .env_clear()
+            .env("USERSVC_GRPC_ADDRESS", "127.0.0.1:0")
+            .env("USERSVC_ADMIN_ADDRESS", "127.0.0.1:0")
+            .envs(vars.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        let stdout = Output::of(child.stdout.take().unwrap());
+        let stderr = Output::of(child.stderr.take().unwrap());
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Waits until it serves, and tells where.
+    async fn serving(&self) -> (SocketAddr, SocketAddr) {
+        until("serving", || async {
+            self.stderr
+                .json()
+                .iter()
+                .any(|line| line["message"] == "serving")
+        })
+        .await;
+        let log = self.stderr.json();
+        let start = log
+            .iter()
+            .find(|line| line["message"] == "starting")
+            .expect("logs the start");
+        let address = |field: &str| start[field].as_str().unwrap().parse().unwrap();
+        (address("grpc_address"), address("admin_address"))
+    }
+
+    fn log(&self) -> String {
+        self.stderr.lines().join("\n")
+    }
+
+    async fn signal(&self, name: &str) {
+        let process = self.child.id().expect("still runs").to_string();
+        let sent = Command::new("kill")
+            .args(["-s", name, &process])
+            .status()
+            .await;
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits for the end: the exit code, once everything printed is read.
+    async fn exit_code(&mut self) -> i32 {
+        let status = soon("the end", self.child.wait()).await.unwrap();
+        soon("standard output", &mut self.stdout.reader)
+            .await
+            .unwrap();
+        soon("standard error", &mut self.stderr.reader)
+            .await
+            .unwrap();
+        status
+            .code()
+            .unwrap_or_else(|| panic!("ended by a signal: {:?}", self.stderr.lines()))
+    }
+}
+
+#[tokio::test]
+async fn on_sigterm_calls_finish_events_are_published_and_nothing_personal_is_printed() {
+    let mut process = Process::spawn(&[
+        ("USERSVC_LOG_LEVEL", "trace"),
+        ("USERSVC_DRAIN_DELAY", "300ms"),
+    ]);
+    let (grpc, admin) = process.serving().await;
+    let (api, probes) = (connect(grpc).await, connect(admin).await);
+    let mut client = UserServiceClient::new(api.clone());
+    let created = client
+        .create_user(new_user(NAME, EMAIL))
+        .await
+        .unwrap()
+        .into_inner();
+    client
+        .create_user(new_user(NAME, &EMAIL.to_uppercase()))
+        .await
+        .expect_err("duplicate");
+    client
+        .create_user(new_user(NAME, &format!("{EMAIL} <x>")))
+        .await
+        .expect_err("malformed");
+    client
+        .get_user(GetUserRequest {
+            user_id: created.user_id.clone(),
+        })
+        .await
+        .unwrap();
+    let held = HeldCall::begin(&api).await;
+
+    process.signal("TERM").await;
+    let not_serving = Some(ServingStatus::NotServing);
+    until("NOT_SERVING", || async {
+        health(&probes, names::READINESS).await == not_serving
+    })
+    .await;
+    let metrics = http_get(admin, path::METRICS).await;
+    let last = held
+        .finish(new_user("Xerxes Quux", "xerxes.quux@example.com"))
+        .await;
+    let last = last.expect("a call in flight is answered");
+    assert_eq!(process.exit_code().await, i32::from(exit_code::OK));
+
+    let subjects: Vec<String> = process
+        .stdout
+        .json()
+        .iter()
+        .map(|e| e["subject"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(subjects, [created.user_id, last.user_id]);
+    let printed = [
+        process.stdout.lines().join("\n"),
+        process.stderr.lines().join("\n"),
+        metrics,
+    ];
+    for text in printed {
+        assert!(!text.to_lowercase().contains("quux"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut process = Process::spawn(&[("USERSVC_DRAIN_DELAY", "60s")]);
+    process.serving().await;
+    process.signal("TERM").await;
+    until("draining", || async {
+        process
+            .stderr
+            .lines()
+            .iter()
+            .any(|line| line.contains("draining"))
+    })
+    .await;
+    process.signal("INT").await;
+    assert_eq!(
+        process.exit_code().await,
+        i32::from(exit_code::SIGNAL_BASE) + SIGINT
+    );
+}
+
+#[tokio::test]
+async fn events_that_nobody_takes_are_told_of_and_end_in_failure_within_the_bound() {
+    let mut process = Process::spawn(&[("USERSVC_DRAIN_DELAY", "0s")]);
+    let (grpc, admin) = process.serving().await;
+    // Closes the reading end of standard output.
+    process.stdout.reader.abort();
+    until("closing", || async { process.stdout.reader.is_finished() }).await;
+    let mut client = UserServiceClient::new(connect(grpc).await);
+    client
+        .create_user(new_user(NAME, EMAIL))
+        .await
+        .expect("calls go on");
+    until("a retry", || async {
+        process.log().contains("publishing failed")
+    })
+    .await;
+    let metrics = http_get(admin, path::METRICS).await;
+    assert!(
+        metrics.contains(&format!("\n{} 1\n", metric::OUTBOX_PENDING)),
+        "{metrics}"
+    );
+
+    let asked = Instant::now();
+    process.signal("TERM").await;
+    let status = soon("the end", process.child.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(i32::from(exit_code::FAILURE)));
+    assert!(asked.elapsed() >= FLUSH_TIMEOUT);
+    assert!(
+        process.log().contains("events were left unpublished"),
+        "{}",
+        process.log()
+    );
+}
+
+#[tokio::test]
+async fn bad_settings_are_all_told_and_have_their_exit_code() {
+    let vars = [
+        ("USERSVC_LOG_LEVEL", "loud"),
+        ("USERSVC_DRAIN_DELAY", "2h"),
+        ("USERSVC_TYPO", "1"),
+    ];
+    let mut process = Process::spawn(&vars);
+    assert_eq!(process.exit_code().await, i32::from(exit_code::CONFIG));
+    let told = process.log();
+    for (name, _) in vars {
+        assert!(told.contains(name), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_with_its_address() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut process = Process::spawn(&[("USERSVC_GRPC_ADDRESS", &address)]);
+    assert_eq!(process.exit_code().await, i32::from(exit_code::FAILURE));
+    let told = process.log();
+    assert!(
+        told.contains(&format!("cannot listen on {address} for gRPC")),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn help_lists_every_setting() {
+    let binary = env!("CARGO_BIN_EXE_user-service");
+    let help = Command::new(binary).arg("--help").output().await.unwrap();
+    assert!(help.status.success());
+    let text = String::from_utf8(help.stdout).unwrap();
+    for row in user_settings::reference() {
+        assert!(
+            text.contains(row.name) && text.contains(row.doc),
+            "{}",
+            row.name
+        );
+    }
+}

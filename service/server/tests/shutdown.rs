@@ -1,0 +1,185 @@
+//! How the service stops, in process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{HeldCall, InProcess, connect, health, new_user, settings, soon, until};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use user_service::{ServiceError, Stopped};
+use user_settings::{Settings, health as names};
+
+#[tokio::test]
+async fn a_call_in_flight_finishes_and_new_connections_are_refused() {
+    let service = InProcess::start(&settings());
+    let (grpc, channel) = (service.grpc, service.channel().await);
+    let call = HeldCall::begin(&channel).await;
+    let running = service.stop();
+    until("refusing", || async {
+        TcpStream::connect(grpc).await.is_err()
+    })
+    .await;
+    call.finish(new_user("Ada", "ada@example.com"))
+        .await
+        .expect("is answered");
+    assert_eq!(
+        soon("stopping", running).await.unwrap().unwrap(),
+        Stopped::Clean
+    );
+}
+
+#[tokio::test]
+async fn not_serving_is_announced_while_calls_are_still_taken() {
+    let mut settings = settings();
+    settings.server.drain_delay = Duration::from_mins(1);
+    let service = InProcess::start(&settings);
+    let (api, admin) = (service.channel().await, connect(service.admin).await);
+    until("ready", || async {
+        health(&admin, names::READINESS).await == Some(ServingStatus::Serving)
+    })
+    .await;
+    let grpc = service.grpc;
+    let running = service.stop();
+    let not_serving = Some(ServingStatus::NotServing);
+    until("unready", || async {
+        health(&admin, names::READINESS).await == not_serving
+    })
+    .await;
+    assert_eq!(health(&api, names::API).await, not_serving);
+    assert_eq!(health(&api, "").await, not_serving);
+    assert_eq!(
+        health(&admin, names::LIVENESS).await,
+        Some(ServingStatus::Serving)
+    );
+    // A client that has not heard of it yet still connects and is served.
+    let late = HeldCall::begin(&connect(grpc).await).await;
+    late.finish(new_user("Ada", "ada@example.com"))
+        .await
+        .expect("is answered");
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_end_is_cut_when_the_drain_times_out() {
+    let mut settings = settings();
+    settings.server.drain_timeout = Duration::from_secs(1);
+    settings.server.request_timeout = Duration::from_mins(1);
+    let service = InProcess::start(&settings);
+    let call = HeldCall::begin(&service.channel().await).await;
+    let asked = Instant::now();
+    let stopped = soon("stopping", service.stop()).await.unwrap().unwrap();
+    assert_eq!(stopped, Stopped::CutShort);
+    assert!(asked.elapsed() >= settings.server.drain_timeout);
+    call.wait().await.expect_err("was cut");
+}
+
+/// A drain that nobody ends would take longer than a test may.
+fn settings_with_long_drain() -> Settings {
+    let mut settings = settings();
+    settings.server.drain_timeout = support::BOUND * 2;
+    settings
+}
+
+#[tokio::test]
+async fn connections_that_have_not_begun_do_not_hold_the_drain_up() {
+    let service = InProcess::start(&settings_with_long_drain());
+    let silent = TcpStream::connect(service.grpc).await.unwrap();
+    let mut halting = TcpStream::connect(service.grpc).await.unwrap();
+    halting.write_all(b"PRI * HTTP").await.unwrap();
+    // Connections are accepted in order: when a later one is answered, these are accepted.
+    health(&service.channel().await, "").await;
+    assert_eq!(
+        soon("stopping", service.stop()).await.unwrap().unwrap(),
+        Stopped::Clean
+    );
+    drop((silent, halting));
+}
+
+#[tokio::test]
+async fn a_client_without_calls_that_never_goes_away_does_not_hold_the_drain_up() {
+    let service = InProcess::start(&settings_with_long_drain());
+    let mut idle = TcpStream::connect(service.grpc).await.unwrap();
+    let empty_settings_frame = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    idle.write_all(&empty_settings_frame).await.unwrap();
+    // The server answers the preface with its settings; the client never answers anything.
+    soon("settings", idle.read_u8()).await.unwrap();
+    assert_eq!(
+        soon("stopping", service.stop()).await.unwrap().unwrap(),
+        Stopped::Clean
+    );
+}
+
+#[tokio::test]
+async fn a_health_watch_is_told_of_the_drain_and_does_not_hold_it_up() {
+    let service = InProcess::start(&settings_with_long_drain());
+    let channel = service.channel().await;
+    until("ready", || async {
+        health(&channel, names::API).await == Some(ServingStatus::Serving)
+    })
+    .await;
+    let request = HealthCheckRequest {
+        service: names::API.to_owned(),
+    };
+    let mut watch = HealthClient::new(channel)
+        .watch(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        watch
+            .message()
+            .await
+            .unwrap()
+            .expect("says how it is")
+            .status(),
+        ServingStatus::Serving
+    );
+    let running = service.stop();
+    let next = soon("news", watch.message())
+        .await
+        .unwrap()
+        .expect("says how it is");
+    assert_eq!(next.status(), ServingStatus::NotServing);
+    assert_eq!(soon("the end", watch.message()).await.unwrap(), None);
+    assert_eq!(
+        soon("stopping", running).await.unwrap().unwrap(),
+        Stopped::Clean
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let service = InProcess::start(&settings());
+    let mut second = settings();
+    second.admin_address = service.admin;
+    let error = user_service::Service::bind(&second).expect_err("the port is taken");
+    assert!(
+        matches!(
+            error,
+            ServiceError::Listen {
+                listener: "admin",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains(&service.admin.to_string()),
+        "{error}"
+    );
+}

@@ -1,0 +1,197 @@
+//! What the tests of the running service share.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tonic::codegen::tokio_stream::{self, StreamExt as _, wrappers::ReceiverStream};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use user_proto::user::v1::{CreateUserRequest, CreateUserResponse};
+use user_settings::Settings;
+
+/// Nothing a test waits for takes longer, unless something is broken.
+pub const BOUND: Duration = Duration::from_secs(20);
+
+/// A result that has to come within [`BOUND`].
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {BOUND:?}"))
+}
+
+/// Tries again until it holds.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    soon(what, async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// Settings for ports that the kernel chooses.
+pub fn settings() -> Settings {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut settings = Settings {
+        grpc_address: any,
+        admin_address: any,
+        ..Settings::default()
+    };
+    settings.server.drain_delay = Duration::ZERO;
+    settings
+}
+
+/// A service that runs in this process.
+pub struct InProcess {
+    pub grpc: SocketAddr,
+    pub admin: SocketAddr,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<user_service::Stopped, user_service::ServiceError>>,
+}
+
+impl InProcess {
+    pub fn start(settings: &Settings) -> Self {
+        let service = user_service::Service::bind(settings).expect("ports are free");
+        let (grpc, admin) = (
+            service.grpc_address().unwrap(),
+            service.admin_address().unwrap(),
+        );
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(service.run(async move {
+            let _ = stopped.await;
+        }));
+        Self {
+            grpc,
+            admin,
+            stop,
+            running,
+        }
+    }
+
+    pub async fn channel(&self) -> Channel {
+        connect(self.grpc).await
+    }
+
+    /// Asks it to stop, as a signal would; the handle tells how it ended.
+    pub fn stop(self) -> JoinHandle<Result<user_service::Stopped, user_service::ServiceError>> {
+        self.stop.send(()).expect("still runs");
+        self.running
+    }
+}
+
+pub async fn connect(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    soon("connecting", endpoint.connect())
+        .await
+        .expect("accepts connections")
+}
+
+pub fn new_user(name: &str, email: &str) -> CreateUserRequest {
+    CreateUserRequest {
+        name: name.to_owned(),
+        email: email.to_owned(),
+    }
+}
+
+/// What health says; `None` for a service it does not know.
+pub async fn health(channel: &Channel, service: &str) -> Option<ServingStatus> {
+    let request = HealthCheckRequest {
+        service: service.to_owned(),
+    };
+    let answer = soon("health", HealthClient::new(channel.clone()).check(request)).await;
+    match answer {
+        Ok(answer) => Some(answer.into_inner().status()),
+        Err(status) if status.code() == Code::NotFound => None,
+        Err(status) => panic!("health: {status}"),
+    }
+}
+
+/// An HTTP/1.1 GET: the whole answer, head and body.
+pub async fn http_get(address: SocketAddr, path: &str) -> String {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    soon(path, exchange).await.expect("answers")
+}
+
+/// A `CreateUser` call whose headers the server has and whose message it still waits for.
+pub struct HeldCall {
+    message: mpsc::Sender<CreateUserRequest>,
+    answer: JoinHandle<Result<Response<CreateUserResponse>, Status>>,
+}
+
+impl HeldCall {
+    pub async fn begin(channel: &Channel) -> Self {
+        let (message, messages) = mpsc::channel(1);
+        let (polled, was_polled) = oneshot::channel();
+        // The client asks for the first message only when the headers are on their way.
+        let first = tokio_stream::once(()).map({
+            let mut polled = Some(polled);
+            move |()| {
+                if let Some(polled) = polled.take() {
+                    let _ = polled.send(());
+                }
+                None
+            }
+        });
+        let stream = first
+            .chain(ReceiverStream::new(messages).map(Some))
+            .filter_map(|message| message);
+        let mut client = tonic::client::Grpc::new(channel.clone());
+        let answer = tokio::spawn(async move {
+            client
+                .ready()
+                .await
+                .map_err(|error| Status::unavailable(error.to_string()))?;
+            let path = http::uri::PathAndQuery::from_static("/user.v1.UserService/CreateUser");
+            let codec = tonic_prost::ProstCodec::<CreateUserRequest, CreateUserResponse>::default();
+            client
+                .client_streaming(Request::new(stream), path, codec)
+                .await
+        });
+        soon("sending headers", was_polled)
+            .await
+            .expect("call began");
+        // Frames of one connection arrive in order: when this is answered, the headers before it have arrived.
+        health(channel, "").await;
+        Self { message, answer }
+    }
+
+    pub async fn finish(self, message: CreateUserRequest) -> Result<CreateUserResponse, Status> {
+        self.message
+            .send(message)
+            .await
+            .expect("call is still open");
+        drop(self.message);
+        soon("the answer", self.answer)
+            .await
+            .expect("no panic")
+            .map(Response::into_inner)
+    }
+
+    /// The answer without ever sending the message.
+    pub async fn wait(self) -> Result<CreateUserResponse, Status> {
+        soon("the answer", self.answer)
+            .await
+            .expect("no panic")
+            .map(Response::into_inner)
+    }
+}

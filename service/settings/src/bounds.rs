@@ -1,0 +1,55 @@
+//! What each bounded setting may be. The operator's schema uses these same constants.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// An inclusive range with the default that lies in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds<T> {
+    /// Smallest accepted value.
+    pub min: T,
+    /// Value in force when nothing is set.
+    pub default: T,
+    /// Largest accepted value.
+    pub max: T,
+}
+
+impl<T: Copy + PartialOrd> Bounds<T> {
+    /// Whether `value` is accepted.
+    pub fn contains(&self, value: T) -> bool {
+        self.range().contains(&value)
+    }
+
+    /// The accepted values as a standard range.
+    pub const fn range(&self) -> RangeInclusive<T> {
+        self.min..=self.max
+    }
+}
+
+/// Longest time the server spends on one call, whatever deadline the client asked for.
+pub const REQUEST_TIMEOUT: Bounds<Duration> = Bounds {
+    min: Duration::from_millis(100),
+    default: Duration::from_secs(5),
+    max: Duration::from_mins(1),
+};
+
+/// Calls that one connection may have in flight (`SETTINGS_MAX_CONCURRENT_STREAMS`, RFC 9113 §6.5.2).
+pub const MAX_CONCURRENT_STREAMS: Bounds<u32> = Bounds {
+    min: 1,
+    default: 256,
+    max: 65_535,
+};
+
+/// How long calls are still taken after `NOT_SERVING` was announced.
+pub const DRAIN_DELAY: Bounds<Duration> = Bounds {
+    min: Duration::ZERO,
+    default: Duration::from_secs(1),
+    max: Duration::from_mins(1),
+};
+
+/// How long calls in flight may take to finish once no new ones are taken.
+pub const DRAIN_TIMEOUT: Bounds<Duration> = Bounds {
+    min: Duration::from_secs(1),
+    default: Duration::from_secs(20),
+    max: Duration::from_mins(10),
+};

@@ -1,0 +1,89 @@
+//! The contract between operator and service: settings, ports, names, exit codes.
+//!
+//! The operator builds a [`Settings`] and renders it with [`Settings::to_vars`]; the service parses the same type back
+//! with [`Settings::from_vars`]. Neither side writes a variable name, a port or a metric name by hand.
+//!
+//! Nothing here does I/O: reading the environment is left to the composition root.
+
+pub mod bounds;
+mod error;
+mod settings;
+mod table;
+
+use std::time::Duration;
+
+pub use bounds::Bounds;
+pub use error::SettingError;
+pub use settings::{Events, LogLevel, Server, Settings, Storage, Telemetry};
+pub use table::{PREFIX, SettingDoc, reference};
+
+/// TCP port on which the service answers gRPC calls unless [`Settings::grpc_address`] says otherwise.
+pub const GRPC_PORT: u16 = 8080;
+
+/// TCP port of the plaintext admin listener (health, metrics, build information) unless [`Settings::admin_address`]
+/// says otherwise. The kubelet's gRPC probes speak plaintext only, so probes go here even when the API port has TLS.
+pub const ADMIN_PORT: u16 = 9090;
+
+/// How long the service may take, after the drain, to flush what is left in the outbox and in telemetry.
+///
+/// A pod's termination grace period has to cover `drain_delay + drain_timeout + FLUSH_TIMEOUT`:
+/// see [`Settings::shutdown_bound`].
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Service names of `grpc.health.v1.Health`.
+pub mod health {
+    /// On the admin port: `SERVING` while the process works. A liveness probe asks for it.
+    pub const LIVENESS: &str = "liveness";
+    /// On the admin port: `SERVING` from the end of the start-up checks until the drain begins. A readiness probe asks
+    /// for it.
+    pub const READINESS: &str = "readiness";
+    /// On the gRPC port, beside `""` (the server as a whole): the user API.
+    pub const API: &str = "user.v1.UserService";
+}
+
+/// HTTP paths of the admin listener.
+pub mod path {
+    /// Metrics in the `OpenMetrics` text format.
+    pub const METRICS: &str = "/metrics";
+    /// Name and version of the running binary, as JSON.
+    pub const BUILD_INFO: &str = "/buildinfo";
+}
+
+/// Exit codes of the service process.
+pub mod exit_code {
+    /// Stopped on request, everything drained and flushed in time.
+    pub const OK: u8 = 0;
+    /// Could not start or go on, for a reason outside the settings: a port is taken, a listener broke, a drain or flush
+    /// did not end in time.
+    pub const FAILURE: u8 = 1;
+    /// The command line is wrong. `EX_USAGE` of `sysexits.h`.
+    pub const USAGE: u8 = 64;
+    /// The settings are wrong; starting again cannot help. `EX_CONFIG` of `sysexits.h`.
+    pub const CONFIG: u8 = 78;
+    /// A second signal ended the process at once: this plus the signal's number, as a shell reports it.
+    pub const SIGNAL_BASE: u8 = 128;
+}
+
+/// Metric and label names that alerts, dashboards and autoscaling rely on, as Prometheus sees them.
+pub mod metric {
+    /// Histogram, seconds: how long the server took for each call (OpenTelemetry `rpc.server.call.duration`).
+    pub const RPC_SERVER_CALL_DURATION: &str = "rpc_server_call_duration_seconds";
+    /// Label: `package.Service/Method`, or [`OTHER_METHOD`].
+    pub const RPC_METHOD: &str = "rpc_method";
+    /// Label: canonical gRPC status name such as `OK` or `ALREADY_EXISTS`.
+    pub const RPC_RESPONSE_STATUS_CODE: &str = "rpc_response_status_code";
+    /// Value of [`RPC_METHOD`] for every method the server does not have, which keeps the label bounded.
+    pub const OTHER_METHOD: &str = "_OTHER";
+    /// Gauge that is always 1; its labels say which build runs.
+    pub const BUILD_INFO: &str = "user_service_build_info";
+    /// Gauge, Unix seconds: when the process started.
+    pub const PROCESS_START_TIME: &str = "process_start_time_seconds";
+    /// Gauge: users held by the embedded store.
+    pub const USERS_STORED: &str = "users_stored";
+    /// Gauge: events written and not yet acknowledged by the publisher.
+    pub const OUTBOX_PENDING: &str = "outbox_pending";
+    /// Counter: events published and acknowledged.
+    pub const OUTBOX_PUBLISHED: &str = "outbox_published_total";
+    /// Counter: attempts to publish that failed and were retried.
+    pub const OUTBOX_PUBLISH_FAILURES: &str = "outbox_publish_failures_total";
+}

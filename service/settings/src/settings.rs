@@ -1,0 +1,163 @@
+//! The settings as types.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::{ADMIN_PORT, FLUSH_TIMEOUT, GRPC_PORT, bounds};
+
+/// Everything the service can be told. Every field has a default, so `Settings::default()` runs with no infrastructure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where gRPC calls are answered. The default `[::]:8080` takes IPv6 and IPv4; the service falls back to `0.0.0.0`
+    /// by itself where the kernel has no IPv6.
+    pub grpc_address: SocketAddr,
+    /// Where health, metrics and build information are served in plaintext. Same rule for `[::]`.
+    pub admin_address: SocketAddr,
+    /// How calls are served and how serving ends.
+    pub server: Server,
+    /// Where users are kept.
+    pub storage: Storage,
+    /// Where events go.
+    pub events: Events,
+    /// What the service tells about itself.
+    pub telemetry: Telemetry,
+}
+
+/// How calls are served and how serving ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Longest time spent on one call, whatever the client asked for; see [`bounds::REQUEST_TIMEOUT`].
+    pub request_timeout: Duration,
+    /// Calls in flight on one connection; see [`bounds::MAX_CONCURRENT_STREAMS`].
+    pub max_concurrent_streams: u32,
+    /// Time between announcing `NOT_SERVING` and refusing new connections; see [`bounds::DRAIN_DELAY`].
+    pub drain_delay: Duration,
+    /// Time for calls in flight to finish; see [`bounds::DRAIN_TIMEOUT`].
+    pub drain_timeout: Duration,
+}
+
+/// Where users are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Storage {
+    /// In the process itself, bounded, gone when it ends.
+    Memory,
+}
+
+/// Where events go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Events {
+    /// One JSON line for each event on standard output.
+    Stdout,
+}
+
+/// What the service tells about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Least severe level that is logged.
+    pub log_level: LogLevel,
+}
+
+/// Severity of a log line, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogLevel {
+    /// Something failed and somebody should look.
+    Error,
+    /// Something is off, the service goes on.
+    Warn,
+    /// Life cycle: start, drain, stop.
+    Info,
+    /// Each call.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            grpc_address: SocketAddr::from((Ipv6Addr::UNSPECIFIED, GRPC_PORT)),
+            admin_address: SocketAddr::from((Ipv6Addr::UNSPECIFIED, ADMIN_PORT)),
+            server: Server::default(),
+            storage: Storage::Memory,
+            events: Events::Stdout,
+            telemetry: Telemetry::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Longest time from the first termination signal to the end of the process. A pod's termination grace period has
+    /// to be longer than this.
+    pub fn shutdown_bound(&self) -> Duration {
+        self.server.drain_delay + self.server.drain_timeout + FLUSH_TIMEOUT
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            request_timeout: bounds::REQUEST_TIMEOUT.default,
+            max_concurrent_streams: bounds::MAX_CONCURRENT_STREAMS.default,
+            drain_delay: bounds::DRAIN_DELAY.default,
+            drain_timeout: bounds::DRAIN_TIMEOUT.default,
+        }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            log_level: LogLevel::Info,
+        }
+    }
+}
+
+/// A setting that is one of a few words.
+pub(crate) trait Choice: Copy + PartialEq + 'static {
+    /// Every value with the word for it.
+    const WORDS: &'static [(&'static str, Self)];
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::WORDS
+            .iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, value)| *value)
+    }
+
+    fn word(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(_, value)| *value == self)
+            .map_or("", |(word, _)| word)
+    }
+
+    fn accepted() -> String {
+        let words: Vec<_> = Self::WORDS.iter().map(|(word, _)| *word).collect();
+        words.join(" | ")
+    }
+}
+
+impl Choice for Storage {
+    const WORDS: &'static [(&'static str, Self)] = &[("memory", Self::Memory)];
+}
+
+impl Choice for Events {
+    const WORDS: &'static [(&'static str, Self)] = &[("stdout", Self::Stdout)];
+}
+
+impl Choice for LogLevel {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+impl LogLevel {
+    /// The word for this level, as the variable holds it and as log filters read it.
+    pub fn as_str(self) -> &'static str {
+        self.word()
+    }
+}

@@ -1,0 +1,273 @@
+//! The one table of all settings: variable, bounds, meaning, and where the value lives.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::settings::Choice;
+use crate::{Bounds, Events, LogLevel, SettingError, Settings, Storage, bounds};
+
+/// What every variable of the service begins with.
+///
+/// Not `USER_SERVICE_`: for a Kubernetes Service named `user` the kubelet injects `USER_SERVICE_HOST` and
+/// `USER_SERVICE_PORT` into every pod of the namespace.
+pub const PREFIX: &str = "USERSVC_";
+
+/// A way to the field that a setting lives in.
+type Field<T> = fn(&mut Settings) -> &mut T;
+
+enum Kind {
+    Address(Field<SocketAddr>),
+    Time(Field<Duration>, Bounds<Duration>),
+    Count(Field<u32>, Bounds<u32>),
+    Storage(Field<Storage>),
+    Events(Field<Events>),
+    LogLevel(Field<LogLevel>),
+}
+
+struct Setting {
+    name: &'static str,
+    doc: &'static str,
+    kind: Kind,
+}
+
+const GRPC_ADDRESS: &str = "USERSVC_GRPC_ADDRESS";
+const ADMIN_ADDRESS: &str = "USERSVC_ADMIN_ADDRESS";
+
+const TABLE: &[Setting] = &[
+    Setting {
+        name: GRPC_ADDRESS,
+        doc: "Where gRPC calls are answered. [::] takes IPv4 too, and becomes 0.0.0.0 where there is no IPv6.",
+        kind: Kind::Address(|s| &mut s.grpc_address),
+    },
+    Setting {
+        name: ADMIN_ADDRESS,
+        doc: "Where health, metrics and build information are served in plaintext.",
+        kind: Kind::Address(|s| &mut s.admin_address),
+    },
+    Setting {
+        name: "USERSVC_REQUEST_TIMEOUT",
+        doc: "Longest time spent on one call, even if the client allows more; then DEADLINE_EXCEEDED.",
+        kind: Kind::Time(|s| &mut s.server.request_timeout, bounds::REQUEST_TIMEOUT),
+    },
+    Setting {
+        name: "USERSVC_MAX_CONCURRENT_STREAMS",
+        doc: "Calls that one connection may have in flight; further ones wait at the client.",
+        kind: Kind::Count(
+            |s| &mut s.server.max_concurrent_streams,
+            bounds::MAX_CONCURRENT_STREAMS,
+        ),
+    },
+    Setting {
+        name: "USERSVC_DRAIN_DELAY",
+        doc: "After SIGTERM NOT_SERVING is announced and calls are still taken this long, so that endpoints can catch up.",
+        kind: Kind::Time(|s| &mut s.server.drain_delay, bounds::DRAIN_DELAY),
+    },
+    Setting {
+        name: "USERSVC_DRAIN_TIMEOUT",
+        doc: "After the delay no new connection is taken and calls in flight have this long to finish; then they are cut.",
+        kind: Kind::Time(|s| &mut s.server.drain_timeout, bounds::DRAIN_TIMEOUT),
+    },
+    Setting {
+        name: "USERSVC_STORAGE",
+        doc: "Where users are kept. memory: in the process, bounded, gone when it ends.",
+        kind: Kind::Storage(|s| &mut s.storage),
+    },
+    Setting {
+        name: "USERSVC_EVENTS",
+        doc: "Where events go. stdout: one JSON line each (CloudEvents attributes, no personal data).",
+        kind: Kind::Events(|s| &mut s.events),
+    },
+    Setting {
+        name: "USERSVC_LOG_LEVEL",
+        doc: "Least severe level that is logged to standard error.",
+        kind: Kind::LogLevel(|s| &mut s.telemetry.log_level),
+    },
+];
+
+/// One row of the reference table, for documentation and `--help`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingDoc {
+    /// Name of the environment variable.
+    pub name: &'static str,
+    /// Value in force when the variable is absent, written as the variable would hold it.
+    pub default: String,
+    /// What is accepted, in words.
+    pub accepted: String,
+    /// What the setting does.
+    pub doc: &'static str,
+}
+
+/// Every setting, in the order a reader wants them.
+pub fn reference() -> Vec<SettingDoc> {
+    let mut defaults = Settings::default();
+    TABLE
+        .iter()
+        .map(|setting| SettingDoc {
+            name: setting.name,
+            default: setting.kind.read(&mut defaults),
+            accepted: setting.kind.accepted(),
+            doc: setting.doc,
+        })
+        .collect()
+}
+
+impl Settings {
+    /// Reads settings from variables, usually the process environment. What is absent keeps its default. Variables
+    /// without [`PREFIX`], and those that Kubernetes injects for a Service whose name happens to begin like it, are left
+    /// alone. Of a variable given twice the last one counts.
+    ///
+    /// # Errors
+    /// All problems at once: a value that is not accepted, a name with our prefix that is no setting, and settings that
+    /// clash.
+    pub fn from_vars(
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<SettingError>> {
+        let ours: BTreeMap<String, String> = vars
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(PREFIX) && !is_service_link(name))
+            .collect();
+        let mut settings = Self::default();
+        let mut problems = Vec::new();
+        for (variable, value) in ours {
+            match TABLE.iter().find(|setting| setting.name == variable) {
+                None => problems.push(SettingError::Unknown {
+                    variable,
+                    value,
+                    accepted: names(),
+                }),
+                Some(setting) => {
+                    if setting.kind.write(&mut settings, value.trim()).is_none() {
+                        let accepted = setting.kind.accepted();
+                        problems.push(SettingError::Invalid {
+                            variable,
+                            value,
+                            accepted,
+                        });
+                    }
+                }
+            }
+        }
+        problems.extend(settings.clash());
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Writes every setting as the variable it is read from; `from_vars` gives the same settings back as long as each
+    /// lies in its bounds.
+    pub fn to_vars(&self) -> BTreeMap<String, String> {
+        // Fields are reached by one accessor for reading and writing, which needs a value of our own.
+        let mut settings = self.clone();
+        TABLE
+            .iter()
+            .map(|setting| (setting.name.to_owned(), setting.kind.read(&mut settings)))
+            .collect()
+    }
+
+    /// Two listeners cannot share a port. Port 0 asks the kernel for a free one and never clashes.
+    fn clash(&self) -> Option<SettingError> {
+        let port = self.admin_address.port();
+        (port != 0 && port == self.grpc_address.port()).then(|| SettingError::Clash {
+            variable: ADMIN_ADDRESS.to_owned(),
+            value: self.admin_address.to_string(),
+            other: format!("{GRPC_ADDRESS}={}", self.grpc_address),
+            accepted: "each listener its own port".to_owned(),
+        })
+    }
+}
+
+impl Kind {
+    fn write(&self, settings: &mut Settings, text: &str) -> Option<()> {
+        match self {
+            Self::Address(field) => *field(settings) = text.parse().ok()?,
+            Self::Time(field, bounds) => {
+                let value = humantime::parse_duration(text).ok()?;
+                *field(settings) = bounds.contains(value).then_some(value)?;
+            }
+            Self::Count(field, bounds) => {
+                let value = text.parse().ok()?;
+                *field(settings) = bounds.contains(value).then_some(value)?;
+            }
+            Self::Storage(field) => *field(settings) = Choice::parse(text)?,
+            Self::Events(field) => *field(settings) = Choice::parse(text)?,
+            Self::LogLevel(field) => *field(settings) = Choice::parse(text)?,
+        }
+        Some(())
+    }
+
+    fn read(&self, settings: &mut Settings) -> String {
+        match self {
+            Self::Address(field) => field(settings).to_string(),
+            Self::Time(field, _) => time(*field(settings)),
+            Self::Count(field, _) => field(settings).to_string(),
+            Self::Storage(field) => field(settings).word().to_owned(),
+            Self::Events(field) => field(settings).word().to_owned(),
+            Self::LogLevel(field) => field(settings).word().to_owned(),
+        }
+    }
+
+    fn accepted(&self) -> String {
+        match self {
+            Self::Address(_) => "IP address and port, such as 0.0.0.0:8080 or [::]:8080".to_owned(),
+            Self::Time(_, bounds) => format!(
+                "a duration from {} to {}",
+                time(bounds.min),
+                time(bounds.max)
+            ),
+            Self::Count(_, bounds) => {
+                format!("a whole number from {} to {}", bounds.min, bounds.max)
+            }
+            Self::Storage(_) => Storage::accepted(),
+            Self::Events(_) => Events::accepted(),
+            Self::LogLevel(_) => LogLevel::accepted(),
+        }
+    }
+}
+
+/// A duration in the form that Kubernetes and Go write: `1m30s`, `100ms`.
+fn time(value: Duration) -> String {
+    humantime::format_duration(value)
+        .to_string()
+        .replace(' ', "")
+}
+
+fn names() -> String {
+    let names: Vec<_> = TABLE.iter().map(|setting| setting.name).collect();
+    names.join(", ")
+}
+
+/// Whether a name is one that the kubelet injects for a Service, such as `X_SERVICE_HOST`, `X_SERVICE_PORT_GRPC`,
+/// `X_PORT` or `X_PORT_8080_TCP_ADDR`. A Service named `usersvc` in the namespace must not stop us.
+fn is_service_link(name: &str) -> bool {
+    let numbered_port = name
+        .split("_PORT_")
+        .skip(1)
+        .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.ends_with("_PORT")
+        || numbered_port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_setting_looks_like_a_variable_that_kubernetes_injects() {
+        for setting in TABLE {
+            assert!(setting.name.starts_with(PREFIX), "{}", setting.name);
+            assert!(!is_service_link(setting.name), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let unique: std::collections::BTreeSet<_> =
+            TABLE.iter().map(|setting| setting.name).collect();
+        assert_eq!(unique.len(), TABLE.len());
+    }
+}

@@ -1,0 +1,195 @@
+//! The contract as the two sides see it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use user_settings::{
+    Events, LogLevel, Server, SettingError, Settings, Storage, Telemetry, bounds, reference,
+};
+
+fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn problems(pairs: &[(&str, &str)]) -> Vec<SettingError> {
+    Settings::from_vars(vars(pairs)).expect_err("must be refused")
+}
+
+fn any_time(range: bounds::Bounds<Duration>) -> impl Strategy<Value = Duration> {
+    (range.min.as_nanos()..=range.max.as_nanos())
+        .prop_map(|nanos| Duration::from_nanos(u64::try_from(nanos).expect("bounds fit")))
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
+    let addresses = (
+        any::<IpAddr>(),
+        1_u16..30_000,
+        any::<IpAddr>(),
+        30_000_u16..,
+    );
+    let server = (
+        any_time(bounds::REQUEST_TIMEOUT),
+        bounds::MAX_CONCURRENT_STREAMS.range(),
+        any_time(bounds::DRAIN_DELAY),
+        any_time(bounds::DRAIN_TIMEOUT),
+    );
+    let level = prop::sample::select(vec![
+        LogLevel::Error,
+        LogLevel::Warn,
+        LogLevel::Info,
+        LogLevel::Debug,
+        LogLevel::Trace,
+    ]);
+    (addresses, server, level).prop_map(
+        |((grpc, grpc_port, admin, admin_port), server, log_level)| Settings {
+            grpc_address: SocketAddr::new(grpc, grpc_port),
+            admin_address: SocketAddr::new(admin, admin_port),
+            server: Server {
+                request_timeout: server.0,
+                max_concurrent_streams: server.1,
+                drain_delay: server.2,
+                drain_timeout: server.3,
+            },
+            storage: Storage::Memory,
+            events: Events::Stdout,
+            telemetry: Telemetry { log_level },
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_rendered_is_read_back(settings in any_settings()) {
+        prop_assert_eq!(Settings::from_vars(settings.to_vars()), Ok(settings));
+    }
+
+    #[test]
+    fn no_value_whatever_makes_reading_panic(values in prop::collection::vec(any::<String>(), reference().len())) {
+        let pairs = reference().into_iter().map(|row| row.name.to_owned()).zip(values);
+        let _ = Settings::from_vars(pairs);
+    }
+}
+
+#[test]
+fn nothing_set_means_the_defaults() {
+    assert_eq!(Settings::from_vars([]), Ok(Settings::default()));
+}
+
+#[test]
+fn the_reference_lists_what_the_defaults_render_to() {
+    let rendered = Settings::default().to_vars();
+    let rows = reference();
+    assert_eq!(rows.len(), rendered.len());
+    for row in rows {
+        assert_eq!(rendered.get(row.name), Some(&row.default));
+        assert!(
+            !row.accepted.is_empty() && row.doc.ends_with('.'),
+            "{row:?}"
+        );
+    }
+}
+
+#[test]
+fn durations_are_written_as_kubernetes_writes_them() {
+    let mut settings = Settings::default();
+    settings.server.drain_timeout = Duration::from_secs(90);
+    assert_eq!(settings.to_vars()["USERSVC_DRAIN_TIMEOUT"], "1m30s");
+}
+
+#[test]
+fn bounds_are_inclusive_and_nothing_beyond_them_is_taken() {
+    let cases = [
+        (
+            "USERSVC_REQUEST_TIMEOUT",
+            "100ms",
+            "60s",
+            ["99ms", "60001ms"],
+        ),
+        (
+            "USERSVC_MAX_CONCURRENT_STREAMS",
+            "1",
+            "65535",
+            ["0", "65536"],
+        ),
+        ("USERSVC_DRAIN_DELAY", "0s", "60s", ["-1s", "61s"]),
+        ("USERSVC_DRAIN_TIMEOUT", "1s", "600s", ["0s", "601s"]),
+    ];
+    for (name, least, most, refused) in cases {
+        for value in [least, most] {
+            assert!(
+                Settings::from_vars(vars(&[(name, value)])).is_ok(),
+                "{name}={value}"
+            );
+        }
+        for value in refused {
+            assert!(
+                Settings::from_vars(vars(&[(name, value)])).is_err(),
+                "{name}={value}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_what_would_be_accepted() {
+    let found = problems(&[
+        ("USERSVC_REQUEST_TIMEOUT", "soon"),
+        ("USERSVC_GRPC_ADDRESS", "localhost"),
+        ("USERSVC_LOG_LEVEL", "loud"),
+        ("USERSVC_LOG_LEVL", "info"),
+    ]);
+    let text: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        text,
+        [
+            "USERSVC_GRPC_ADDRESS=\"localhost\" is not accepted: give IP address and port, such as 0.0.0.0:8080 or [::]:8080",
+            "USERSVC_LOG_LEVEL=\"loud\" is not accepted: give error | warn | info | debug | trace",
+            "USERSVC_LOG_LEVL=\"info\" is no setting: give one of USERSVC_GRPC_ADDRESS, USERSVC_ADMIN_ADDRESS, \
+             USERSVC_REQUEST_TIMEOUT, USERSVC_MAX_CONCURRENT_STREAMS, USERSVC_DRAIN_DELAY, USERSVC_DRAIN_TIMEOUT, \
+             USERSVC_STORAGE, USERSVC_EVENTS, USERSVC_LOG_LEVEL",
+            "USERSVC_REQUEST_TIMEOUT=\"soon\" is not accepted: give a duration from 100ms to 1m",
+        ]
+    );
+}
+
+#[test]
+fn listeners_on_one_port_clash_unless_the_kernel_chooses() {
+    let same = problems(&[("USERSVC_ADMIN_ADDRESS", "127.0.0.1:8080")]);
+    assert!(
+        matches!(same.as_slice(), [SettingError::Clash { .. }]),
+        "{same:?}"
+    );
+    let chosen = vars(&[
+        ("USERSVC_GRPC_ADDRESS", "127.0.0.1:0"),
+        ("USERSVC_ADMIN_ADDRESS", "127.0.0.1:0"),
+    ]);
+    assert!(Settings::from_vars(chosen).is_ok());
+}
+
+#[test]
+fn variables_of_others_and_kubernetes_service_links_are_left_alone() {
+    let injected = vars(&[
+        ("PATH", "/bin"),
+        ("USER_SERVICE_HOST", "10.0.0.1"),
+        ("USERSVC_SERVICE_HOST", "10.0.0.1"),
+        ("USERSVC_SERVICE_PORT", "8080"),
+        ("USERSVC_SERVICE_PORT_GRPC", "8080"),
+        ("USERSVC_PORT", "tcp://10.0.0.1:8080"),
+        ("USERSVC_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("USERSVC_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("USERSVC_CANARY_SERVICE_HOST", "10.0.0.2"),
+    ]);
+    assert_eq!(Settings::from_vars(injected), Ok(Settings::default()));
+}
