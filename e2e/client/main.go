@@ -63,6 +63,9 @@ func run(arguments []string) error {
 
 // Without retries of any kind: a call that fails once is a call that failed.
 func connect(target, balancing string) (*grpc.ClientConn, error) {
+	if target == "" {
+		return nil, errors.New(usage)
+	}
 	return grpc.NewClient(target,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDisableRetry(),

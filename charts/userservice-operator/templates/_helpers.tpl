@@ -7,7 +7,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "userservice-operator.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- /* Build metadata of a version holds a plus, which no label may. */}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- /* One name for everything; it holds the chart's name once. */}}

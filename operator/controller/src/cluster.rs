@@ -12,6 +12,7 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{
         ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+        TypeMeta,
     },
 };
 use operator_api::{UserService, UserServiceStatus};
@@ -197,14 +198,7 @@ impl Cluster<'_> {
     }
 
     fn api(&self, kind: ChildKind) -> Api<DynamicObject> {
-        let resource = match kind {
-            ChildKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
-            ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
-            ChildKind::Service => ApiResource::erase::<Service>(&()),
-            ChildKind::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
-            ChildKind::Deployment => ApiResource::erase::<Deployment>(&()),
-        };
-        Api::namespaced_with(self.client.clone(), self.namespace, &resource)
+        Api::namespaced_with(self.client.clone(), self.namespace, &api_resource(kind))
     }
 
     async fn bounded<T>(
@@ -230,7 +224,23 @@ impl Cluster<'_> {
     }
 }
 
+fn api_resource(kind: ChildKind) -> ApiResource {
+    match kind {
+        ChildKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
+        ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+        ChildKind::Service => ApiResource::erase::<Service>(&()),
+        ChildKind::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+        ChildKind::Deployment => ApiResource::erase::<Deployment>(&()),
+    }
+}
+
 fn live(kind: ChildKind, mut object: DynamicObject) -> Result<((ChildKind, String), Value), Error> {
+    // The items of a list come without their type; what is desired has it.
+    let resource = api_resource(kind);
+    object.types = Some(TypeMeta {
+        api_version: resource.api_version,
+        kind: resource.kind,
+    });
     object.metadata.managed_fields = None;
     let name = object.name_any();
     let value = serde_json::to_value(object).map_err(|source| Error::Json {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -16,7 +16,7 @@ use kube::{
     Api, Client, Config,
     api::ListParams,
     core::DeserializeGuard,
-    runtime::{Controller, controller, watcher},
+    runtime::{Controller, WatchStreamExt, controller, reflector, watcher},
 };
 use operator_api::UserService;
 use operator_core::{
@@ -113,9 +113,8 @@ async fn operate(options: Options) -> Result<(), Error> {
             let _ = stop.wait_for(|stopped| *stopped).await;
         }
     };
-    let controller =
-        controller(&client, resources, options.concurrency).graceful_shutdown_on(stopped());
-    let store = controller.store();
+    let controller = controller(&client, resources, options.concurrency, ready_sender)
+        .graceful_shutdown_on(stopped());
     let context = Arc::new(Context {
         client,
         release: options.release,
@@ -132,12 +131,6 @@ async fn operate(options: Options) -> Result<(), Error> {
                 tracing::warn!(%error, "watch");
             }
         });
-    tokio::spawn(async move {
-        if store.wait_until_ready().await.is_ok() {
-            ready_sender.send_replace(true);
-            tracing::info!("ready");
-        }
-    });
     tokio::spawn(async move {
         terminated().await;
         tracing::info!("stopping");
@@ -161,11 +154,21 @@ fn controller(
     client: &Client,
     resources: Api<DeserializeGuard<UserService>>,
     concurrency: u16,
+    ready: watch::Sender<bool>,
 ) -> Controller<DeserializeGuard<UserService>> {
     let config = controller::Config::default()
         .debounce(DEBOUNCE)
         .concurrency(concurrency);
-    Controller::new(resources, watcher::Config::default())
+    let (reader, writer) = reflector::store();
+    // Seen here, not by the store's own wait: that wakes only one of its waiters, and the controller is one.
+    let events = reflector(writer, watcher(resources, watcher::Config::default())).inspect_ok(
+        move |event| {
+            if matches!(event, watcher::Event::InitDone) && !ready.send_replace(true) {
+                tracing::info!("ready");
+            }
+        },
+    );
+    Controller::for_stream(events.applied_objects(), reader)
         .with_config(config)
         .owns(children::<ServiceAccount>(client), ours())
         .owns(children::<ConfigMap>(client), ours())

@@ -4,9 +4,13 @@ use serde_json::Value;
 
 use crate::quantity::thousandths;
 
+/// Keys by which server-side apply merges the lists that children have: owner references,
+/// containers and ports, spread constraints.
+const MERGE_KEYS: [&str; 3] = ["uid", "name", "topologyKey"];
+
 /// Whether every field of `desired` is in `live` with the same value. Maps may hold more in `live`
-/// (defaults, other managers' fields). A list of objects with a `name` or `port` may too, since
-/// server-side apply merges those by key; other lists must agree item by item.
+/// (defaults, other managers' fields). So may a list whose items have one of the [`MERGE_KEYS`],
+/// since server-side apply merges those by key; other lists must agree item by item.
 pub(crate) fn contained(desired: &Value, live: &Value) -> bool {
     match (desired, live) {
         (Value::Object(desired), Value::Object(live)) => desired.iter().all(|(key, want)| {
@@ -34,7 +38,7 @@ pub(crate) fn contained(desired: &Value, live: &Value) -> bool {
 }
 
 fn merge_key(items: &[Value]) -> Option<&'static str> {
-    ["uid", "name", "topologyKey"]
+    MERGE_KEYS
         .into_iter()
         .find(|key| !items.is_empty() && items.iter().all(|item| item.get(key).is_some()))
 }

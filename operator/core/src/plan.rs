@@ -12,6 +12,9 @@ use crate::{
 /// How often a name conflict is looked at again: the other object is not watched.
 const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
 
+/// How soon the result of writes is looked at, in case it brings no event of its own.
+const WRITE_RECHECK: Duration = Duration::from_secs(1);
+
 /// What has to be done for one resource. Empty at rest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
@@ -79,7 +82,7 @@ pub fn plan(
     Ok(Plan {
         writes,
         deletes: if rolled_out { deletes } else { Vec::new() },
-        ..report(resource, status, None)
+        ..report(resource, status, writing.then_some(WRITE_RECHECK))
     })
 }
 

@@ -108,6 +108,10 @@ fn the_first_plan_writes_every_child_and_the_deployment_last() {
             child.name
         );
     }
+    assert!(
+        plan.requeue.is_some(),
+        "the result is looked at even if no event comes"
+    );
     let status = plan.status.unwrap();
     assert_eq!(condition(&status, "Ready").unwrap().status, "Unknown");
     assert_eq!(

@@ -53,6 +53,8 @@ pub(crate) fn service(
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(user_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // No service of ours: with it, tools can show the details of an error.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let descriptors =
         |error: tonic_reflection::server::Error| ServiceError::Descriptors(error.into());

@@ -74,12 +74,12 @@ impl Collector for StorageMetrics {
         let gauges = [
             (
                 metric::USERS_STORED,
-                "Users in the embedded storage",
+                "Users in the embedded storage.",
                 self.0.user_count(),
             ),
             (
                 metric::OUTBOX_PENDING,
-                "Events not yet published",
+                "Events not yet published.",
                 self.0.pending_count(),
             ),
         ];

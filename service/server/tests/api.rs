@@ -161,15 +161,14 @@ async fn health_is_told_on_both_ports_under_their_names() {
     assert_eq!(health(&admin, names::API).await, None);
 }
 
-#[tokio::test]
-async fn reflection_lists_what_is_served() {
-    let service = InProcess::start(&settings());
-    let mut client = ServerReflectionClient::new(service.channel().await);
-    let list = ServerReflectionRequest {
+/// Asks reflection one thing.
+async fn reflect(service: &InProcess, question: MessageRequest) -> MessageResponse {
+    let request = ServerReflectionRequest {
         host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
+        message_request: Some(question),
     };
-    let stream = tonic::codegen::tokio_stream::once(list);
+    let stream = tonic::codegen::tokio_stream::once(request);
+    let mut client = ServerReflectionClient::new(service.channel().await);
     let mut answers = client
         .server_reflection_info(stream)
         .await
@@ -179,7 +178,14 @@ async fn reflection_lists_what_is_served() {
         .await
         .unwrap()
         .expect("one answer");
-    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+    answer.message_response.expect("says something")
+}
+
+#[tokio::test]
+async fn reflection_lists_what_is_served() {
+    let service = InProcess::start(&settings());
+    let answer = reflect(&service, MessageRequest::ListServices(String::new())).await;
+    let MessageResponse::ListServicesResponse(list) = answer else {
         panic!("not a list: {answer:?}");
     };
     let mut services: Vec<String> = list
@@ -196,6 +202,23 @@ async fn reflection_lists_what_is_served() {
             "user.v1.UserService"
         ]
     );
+}
+
+#[tokio::test]
+async fn reflection_knows_the_types_of_messages_and_of_error_details() {
+    let service = InProcess::start(&settings());
+    for name in [
+        "user.v1.User",
+        "google.rpc.ErrorInfo",
+        "google.rpc.BadRequest",
+    ] {
+        let question = MessageRequest::FileContainingSymbol(name.to_owned());
+        let answer = reflect(&service, question).await;
+        assert!(
+            matches!(answer, MessageResponse::FileDescriptorResponse(_)),
+            "{name}: {answer:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,73 @@
+# The front door. Everything that is made lies in one cache folder, outside the repository.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+CACHE := $(or $(USERSERVICE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/userservice)
+CARGO_TARGET_DIR ?= $(CACHE)/target
+export CARGO_TARGET_DIR
+
+BED := e2e/bed/bed
+WITH_BED := eval "$$($(BED) env)";
+CRD := userservices.usersvc.dev.yaml
+
+.PHONY: help demo clean-demo test lint unit chart e2e bed-up bed-down images env crds golden fmt clean
+
+help: ## what can be made
+	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: images ## a cluster, the operator and a user service in it, called twice
+	@e2e/demo.sh
+
+clean-demo: ## removes the demo and the operator, keeps the cluster
+	@$(WITH_BED) kubectl delete namespace demo --ignore-not-found --timeout=120s
+	@e2e/operator.sh down
+
+test: lint unit chart e2e ## everything that has to hold before a change goes in
+
+lint: ## formatting, clippy, licences and advisories, protobuf, shell, Go
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	e2e/deny.sh
+	tools=$$(e2e/bed/lint.sh); PATH=$$tools:$$PATH buf lint proto
+	$(SHELL_FILES) | xargs shellcheck -x
+	cd e2e/client && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./...
+
+SHELL_FILES = git ls-files -co --exclude-standard | xargs awk 'FILENAME ~ /\.sh$$/ || /^\#!.*sh$$/ {print FILENAME} {nextfile}'
+
+unit: ## every test that needs no cluster
+	cargo test --workspace --exclude scenarios --locked
+
+chart: ## the Helm chart, offline
+	e2e/chart.sh
+
+e2e: images ## the scenarios, on the real cluster
+	e2e/operator.sh up
+	$(WITH_BED) cargo test -p scenarios --locked -- --test-threads=1
+
+bed-up: ## the cluster: minutes the first time, seconds when it is up
+	@$(BED) up
+
+bed-down: ## deletes the cluster; caches stay
+	@$(BED) down
+
+images: bed-up ## builds our images and loads them into the cluster
+	@$(BED) images
+
+env: ## what a shell needs to use the cluster: eval "$(make -s env)"
+	@$(BED) env
+
+crds: ## writes the custom resource definition anew, from its Rust types
+	definition=$$(cargo run -q --locked -p userservice-operator -- crd); \
+	tee crds/$(CRD) charts/userservice-operator/files/$(CRD) <<<"$$definition" >/dev/null
+
+golden: ## writes the expected children of the examples anew
+	UPDATE_GOLDEN=1 cargo test -p operator-core --locked --test golden
+
+fmt: ## formats Rust and Go
+	cargo fmt --all
+	gofmt -w e2e/client
+
+clean: ## deletes the cluster and everything in the cache
+	$(BED) clean

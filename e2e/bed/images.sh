@@ -1,0 +1,82 @@
+# Images of the user service, the operator and the client, on every node of the cluster.
+# shellcheck shell=bash
+
+IMAGES_MAKING=$CACHE/images.making
+IMAGE_NAMES=(user-service userservice-operator client)
+# Images of ours are tagged by what is in them; an attestation with the time of the build would change that every time.
+export BUILDX_NO_DEFAULT_ATTESTATIONS=1
+
+images() {
+  if [[ ${CLUSTER:-} == current ]]; then check_given_images; return; fi
+  command -v cargo >/dev/null || die "please install Rust: https://rustup.rs"
+  packages
+  choose_branch
+  select_engine
+  tools
+  cluster_exists || die "no cluster to load images into; first: e2e/bed/bed up"
+  [[ $BRANCH == connected ]] || bases
+  rm -rf "$IMAGES_MAKING"
+  mkdir -p "$IMAGES_MAKING/bin"
+  step "images: compiling the client" compile_client
+  [[ $BRANCH == connected ]] || step "images: compiling the service and the operator (about 4 minutes the first time)" compile_programs
+  step "images: building" build_images
+  step "images: loading into the nodes" load_images
+  mv "$IMAGES_MAKING/refs" "$STATE/images"
+  step "images: removing old versions" prune_images
+  rm -rf "$IMAGES_MAKING"
+  say "images: $(cut -d/ -f3 "$STATE/images" | paste -sd ' ')"
+}
+
+check_given_images() {
+  local name
+  for name in SERVICE_IMAGE OPERATOR_IMAGE CLIENT_IMAGE; do
+    [[ ${!name:-} == */*:* && ${!name} != *@* ]] || die "CLUSTER=current: set $name to an image, REPOSITORY:TAG, that the cluster can pull"
+  done
+}
+
+compile_client() (
+  cd "$REPO/e2e/client" || return
+  CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -buildvcs=false -trimpath -ldflags '-s -w' -o "$IMAGES_MAKING/bin/client" .
+)
+
+compile_programs() (
+  cd "$REPO" || return
+  cargo build --release --locked -p user-service -p userservice-operator
+  cp "$CARGO_TARGET_DIR"/release/{user-service,userservice-operator} "$IMAGES_MAKING/bin/"
+)
+
+# build_image VARIABLE NAME DOCKERFILE CONTEXT ARGUMENT…: the tag is the image's own identity, the same for the same content.
+build_image() {
+  local variable=$1 image=localhost/userservice/$2 id
+  id=$(docker build -q --network host -f "$3" "${@:5}" "$4")
+  image+=:${id:7:12}
+  docker tag "$id" "$image"
+  echo "$variable=$image" >>"$IMAGES_MAKING/refs"
+}
+
+build_images() {
+  local binaries=localhost/userservice/binaries:making from=()
+  printf 'FROM scratch\nCOPY bin/ /\n' | docker build -q -t "$binaries" -f - "$IMAGES_MAKING"
+  [[ $BRANCH == connected ]] || from=(--build-arg "BINARY=$binaries" --build-arg "BASE=$DISTROLESS_IMAGE")
+  build_image SERVICE_IMAGE user-service "$REPO/Dockerfile.service" "$REPO" "${from[@]}"
+  build_image OPERATOR_IMAGE userservice-operator "$REPO/Dockerfile.operator" "$REPO" "${from[@]}"
+  build_image CLIENT_IMAGE client "$REPO/e2e/client/Dockerfile" "$REPO/e2e/client" --build-arg "BINARY=$binaries"
+  docker rmi "$binaries"
+}
+
+# kind itself leaves out what a node has already.
+load_images() {
+  local refs
+  mapfile -t refs < <(cut -d= -f2 "$IMAGES_MAKING/refs")
+  kind load docker-image --name "$CLUSTER_NAME" "${refs[@]}"
+}
+
+# Keeps the newest two of each, and those in use, whose build may be older when a change was taken back.
+prune_images() {
+  local name ref
+  for name in "${IMAGE_NAMES[@]}"; do
+    while read -r ref; do
+      grep -qF "$ref" "$STATE/images" || docker rmi "$ref" || echo "kept: $ref"
+    done < <(docker images --format '{{.Repository}}:{{.Tag}}' "localhost/userservice/$name" | tail -n +3)
+  done
+}

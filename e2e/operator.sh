@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# operator.sh up|down: the operator, by its Helm chart and with the bed's images, in the cluster of the bed.
+set -Eeuo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+namespace=userservice-system
+release=userservice-operator
+
+up() {
+  : "${OPERATOR_IMAGE:?no images yet; first: make images}" "${SERVICE_IMAGE:?no images yet; first: make images}"
+  kubectl apply --server-side -f - >/dev/null <<YAML
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: $namespace
+  labels: {pod-security.kubernetes.io/enforce: restricted}
+YAML
+  helm upgrade --install "$release" charts/userservice-operator --namespace "$namespace" \
+    --set-string image.repository="${OPERATOR_IMAGE%:*}" --set-string image.tag="${OPERATOR_IMAGE##*:}" \
+    --set-string service.image.repository="${SERVICE_IMAGE%:*}" --set-string service.image.tag="${SERVICE_IMAGE##*:}" \
+    --wait --timeout 120s >/dev/null
+}
+
+down() { helm uninstall "$release" --namespace "$namespace" --ignore-not-found --wait --timeout 120s; }
+
+environment=$(e2e/bed/bed env)
+eval "$environment"
+case ${1:-} in
+  up | down) "$1" ;;
+  *)
+    echo "operator.sh up|down" >&2
+    exit 2
+    ;;
+esac
