@@ -23,9 +23,14 @@ pub struct UserServiceStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
-    /// Version of the service that is rolled out or being rolled out.
+    /// Version that `spec.version` asks for, or that the resource was pinned to at creation. It is
+    /// the tag of the image unless `spec.image` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+
+    /// Image that the pods run or are being moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 
     /// Pods that exist.
     #[serde(default)]
@@ -59,6 +64,9 @@ pub mod condition {
     pub mod reason {
         /// All pods run the current spec and take calls.
         pub const AVAILABLE: &str = "Available";
+        /// The API server refused a child, such as by a quota or a policy; the message is its own.
+        /// The operator tries again, later each time.
+        pub const WRITE_REFUSED: &str = "WriteRefused";
         /// Children are being written.
         pub const APPLYING: &str = "Applying";
         /// Pods are being replaced by ones of the current spec.

@@ -9,7 +9,7 @@ use crate::{manifest, run};
 
 /// Runs user services on Kubernetes from `UserService` resources.
 #[derive(Parser)]
-#[command(name = "userservice-operator", version, about)]
+#[command(name = "userservice-operator", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -51,6 +51,22 @@ pub(crate) enum Error {
     },
 }
 
+impl Error {
+    /// What the API server said, if it understood a request and refused it: a quota, a policy, a
+    /// missing right. An outage, a throttle or a race is no refusal.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
+                    Some(self.to_string())
+                }
+                _ => None,
+            },
+            Self::Timeout { .. } | Self::Json { .. } => None,
+        }
+    }
+}
+
 /// One resource's view of the cluster.
 pub(crate) struct Cluster<'a> {
     pub(crate) client: Client,
@@ -177,7 +193,8 @@ impl Cluster<'_> {
         }
     }
 
-    async fn report(&self, status: &UserServiceStatus) -> Result<(), Error> {
+    /// Writes the status of the resource.
+    pub(crate) async fn report(&self, status: &UserServiceStatus) -> Result<(), Error> {
         let kind = "UserService";
         let api: Api<UserService> = Api::namespaced(self.client.clone(), self.namespace);
         let patch = json!({

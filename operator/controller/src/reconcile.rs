@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
 use operator_api::UserService;
-use operator_core::{Release, plan};
+use operator_core::{Release, plan, refused};
 
 use crate::{
     backoff::Backoff,
@@ -81,8 +81,17 @@ async fn pass(guard: &DeserializeGuard<UserService>, context: &Context) -> Resul
         name: &name,
     };
     let world = cluster.dereference(resource, &context.release).await?;
-    let plan = plan(&world, resource, &context.release, &Time(Timestamp::now()))?;
-    cluster.apply(&plan).await?;
+    let now = Time(Timestamp::now());
+    let plan = plan(&world, resource, &context.release, &now)?;
+    if let Err(error) = cluster.apply(&plan).await {
+        let status = error
+            .refusal()
+            .and_then(|refusal| refused(resource, refusal, &now));
+        if let Some(status) = status {
+            cluster.report(&status).await?;
+        }
+        return Err(error.into());
+    }
     Ok(plan
         .requeue
         .map_or_else(Action::await_change, Action::requeue))

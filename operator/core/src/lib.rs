@@ -13,6 +13,6 @@ mod status;
 mod validate;
 mod world;
 
-pub use plan::{Delete, Plan, RenderError, child_names, plan, render};
+pub use plan::{Delete, Plan, RenderError, child_names, plan, refused, render};
 pub use validate::{Release, Validated, Violation, validate};
 pub use world::{Child, ChildKind, World};

@@ -164,6 +164,12 @@ fn orphans(world: &World, desired: &[Child], validated: &Validated) -> Vec<Delet
         .collect()
 }
 
+/// The status to report when the API server refused one of the writes, if it differs from the one
+/// in force. `refusal` says what was refused and why.
+pub fn refused(resource: &UserService, refusal: String, now: &Time) -> Option<UserServiceStatus> {
+    report(resource, status::refused(resource, refusal, now), None).status
+}
+
 /// Kind and name of every child that the resource would have; none if its spec breaks rules.
 pub fn child_names(resource: &UserService, release: &Release) -> Vec<(ChildKind, String)> {
     render(resource, release)

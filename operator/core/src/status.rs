@@ -36,7 +36,13 @@ pub(crate) fn invalid(
     now: &Time,
 ) -> UserServiceStatus {
     let listed: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    stalled(resource, reason::INVALID_SPEC, listed.join("; "), now)
+    kept(
+        resource,
+        STALLED,
+        reason::INVALID_SPEC,
+        listed.join("; "),
+        now,
+    )
 }
 
 /// Status of a resource one of whose children has the name of somebody else's object.
@@ -50,11 +56,18 @@ pub(crate) fn conflict(
         "{} {name} exists and does not belong to this resource; it is left alone. Rename or delete one of the two.",
         kind.name()
     );
-    stalled(resource, reason::NAME_CONFLICT, message, now)
+    kept(resource, STALLED, reason::NAME_CONFLICT, message, now)
 }
 
-fn stalled(
+/// Status of a resource one of whose children the API server refused.
+pub(crate) fn refused(resource: &UserService, refusal: String, now: &Time) -> UserServiceStatus {
+    kept(resource, RECONCILING, reason::WRITE_REFUSED, refusal, now)
+}
+
+/// A new stage; what was counted before stays, since what ran keeps running.
+fn kept(
     resource: &UserService,
+    abnormal: &'static str,
     reason: &'static str,
     message: String,
     now: &Time,
@@ -62,7 +75,7 @@ fn stalled(
     let status = resource.status.clone().unwrap_or_default();
     let stage = Stage {
         ready: FALSE,
-        abnormal: Some(STALLED),
+        abnormal: Some(abnormal),
         reason,
         message,
     };
@@ -106,6 +119,7 @@ pub(crate) fn observed(
         observed_generation: resource.metadata.generation,
         conditions,
         version: Some(validated.version.clone()),
+        image: Some(validated.image.clone()),
         replicas: pods.replicas.unwrap_or(0),
         available_replicas: pods.available_replicas.unwrap_or(0),
         selector: Some(selector_text(&selector_labels(&validated.name))),

@@ -11,8 +11,9 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use operator_api::{UserService, UserServiceSpec, UserServiceStatus};
-use operator_core::{Child, ChildKind, Plan, Release, World, plan};
+use operator_core::{Child, ChildKind, Plan, Release, World, plan, refused};
 use serde_json::{Value, json};
+use user_settings::Settings;
 
 fn release() -> Release {
     Release {
@@ -302,6 +303,32 @@ fn a_spec_that_breaks_rules_names_every_field_and_leaves_what_runs_alone() {
     );
     assert_eq!(status.available_replicas, 2, "the pods still run");
     assert!(condition(&status, "StorageDurable").is_some());
+}
+
+#[test]
+fn a_refused_write_is_reported_in_the_words_of_the_api_server_and_only_once() {
+    let (mut resource, _) = settled();
+    let refusal = "apply Deployment users: exceeded quota: compute".to_owned();
+    let status = refused(&resource, refusal.clone(), &at(200)).unwrap();
+    let reconciling = condition(&status, "Reconciling").unwrap();
+    assert_eq!(
+        (reconciling.reason.as_str(), reconciling.message.as_str()),
+        ("WriteRefused", refusal.as_str())
+    );
+    assert_eq!(status.available_replicas, 2, "the pods still run");
+    resource.status = Some(status);
+    assert_eq!(refused(&resource, refusal, &at(300)), None);
+}
+
+#[test]
+fn the_schemas_defaults_are_the_services_defaults() {
+    let plan = planned(&World::default(), &resource());
+    let config = plan
+        .writes
+        .iter()
+        .find(|child| child.kind == ChildKind::ConfigMap)
+        .unwrap();
+    assert_eq!(config.object["data"], json!(Settings::default().to_vars()));
 }
 
 #[test]

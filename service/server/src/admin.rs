@@ -26,6 +26,8 @@ pub(crate) fn router(health: &Health, registry: Arc<Registry>) -> Router {
             get(move || std::future::ready(metrics(&registry))),
         )
         .route(path::BUILD_INFO, get(build_info))
+        // The default of the gRPC routes answers 200 to any path, and an HTTP probe would take that for health.
+        .fallback(|| std::future::ready(StatusCode::NOT_FOUND))
 }
 
 fn metrics(registry: &Registry) -> Response {

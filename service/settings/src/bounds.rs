@@ -1,4 +1,5 @@
-//! What each bounded setting may be. The operator's schema uses these same constants.
+//! What each bounded setting may be. The operator checks with these same constants; its schema has to write them out in
+//! CEL, and its tests hold the two together.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use user_domain::{User, UserEvent, UserId};
 
 /// Keeps users, and beside them the events that wait to be published.
 ///
-/// `testkit::repository` holds the rules as tests; every adapter passes them.
+/// `testkit::storage` holds the rules as tests; every adapter passes them.
 pub trait UserRepository: Send + Sync + 'static {
     /// Stores a new user together with its event: both or neither, also when the caller goes away half-way.
     ///
