@@ -39,7 +39,7 @@ SHELL_FILES = git ls-files -co --exclude-standard | xargs awk 'FILENAME ~ /\.sh$
 unit: ## every test that needs no cluster
 	cargo test --workspace --exclude scenarios --locked
 
-chart: ## the Helm chart, offline
+chart: bed-up ## the Helm chart, against the API server's own schemas
 	e2e/chart.sh
 
 e2e: images ## the scenarios, on the real cluster

@@ -76,9 +76,9 @@ The service keeps running. To go on by hand, here in the repository:
   kubectl get userservice,deploy,pods -n demo
   kubectl explain userservice.spec
 
-  kubectl port-forward -n demo service/users 8080:8080 &
-  grpcurl -plaintext localhost:8080 describe user.v1.UserService
-  grpcurl -plaintext -d '{"name": "Grace Hopper", "email": "grace@example.com"}' localhost:8080 user.v1.UserService/CreateUser
+  kubectl port-forward -n demo service/users 18080:8080 &
+  grpcurl -plaintext localhost:18080 describe user.v1.UserService
+  grpcurl -plaintext -d '{"name": "Grace Hopper", "email": "grace@example.com"}' localhost:18080 user.v1.UserService/CreateUser
 
   kubectl scale userservice/users -n demo --replicas=3
 

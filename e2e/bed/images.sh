@@ -18,7 +18,7 @@ images() {
   rm -rf "$IMAGES_MAKING"
   mkdir -p "$IMAGES_MAKING/bin"
   step "images: compiling the client" compile_client
-  [[ $BRANCH == connected ]] || step "images: compiling the service and the operator (about 4 minutes the first time)" compile_programs
+  [[ $BRANCH == connected ]] || step "images: compiling the service and the operator (3 to 10 minutes the first time)" compile_programs
   step "images: building" build_images
   step "images: loading into the nodes" load_images
   mv "$IMAGES_MAKING/refs" "$STATE/images"

@@ -144,18 +144,15 @@ func number(message []byte, wanted protowire.Number) int64 {
 
 func raw(message []byte, wanted protowire.Number) []byte {
 	for len(message) > 0 {
-		found, kind, tag := protowire.ConsumeTag(message)
-		if tag < 0 {
-			return nil
-		}
-		length := protowire.ConsumeFieldValue(found, kind, message[tag:])
+		found, _, length := protowire.ConsumeField(message)
 		if length < 0 {
 			return nil
 		}
 		if found == wanted {
-			return message[tag : tag+length]
+			_, _, tag := protowire.ConsumeTag(message)
+			return message[tag:length]
 		}
-		message = message[tag+length:]
+		message = message[length:]
 	}
 	return nil
 }

@@ -43,12 +43,12 @@ pub async fn scenario(name: &str, folder: &str, body: impl AsyncFnOnce(&Scenario
     let start = Instant::now();
     let scenario = match Scenario::begin(name).await {
         Ok(scenario) => scenario,
-        Err(error) => panic!("{name}: cannot begin: {error:?}"),
+        Err(error) => panic!("{name}: cannot begin: {error:#}"),
     };
     let outcome = AssertUnwindSafe(body(&scenario)).catch_unwind().await;
     let failure = match outcome {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(format!("{error:?}")),
+        Ok(Err(error)) => Some(format!("{error:#}")),
         Err(panic) => Some(
             panic
                 .downcast_ref::<String>()
@@ -66,12 +66,12 @@ pub async fn scenario(name: &str, folder: &str, body: impl AsyncFnOnce(&Scenario
     if let Some(failure) = failure {
         let evidence = match evidence {
             Ok(()) => format!("resources, events and logs: {}", folder.display()),
-            Err(error) => format!("no bundle could be collected: {error:?}"),
+            Err(error) => format!("no bundle could be collected: {error:#}"),
         };
         panic!("{name}: {failure}\n{evidence}");
     }
     if let Err(error) = ended {
-        panic!("{name}: cannot clean up: {error:?}");
+        panic!("{name}: cannot clean up: {error:#}");
     }
     println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
 }

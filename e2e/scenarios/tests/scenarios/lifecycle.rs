@@ -136,7 +136,7 @@ async fn a_foreign_edit_of_an_owned_field_is_reverted_and_an_unowned_annotation_
         let deployments: Api<Deployment> = Api::namespaced(s.client(), &s.namespace);
         let edit = json!({
             "metadata": {"annotations": {"team-a.example/note": "ours"}},
-            "spec": {"replicas": 5, "template": {"spec": {"terminationGracePeriodSeconds": 1}}},
+            "spec": {"replicas": 5, "template": {"spec": {"terminationGracePeriodSeconds": 90}}},
         });
         deployments
             .patch("users", &PatchParams::default(), &Patch::Merge(&edit))
