@@ -32,7 +32,8 @@ lint: ## formatting, clippy, licences and advisories, protobuf, shell, Go
 	e2e/deny.sh
 	tools=$$(e2e/bed/lint.sh); PATH=$$tools:$$PATH buf lint proto
 	$(SHELL_FILES) | xargs shellcheck -x
-	cd e2e/client && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./...
+	test -z "$$(gofmt -l e2e)" || { gofmt -d e2e; exit 1; }
+	cd e2e/client && go vet ./...
 
 SHELL_FILES = git ls-files -co --exclude-standard | xargs awk 'FILENAME ~ /\.sh$$/ || /^\#!.*sh$$/ {print FILENAME} {nextfile}'
 

@@ -54,7 +54,7 @@ definition_is_published() {
 # Stays, as Helm would leave it behind: marked as the release's of e2e/operator.sh, which Helm would otherwise refuse to install.
 define() {
   if ! kube get crd userservices.usersvc.dev >/dev/null 2>&1; then
-    helm template userservice-operator "$CHART" --namespace userservice-system --kube-version "$KUBERNETES" -s templates/crd.yaml |
+    helm template userservice-operator "$CHART" --namespace userservice-system -s templates/crd.yaml |
       kube apply --server-side --field-manager=chart-check -f - >/dev/null
     kube annotate crd userservices.usersvc.dev meta.helm.sh/release-{name=userservice-operator,namespace=userservice-system} >/dev/null
   elif ! kube diff --server-side --force-conflicts -f crds/ >/dev/null 2>&1; then
@@ -82,8 +82,7 @@ refuses() {
   grep -F -- "$text" "$WORK/refusal" || { cat "$WORK/refusal"; return 1; }
 }
 
-# The version is the cluster's: what Helm assumes when it renders offline depends on how it was compiled.
-template() { helm template operator "$CHART" --namespace "$NAMESPACE" --kube-version "$KUBERNETES" "$@"; }
+template() { helm template operator "$CHART" --namespace "$NAMESPACE" "$@"; }
 
 misspell() { # misspell FIELD FILE: the file with a letter more in the field
   sed "s/\b$1:/${1}s:/" "$2" >"$WORK/misspelt.yaml"
@@ -150,7 +149,6 @@ check_pod_security() {
 }
 
 timeout 1800 cargo build --quiet --locked --package userservice-operator
-KUBERNETES=$(kube version -o json | jq -r .serverVersion.gitVersion)
 define
 SCHEMAS=$(e2e/bed/schemas.sh)
 check_chart

@@ -4,7 +4,8 @@
 KUBERNETES=$(sed -n 's#^\tk8s.io/kubernetes v##p' "$BED/go/go.mod")
 TOOLS=$CACHE/tools/$(hash_of e2e/bed/go/go.mod e2e/bed/go-tools/go.mod e2e/bed/tools.sh)/bin
 
-# go_build OUTPUT PACKAGE…, in the folder of a Go module. Kubernetes programs check each other's version: it is stamped in.
+# go_build OUTPUT PACKAGE…, in the folder of a Go module. Kubernetes programs check each other's version, and Helm a
+# chart's against its own idea of it: it is stamped in.
 go_build() {
   local output=$1 stamp="-s -w" package minor
   shift
@@ -13,6 +14,7 @@ go_build() {
     stamp+=" -X $package.gitVersion=v$KUBERNETES -X $package.gitMajor=1 -X $package.gitMinor=$minor"
     stamp+=" -X $package.gitTreeState=clean -X $package.gitCommit=unknown -X $package.buildDate=2026-01-01T00:00:00Z"
   done
+  stamp+=" -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$minor"
   CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -buildvcs=false -trimpath -ldflags "$stamp" -o "$output" "$@"
 }
 
