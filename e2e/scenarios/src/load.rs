@@ -18,6 +18,9 @@ use crate::{
 
 /// Calls begun each second. Above the 50 that a scenario has to stand.
 const RATE: u32 = 60;
+/// Connections that the calls go round over: with two pods behind a Service, the chance that all of
+/// them go to the same pod is one in thirty thousand.
+const CONNECTIONS: u32 = 16;
 /// Floor of answered calls each second, over the whole run.
 const LEAST_RATE: f64 = 50.0;
 
@@ -34,6 +37,8 @@ pub struct Report {
     pub elapsed_s: f64,
     /// Calls answered OK.
     pub ok: u64,
+    /// Calls begun and not answered yet.
+    pub in_flight: u64,
     /// Failed calls by status code.
     pub failed: BTreeMap<String, u64>,
     /// First few error messages.
@@ -59,7 +64,7 @@ impl Load {
             "--rate",
             &RATE.to_string(),
             "--connections",
-            "4",
+            &CONNECTIONS.to_string(),
             "--balancing",
             balancing,
         ];
@@ -142,6 +147,11 @@ impl Report {
             reason = "a count of calls in one scenario"
         )]
         let rate = self.ok as f64 / self.elapsed_s;
+        ensure!(
+            self.in_flight < u64::from(RATE),
+            "{} calls hang",
+            self.in_flight
+        );
         ensure!(
             rate >= LEAST_RATE,
             "only {rate:.1} calls/s were answered; the load must reach {LEAST_RATE}"

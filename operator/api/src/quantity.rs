@@ -65,6 +65,7 @@ impl JsonSchema for Quantity {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "x-kubernetes-int-or-string": true,
+            "minimum": 0,
             "pattern": Self::PATTERN,
             "maxLength": 20,
         })

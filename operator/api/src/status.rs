@@ -60,6 +60,9 @@ pub mod condition {
     /// Whether users outlive the pod that stored them.
     pub const STORAGE_DURABLE: &str = "StorageDurable";
 
+    /// All of the above. Conditions of other types are somebody else's.
+    pub const OURS: [&str; 4] = [READY, RECONCILING, STALLED, STORAGE_DURABLE];
+
     /// Reasons, one word each, as API conventions ask.
     pub mod reason {
         /// All pods run the current spec and take calls.
@@ -77,6 +80,8 @@ pub mod condition {
         pub const PROGRESS_DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
         /// The spec breaks a rule; the message names the field. What runs is left as it is.
         pub const INVALID_SPEC: &str = "InvalidSpec";
+        /// Children of a deleted resource of the same name are still being removed.
+        pub const AWAITING_REMOVAL: &str = "AwaitingRemoval";
         /// An object of the same name belongs to somebody else and is left alone.
         pub const NAME_CONFLICT: &str = "NameConflict";
         /// Users are kept in the memory of each pod.

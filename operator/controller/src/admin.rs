@@ -1,6 +1,6 @@
 //! Health and metrics over plain HTTP.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -19,21 +19,18 @@ struct Admin {
     ready: watch::Receiver<bool>,
 }
 
-/// Serves until `stop`. `/healthz` says that the process works, `/readyz` that its caches are filled.
+/// Serves until it is dropped. `/healthz` says that the process works, `/readyz` that its caches are filled.
 pub(crate) async fn serve(
     listener: TcpListener,
     metrics: Arc<Metrics>,
     ready: watch::Receiver<bool>,
-    stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .with_state(Admin { metrics, ready });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await
+    axum::serve(listener, router).await
 }
 
 async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {

@@ -9,6 +9,9 @@ use std::{
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(300);
+/// A watch that had to start over does not tell what vanished in between, so now and then each
+/// resource is looked at without an event.
+const RESYNC: Duration = Duration::from_secs(600);
 
 /// Exponential backoff for each resource, forgotten on success.
 #[derive(Default)]
@@ -36,17 +39,26 @@ impl Backoff {
     }
 }
 
-/// Doubles from [`FIRST`] to [`LONGEST`], less up to a quarter that differs between resources, so
-/// that those which failed together do not come back together.
+/// When a resource is looked at again although nothing happened.
+pub(crate) fn resync(key: &str) -> Duration {
+    spread(key, 0, RESYNC)
+}
+
+/// Doubles from [`FIRST`] to [`LONGEST`].
 fn delay(key: &str, failures: u32) -> Duration {
     let full = FIRST
         .saturating_mul(2_u32.saturating_pow(failures))
         .min(LONGEST);
+    spread(key, failures, full)
+}
+
+/// `full`, less up to a quarter that differs between resources, so that those which start together
+/// do not come back together.
+fn spread(key: &str, count: u32, full: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
-    (key, failures).hash(&mut hasher);
-    let quarter = full / 4;
+    (key, count).hash(&mut hasher);
     let share = u32::try_from(hasher.finish() % 1000).unwrap_or(0);
-    full.saturating_sub(quarter * share / 1000)
+    full.saturating_sub(full / 4 * share / 1000)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Why the cluster could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("{verb} {kind} {name}: {source}")]
+    #[error("{verb} {kind} {name}: {}", said(source))]
     Api {
         verb: &'static str,
         kind: &'static str,
@@ -55,15 +55,23 @@ impl Error {
     /// What the API server said, if it understood a request and refused it: a quota, a policy, a
     /// missing right. An outage, a throttle or a race is no refusal.
     pub(crate) fn refusal(&self) -> Option<String> {
-        match self {
-            Self::Api { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
-                    Some(self.to_string())
-                }
-                _ => None,
-            },
-            Self::Timeout { .. } | Self::Json { .. } => None,
+        let Self::Api { source, .. } = self else {
+            return None;
+        };
+        match source.as_ref() {
+            kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
+                Some(self.to_string())
+            }
+            _ => None,
         }
+    }
+}
+
+/// The API server's own words where it spoke; the client's text for it holds them twice.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -270,4 +278,37 @@ fn live(kind: ChildKind, mut object: DynamicObject) -> Result<((ChildKind, Strin
 
 fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found() || status.is_conflict())
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn answered(code: u16) -> Error {
+        let status = Status::failure("exceeded quota: compute", "Forbidden").with_code(code);
+        Error::Api {
+            verb: "apply",
+            kind: "Deployment",
+            name: "users".to_owned(),
+            source: Box::new(kube::Error::Api(Box::new(status))),
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_the_api_server() {
+        let refusal = answered(403).refusal();
+        assert_eq!(
+            refusal.as_deref(),
+            Some("apply Deployment users: exceeded quota: compute")
+        );
+    }
+
+    #[test]
+    fn an_outage_a_throttle_and_a_race_are_no_refusal() {
+        for code in [409, 429, 500, 503] {
+            assert_eq!(answered(code).refusal(), None, "{code}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use operator_api::UserService;
 use operator_core::{Release, plan, refused};
 
 use crate::{
-    backoff::Backoff,
+    backoff::{self, Backoff},
     cluster::{self, Cluster},
     metrics::{Metrics, Outcome},
 };
@@ -86,15 +86,15 @@ async fn pass(guard: &DeserializeGuard<UserService>, context: &Context) -> Resul
     if let Err(error) = cluster.apply(&plan).await {
         let status = error
             .refusal()
-            .and_then(|refusal| refused(resource, refusal, &now));
+            .and_then(|refusal| refused(&world, resource, refusal, &now));
         if let Some(status) = status {
             cluster.report(&status).await?;
         }
         return Err(error.into());
     }
-    Ok(plan
-        .requeue
-        .map_or_else(Action::await_change, Action::requeue))
+    Ok(Action::requeue(
+        plan.requeue.unwrap_or_else(|| backoff::resync(&key(guard))),
+    ))
 }
 
 fn key(guard: &DeserializeGuard<UserService>) -> String {

@@ -16,7 +16,10 @@ use kube::{
     Api, Client, Config,
     api::ListParams,
     core::DeserializeGuard,
-    runtime::{Controller, WatchStreamExt, controller, reflector, watcher},
+    runtime::{
+        Controller, PredicateConfig, WatchStreamExt, controller, predicates, reflector,
+        reflector::ObjectRef, watcher,
+    },
 };
 use operator_api::UserService;
 use operator_core::{
@@ -33,7 +36,7 @@ use crate::{
     admin,
     backoff::Backoff,
     metrics::Metrics,
-    reconcile::{Context, on_error, reconcile},
+    reconcile::{self, Context, on_error, reconcile},
     telemetry,
 };
 
@@ -41,6 +44,13 @@ use crate::{
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Bound for connecting to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bound for the next byte of an answer; the API server ends a watch within 295 s.
+const READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// Bound for the first look at the cluster.
+const FIRST_LOOK: Duration = Duration::from_secs(30);
+
+/// A pass over one resource, and when the next one is due.
+type Passed = (ObjectRef<DeserializeGuard<UserService>>, controller::Action);
 
 /// What the command line decides.
 pub(crate) struct Options {
@@ -54,6 +64,8 @@ pub(crate) struct Options {
 pub(crate) enum Error {
     #[error("cannot start the runtime: {0}")]
     Runtime(std::io::Error),
+    #[error("cannot listen for signals: {0}")]
+    Signal(std::io::Error),
     #[error("no way to the cluster: {0}")]
     Config(#[from] kube::config::InferConfigError),
     #[error("cannot build a client: {0}")]
@@ -62,6 +74,8 @@ pub(crate) enum Error {
         "cannot list UserServices; is the CRD installed (userservice-operator crd | kubectl apply --server-side -f -)? {0}"
     )]
     List(kube::Error),
+    #[error("the API server did not answer within {FIRST_LOOK:?}")]
+    Silent,
     #[error("cannot listen on {address}: {source}")]
     Listen {
         address: SocketAddr,
@@ -82,12 +96,13 @@ pub(crate) fn run(options: Options) -> Result<(), Error> {
 }
 
 async fn operate(options: Options) -> Result<(), Error> {
+    let stop = stop_on_signal().map_err(Error::Signal)?;
     let client = client().await?;
     let resources: Api<DeserializeGuard<UserService>> = Api::all(client.clone());
-    resources
-        .list(&ListParams::default().limit(1))
-        .await
-        .map_err(Error::List)?;
+    tokio::select! {
+        () = stopped(stop.clone()) => return Ok(()),
+        answer = first_look(&resources) => answer?,
+    }
     let listener = TcpListener::bind(options.admin_address)
         .await
         .map_err(|source| Error::Listen {
@@ -105,46 +120,62 @@ async fn operate(options: Options) -> Result<(), Error> {
 
     let metrics = Arc::new(Metrics::new());
     let (ready_sender, ready) = watch::channel(false);
-    let (stop_sender, stop) = watch::channel(false);
-    let stopped = move || {
-        let mut stop = stop.clone();
-        async move {
-            // An error means that the sender is gone, which is a stop as well.
-            let _ = stop.wait_for(|stopped| *stopped).await;
-        }
-    };
-    let controller = controller(&client, resources, options.concurrency, ready_sender)
-        .graceful_shutdown_on(stopped());
     let context = Arc::new(Context {
-        client,
+        client: client.clone(),
         release: options.release,
         metrics: Arc::clone(&metrics),
         backoff: Backoff::default(),
     });
-    let passes = controller
-        .run(reconcile, on_error, context)
-        .for_each(|result| async move {
-            if let Err(
-                error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_)),
-            ) = result
-            {
-                tracing::warn!(%error, "watch");
-            }
+    let passes = controller(&client, resources, options.concurrency, ready_sender)
+        .graceful_shutdown_on(stopped(stop))
+        .run(reconcile, on_error, Arc::clone(&context))
+        .for_each(|result| {
+            seen(&context, result);
+            std::future::ready(())
         });
-    tokio::spawn(async move {
-        terminated().await;
-        tracing::info!("stopping");
-        stop_sender.send_replace(true);
-    });
-    let ((), served) = tokio::join!(passes, admin::serve(listener, metrics, ready, stopped()));
-    served.map_err(Error::Admin)?;
+    tokio::select! {
+        () = passes => {}
+        served = admin::serve(listener, metrics, ready) => served.map_err(Error::Admin)?,
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Fails early, with a way out, where the rest would only retry.
+async fn first_look(resources: &Api<DeserializeGuard<UserService>>) -> Result<(), Error> {
+    let params = ListParams::default().limit(1);
+    match tokio::time::timeout(FIRST_LOOK, resources.list(&params)).await {
+        Ok(answer) => answer.map(drop).map_err(Error::List),
+        Err(_) => Err(Error::Silent),
+    }
+}
+
+/// What comes out of the controller beside the failures of passes, which `on_error` has told.
+fn seen(
+    context: &Context,
+    result: Result<Passed, controller::Error<reconcile::Error, watcher::Error>>,
+) {
+    match result {
+        // Deleted before it could be looked at again.
+        Err(controller::Error::ObjectNotFound(object)) => {
+            let namespace = object.namespace.unwrap_or_default();
+            context
+                .backoff
+                .reset(&format!("{namespace}/{}", object.name));
+        }
+        Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
+            tracing::warn!(%error, "watch");
+        }
+        Err(controller::Error::ReconcilerFailed(..)) | Ok(_) => {}
+    }
 }
 
 async fn client() -> Result<Client, Error> {
     let mut config = Config::infer().await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    // The time that a pooled connection sat idle is not the API server's.
+    config.reset_reader_on_write = true;
     // The client's own retries would hide an outage from the backoff of each resource.
     config.default_retry = false;
     Client::try_from(config).map_err(Error::Client)
@@ -168,7 +199,11 @@ fn controller(
             }
         },
     );
-    Controller::for_stream(events.applied_objects(), reader)
+    // A status written here, or by anybody else, is no reason to look again.
+    let changed = events
+        .applied_objects()
+        .predicate_filter(predicates::generation, PredicateConfig::default());
+    Controller::for_stream(changed, reader)
         .with_config(config)
         .owns(children::<ServiceAccount>(client), ours())
         .owns(children::<ConfigMap>(client), ours())
@@ -190,16 +225,23 @@ fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"))
 }
 
-async fn terminated() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        tracing::error!("cannot listen for signals");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+/// Becomes true on SIGTERM or SIGINT; listens from now on.
+fn stop_on_signal() -> std::io::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        sender.send_replace(true);
+    });
+    Ok(receiver)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop as well.
+    let _ = stop.wait_for(|stopped| *stopped).await;
 }

@@ -1,18 +1,20 @@
 use std::time::Duration;
 
+use crate::{
+    Child, ChildKind, Release, Validated, Violation, World, children,
+    contained::contained,
+    status,
+    validate::validate,
+    world::{Owner, owner_of},
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use operator_api::{UserService, UserServiceStatus, condition};
-use serde_json::Value;
-
-use crate::{
-    Child, ChildKind, Release, Validated, Violation, World, children, contained::contained, status,
-    validate::validate,
-};
 
 /// How often a name conflict is looked at again: the other object is not watched.
 const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
 
-/// How soon the result of writes is looked at, in case it brings no event of its own.
+/// How soon the result of writes, or of the garbage collector's work, is looked at: neither has to
+/// bring an event of its own.
 const WRITE_RECHECK: Duration = Duration::from_secs(1);
 
 /// What has to be done for one resource. Empty at rest.
@@ -52,20 +54,20 @@ pub fn plan(
     let validated = match validate(resource, release) {
         Ok(validated) => validated,
         Err(violations) => {
-            return Ok(report(
-                resource,
-                status::invalid(resource, &violations, now),
-                None,
-            ));
+            let status = status::invalid(world, resource, &violations, now);
+            return Ok(report(resource, status, None));
         }
     };
     let desired = children::build(&validated)?;
-    if let Some(foreign) = desired
-        .iter()
-        .find(|child| is_foreign(world, child, validated.owner.as_ref()))
-    {
-        let status = status::conflict(resource, foreign.kind, &foreign.name, now);
-        return Ok(report(resource, status, Some(CONFLICT_RECHECK)));
+    if let Some((child, owner)) = obstacle(world, &desired, validated.owner.as_ref()) {
+        let (status, recheck) = match owner {
+            Owner::Predecessor => (status::awaiting(world, resource, child, now), WRITE_RECHECK),
+            Owner::Us | Owner::Stranger => (
+                status::conflict(world, resource, child, now),
+                CONFLICT_RECHECK,
+            ),
+        };
+        return Ok(report(resource, status, Some(recheck)));
     }
     let deletes = orphans(world, &desired, &validated);
     let writes: Vec<Child> = desired
@@ -107,7 +109,14 @@ pub enum RenderError {
 }
 
 fn report(resource: &UserService, status: UserServiceStatus, requeue: Option<Duration>) -> Plan {
-    let changed = resource.status.as_ref() != Some(&status);
+    let mut current = resource.status.clone();
+    if let Some(current) = &mut current {
+        // Others may add conditions of their own; those are not ours to compare.
+        current
+            .conditions
+            .retain(|condition| condition::OURS.contains(&condition.type_.as_str()));
+    }
+    let changed = current.as_ref() != Some(&status);
     Plan {
         status: changed.then_some(status),
         requeue,
@@ -121,20 +130,17 @@ fn is_applied(world: &World, child: &Child) -> bool {
         .is_some_and(|live| contained(&child.object, live))
 }
 
-fn is_foreign(world: &World, child: &Child, owner: Option<&OwnerReference>) -> bool {
-    world
-        .get(child.kind, &child.name)
-        .is_some_and(|live| owner.is_none_or(|owner| !is_owned_by(live, &owner.uid)))
-}
-
-fn is_owned_by(live: &Value, uid: &str) -> bool {
-    live.pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array)
-        .is_some_and(|owners| {
-            owners
-                .iter()
-                .any(|owner| owner.get("uid").and_then(Value::as_str) == Some(uid))
-        })
+/// The first child whose place is taken by an object that is not ours, and whose that is.
+fn obstacle<'a>(
+    world: &World,
+    desired: &'a [Child],
+    us: Option<&OwnerReference>,
+) -> Option<(&'a Child, Owner)> {
+    desired.iter().find_map(|child| {
+        let live = world.get(child.kind, &child.name)?;
+        let owner = us.map_or(Owner::Stranger, |us| owner_of(live, us));
+        (owner != Owner::Us).then_some((child, owner))
+    })
 }
 
 /// Live objects of ours that are not desired any more.
@@ -151,7 +157,8 @@ fn orphans(world: &World, desired: &[Child], validated: &Validated) -> Vec<Delet
                 .any(|child| child.kind == *kind && child.name == *name)
         })
         .filter(|(_, live)| {
-            is_owned_by(live, &owner.uid) && live.pointer("/metadata/deletionTimestamp").is_none()
+            owner_of(live, owner) == Owner::Us
+                && live.pointer("/metadata/deletionTimestamp").is_none()
         })
         .filter_map(|((kind, name), live)| {
             let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
@@ -166,8 +173,18 @@ fn orphans(world: &World, desired: &[Child], validated: &Validated) -> Vec<Delet
 
 /// The status to report when the API server refused one of the writes, if it differs from the one
 /// in force. `refusal` says what was refused and why.
-pub fn refused(resource: &UserService, refusal: String, now: &Time) -> Option<UserServiceStatus> {
-    report(resource, status::refused(resource, refusal, now), None).status
+pub fn refused(
+    world: &World,
+    resource: &UserService,
+    refusal: String,
+    now: &Time,
+) -> Option<UserServiceStatus> {
+    report(
+        resource,
+        status::refused(world, resource, refusal, now),
+        None,
+    )
+    .status
 }
 
 /// Kind and name of every child that the resource would have; none if its spec breaks rules.

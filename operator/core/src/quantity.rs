@@ -3,16 +3,20 @@
 
 use operator_api::Quantity;
 
-const SUFFIXES: [(&str, i128); 10] = [
+const SUFFIXES: [(&str, i128); 14] = [
     ("m", 1),
     ("k", 1_000_000),
     ("M", 1_000_000_000),
     ("G", 1_000_000_000_000),
     ("T", 1_000_000_000_000_000),
+    ("P", 1_000_000_000_000_000_000),
+    ("E", 1_000_000_000_000_000_000_000),
     ("Ki", 1_000 << 10),
     ("Mi", 1_000 << 20),
     ("Gi", 1_000 << 30),
     ("Ti", 1_000 << 40),
+    ("Pi", 1_000 << 50),
+    ("Ei", 1_000 << 60),
     ("", 1_000),
 ];
 
@@ -53,6 +57,8 @@ mod tests {
             ("1Gi", "1024Mi"),
             ("1k", "1000"),
             ("1.5Ki", "1536"),
+            ("1000T", "1P"),
+            ("1024Ti", "1Pi"),
         ] {
             assert_eq!(thousandths(a), thousandths(b), "{a} and {b}");
             assert!(thousandths(a).is_some(), "{a}");
@@ -62,7 +68,7 @@ mod tests {
     #[test]
     fn what_is_no_quantity_has_no_value() {
         for text in [
-            "", "m", "1.", ".5", "1.0001", "-1", "1 Mi", "1Pb", "1e3", "1.2.3",
+            "", "m", "1.", ".5", "1.0001", "-1", "1 Mi", "1Zi", "1e3", "1.2.3",
         ] {
             assert_eq!(thousandths(text), None, "{text}");
         }

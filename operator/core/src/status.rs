@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus},
+    api::apps::v1::{Deployment, DeploymentStatus},
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
+use kube_core::{Resource, ResourceExt};
 use operator_api::{
     UserService, UserServiceStatus,
     condition::{READY, RECONCILING, STALLED, STORAGE_DURABLE, reason},
 };
 
 use crate::{
-    Validated, Violation, World,
+    Child, ChildKind, Validated, Violation, World,
     children::{endpoint, selector_labels},
-    world::ChildKind,
+    world::{Owner, owner_of},
 };
 
 const TRUE: &str = "True";
@@ -29,14 +30,16 @@ struct Stage {
     message: String,
 }
 
-/// Status of a resource whose spec breaks rules. Counts and version stay: what ran keeps running.
+/// Status of a resource whose spec breaks rules. What ran keeps running.
 pub(crate) fn invalid(
+    world: &World,
     resource: &UserService,
     violations: &[Violation],
     now: &Time,
 ) -> UserServiceStatus {
     let listed: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    kept(
+    held_up(
+        world,
         resource,
         STALLED,
         reason::INVALID_SPEC,
@@ -47,25 +50,68 @@ pub(crate) fn invalid(
 
 /// Status of a resource one of whose children has the name of somebody else's object.
 pub(crate) fn conflict(
+    world: &World,
     resource: &UserService,
-    kind: ChildKind,
-    name: &str,
+    child: &Child,
     now: &Time,
 ) -> UserServiceStatus {
     let message = format!(
-        "{} {name} exists and does not belong to this resource; it is left alone. Rename or delete one of the two.",
-        kind.name()
+        "{} {} exists and does not belong to this resource; it is left alone. Rename or delete one of the two.",
+        child.kind.name(),
+        child.name
     );
-    kept(resource, STALLED, reason::NAME_CONFLICT, message, now)
+    held_up(
+        world,
+        resource,
+        STALLED,
+        reason::NAME_CONFLICT,
+        message,
+        now,
+    )
+}
+
+/// Status of a resource that was made anew before the last one's children were gone.
+pub(crate) fn awaiting(
+    world: &World,
+    resource: &UserService,
+    child: &Child,
+    now: &Time,
+) -> UserServiceStatus {
+    let message = format!(
+        "{} {} of a deleted resource of this name is still being removed.",
+        child.kind.name(),
+        child.name
+    );
+    held_up(
+        world,
+        resource,
+        RECONCILING,
+        reason::AWAITING_REMOVAL,
+        message,
+        now,
+    )
 }
 
 /// Status of a resource one of whose children the API server refused.
-pub(crate) fn refused(resource: &UserService, refusal: String, now: &Time) -> UserServiceStatus {
-    kept(resource, RECONCILING, reason::WRITE_REFUSED, refusal, now)
+pub(crate) fn refused(
+    world: &World,
+    resource: &UserService,
+    refusal: String,
+    now: &Time,
+) -> UserServiceStatus {
+    held_up(
+        world,
+        resource,
+        RECONCILING,
+        reason::WRITE_REFUSED,
+        refusal,
+        now,
+    )
 }
 
-/// A new stage; what was counted before stays, since what ran keeps running.
-fn kept(
+/// Nothing could be written: the pods are counted as they are, and the rest stays as it was.
+fn held_up(
+    world: &World,
     resource: &UserService,
     abnormal: &'static str,
     reason: &'static str,
@@ -73,6 +119,7 @@ fn kept(
     now: &Time,
 ) -> UserServiceStatus {
     let status = resource.status.clone().unwrap_or_default();
+    let pods = deployment(world, resource).status.unwrap_or_default();
     let stage = Stage {
         ready: FALSE,
         abnormal: Some(abnormal),
@@ -89,6 +136,8 @@ fn kept(
     UserServiceStatus {
         observed_generation: resource.metadata.generation,
         conditions,
+        replicas: pods.replicas.unwrap_or(0),
+        available_replicas: pods.available_replicas.unwrap_or(0),
         ..status
     }
 }
@@ -101,10 +150,7 @@ pub(crate) fn observed(
     writing: bool,
     now: &Time,
 ) -> UserServiceStatus {
-    let deployment = world
-        .get(ChildKind::Deployment, &validated.name)
-        .and_then(|live| serde_json::from_value::<Deployment>(live.clone()).ok())
-        .unwrap_or_default();
+    let deployment = deployment(world, resource);
     let pods = deployment.status.clone().unwrap_or_default();
     let mut conditions = stage_conditions(resource, stage(&deployment, &pods, writing), now);
     conditions.push(condition(
@@ -127,6 +173,18 @@ pub(crate) fn observed(
     }
 }
 
+/// The resource's own Deployment as it is, or an empty one.
+fn deployment(world: &World, resource: &UserService) -> Deployment {
+    world
+        .get(ChildKind::Deployment, &resource.name_any())
+        .filter(|live| {
+            let us = resource.controller_owner_ref(&());
+            us.is_some_and(|us| owner_of(live, &us) == Owner::Us)
+        })
+        .and_then(|live| serde_json::from_value(live.clone()).ok())
+        .unwrap_or_default()
+}
+
 fn stage(deployment: &Deployment, pods: &DeploymentStatus, writing: bool) -> Stage {
     let reconciling = |ready, reason, message| Stage {
         ready,
@@ -144,27 +202,32 @@ fn stage(deployment: &Deployment, pods: &DeploymentStatus, writing: bool) -> Sta
     let desired = deployment
         .spec
         .as_ref()
-        .and_then(|spec: &DeploymentSpec| spec.replicas)
+        .and_then(|spec| spec.replicas)
         .unwrap_or(0);
     let updated = pods.updated_replicas.unwrap_or(0);
     let total = pods.replicas.unwrap_or(0);
     let available = pods.available_replicas.unwrap_or(0);
-    if let Some(progress) = progress_failure(pods) {
+    // Until the Deployment's controller has seen the current template, its conditions speak of the last one.
+    let seen = pods.observed_generation >= deployment.metadata.generation;
+    let refused = pod_refusal(pods)
+        .map(|message| format!(" {message}"))
+        .unwrap_or_default();
+    if seen && let Some(progress) = progress_failure(pods) {
         return Stage {
             ready: FALSE,
             abnormal: Some(STALLED),
             reason: reason::PROGRESS_DEADLINE_EXCEEDED,
-            message: progress,
+            message: format!("{progress}{refused}"),
         };
     }
-    let seen = pods.observed_generation >= deployment.metadata.generation;
     if !seen || updated < desired || total > updated {
-        let message =
-            format!("{updated} of {desired} pods run the current spec, {available} take calls.");
+        let message = format!(
+            "{updated} of {desired} pods run the current spec, {available} take calls.{refused}"
+        );
         return reconciling(UNKNOWN, reason::ROLLOUT_IN_PROGRESS, message);
     }
     if available < desired {
-        let message = format!("{available} of {desired} pods take calls.");
+        let message = format!("{available} of {desired} pods take calls.{refused}");
         return reconciling(FALSE, reason::PODS_UNAVAILABLE, message);
     }
     Stage {
@@ -173,6 +236,15 @@ fn stage(deployment: &Deployment, pods: &DeploymentStatus, writing: bool) -> Sta
         reason: reason::AVAILABLE,
         message: format!("{available} of {desired} pods run the current spec and take calls."),
     }
+}
+
+/// Why pods cannot be created, such as a quota or Pod Security, in the API server's words.
+fn pod_refusal(pods: &DeploymentStatus) -> Option<&str> {
+    let conditions = pods.conditions.as_ref()?;
+    let failure = conditions
+        .iter()
+        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
+    failure.message.as_deref()
 }
 
 fn progress_failure(pods: &DeploymentStatus) -> Option<String> {

@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::Value;
 
-/// Kinds of children, in the order in which they are written: what pods need comes before the pods.
+/// Kinds of children, in the order in which they are written: what pods need comes before the pods, and
+/// what they can do without, for the moment, after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChildKind {
     /// `v1/ServiceAccount`
@@ -11,10 +13,10 @@ pub enum ChildKind {
     ConfigMap,
     /// `v1/Service`
     Service,
-    /// `policy/v1/PodDisruptionBudget`
-    PodDisruptionBudget,
     /// `apps/v1/Deployment`
     Deployment,
+    /// `policy/v1/PodDisruptionBudget`
+    PodDisruptionBudget,
 }
 
 impl ChildKind {
@@ -23,8 +25,8 @@ impl ChildKind {
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Service,
-        Self::PodDisruptionBudget,
         Self::Deployment,
+        Self::PodDisruptionBudget,
     ];
 
     /// The `kind` as the API writes it.
@@ -62,4 +64,38 @@ impl World {
     pub fn get(&self, kind: ChildKind, name: &str) -> Option<&Value> {
         self.live.get(&(kind, name.to_owned()))
     }
+}
+
+/// Whose a live object is, as seen from one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The resource's own.
+    Us,
+    /// That of a deleted resource of the same name; the garbage collector is on its way.
+    Predecessor,
+    /// Somebody else's.
+    Stranger,
+}
+
+/// Whose `live` is, by its owner references.
+pub(crate) fn owner_of(live: &Value, us: &OwnerReference) -> Owner {
+    let owners = live
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    let has = |owner: &Value, field: &str, value: &str| {
+        owner.get(field).and_then(Value::as_str) == Some(value)
+    };
+    let mut whose = Owner::Stranger;
+    for owner in owners.into_iter().flatten() {
+        if has(owner, "uid", &us.uid) {
+            return Owner::Us;
+        }
+        if has(owner, "apiVersion", &us.api_version)
+            && has(owner, "kind", &us.kind)
+            && has(owner, "name", &us.name)
+        {
+            whose = Owner::Predecessor;
+        }
+    }
+    whose
 }

@@ -81,7 +81,7 @@ fn condition<'a>(status: &'a UserServiceStatus, type_: &str) -> Option<&'a Condi
 }
 
 #[test]
-fn the_first_plan_writes_every_child_and_the_deployment_last() {
+fn the_first_plan_writes_every_child_and_what_pods_need_before_the_pods() {
     let plan = planned(&World::default(), &resource());
     let kinds: Vec<&str> = plan.writes.iter().map(|child| child.kind.name()).collect();
     assert_eq!(
@@ -91,8 +91,8 @@ fn the_first_plan_writes_every_child_and_the_deployment_last() {
             "ConfigMap",
             "Service",
             "Service",
-            "PodDisruptionBudget",
-            "Deployment"
+            "Deployment",
+            "PodDisruptionBudget"
         ]
     );
     for child in &plan.writes {
@@ -183,6 +183,64 @@ fn a_rollout_in_progress_is_told_from_missing_pods_and_from_a_stuck_one() {
         );
         assert_eq!(condition(&status, abnormal).unwrap().reason, reason);
     }
+}
+
+#[test]
+fn what_the_deployment_said_of_the_last_template_is_not_held_against_the_current_one() {
+    let (resource, mut world) = settled();
+    deployment(&mut world)["metadata"]["generation"] = json!(2);
+    deployment(&mut world)["status"]["conditions"] = json!([
+        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "stuck"},
+    ]);
+    let status = planned(&world, &resource).status.unwrap();
+    assert_eq!(
+        condition(&status, "Reconciling").unwrap().reason,
+        "RolloutInProgress"
+    );
+    assert!(condition(&status, "Stalled").is_none());
+}
+
+#[test]
+fn pods_that_the_api_server_refuses_are_told_in_its_words() {
+    let (resource, mut world) = settled();
+    deployment(&mut world)["status"] = json!({
+        "observedGeneration": 1,
+        "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods"}],
+    });
+    let status = planned(&world, &resource).status.unwrap();
+    let message = &condition(&status, "Ready").unwrap().message;
+    assert!(message.ends_with("exceeded quota: pods"), "{message}");
+}
+
+#[test]
+fn children_of_a_deleted_resource_of_the_same_name_are_waited_for() {
+    let (_, world) = settled();
+    let mut anew = resource();
+    anew.metadata.uid = Some("uid-of-the-next".into());
+    let plan = planned(&world, &anew);
+    assert_eq!((plan.writes, plan.deletes), (vec![], vec![]));
+    assert!(plan.requeue.is_some());
+    let status = plan.status.unwrap();
+    assert_eq!(
+        condition(&status, "Reconciling").unwrap().reason,
+        "AwaitingRemoval"
+    );
+    assert!(condition(&status, "Stalled").is_none());
+    assert_eq!(
+        status.available_replicas, 0,
+        "the old pods are not this resource's"
+    );
+}
+
+#[test]
+fn a_condition_that_somebody_else_added_is_no_reason_to_write() {
+    let (mut resource, world) = settled();
+    let mut theirs = condition(resource.status.as_ref().unwrap(), "Ready")
+        .unwrap()
+        .clone();
+    theirs.type_ = "team-a.example/Approved".into();
+    resource.status.as_mut().unwrap().conditions.push(theirs);
+    assert_eq!(planned(&world, &resource), Plan::default());
 }
 
 #[test]
@@ -307,9 +365,9 @@ fn a_spec_that_breaks_rules_names_every_field_and_leaves_what_runs_alone() {
 
 #[test]
 fn a_refused_write_is_reported_in_the_words_of_the_api_server_and_only_once() {
-    let (mut resource, _) = settled();
+    let (mut resource, world) = settled();
     let refusal = "apply Deployment users: exceeded quota: compute".to_owned();
-    let status = refused(&resource, refusal.clone(), &at(200)).unwrap();
+    let status = refused(&world, &resource, refusal.clone(), &at(200)).unwrap();
     let reconciling = condition(&status, "Reconciling").unwrap();
     assert_eq!(
         (reconciling.reason.as_str(), reconciling.message.as_str()),
@@ -317,7 +375,7 @@ fn a_refused_write_is_reported_in_the_words_of_the_api_server_and_only_once() {
     );
     assert_eq!(status.available_replicas, 2, "the pods still run");
     resource.status = Some(status);
-    assert_eq!(refused(&resource, refusal, &at(300)), None);
+    assert_eq!(refused(&world, &resource, refusal, &at(300)), None);
 }
 
 #[test]
@@ -360,7 +418,8 @@ fn the_grace_period_covers_everything_that_happens_between_deletion_and_exit() {
         let plan = planned(&World::default(), &resource);
         let period = plan
             .writes
-            .last()
+            .iter()
+            .find(|child| child.kind == ChildKind::Deployment)
             .unwrap()
             .object
             .pointer("/spec/template/spec/terminationGracePeriodSeconds")

@@ -160,14 +160,10 @@ impl Running {
         );
         tokio::time::sleep(delay).await;
         self.health.end_watches().await;
-        let cut = self.grpc.stop().await.unwrap_or_default();
-        if cut > 0 {
+        let cut = self.grpc.stop().await;
+        if let Some(calls) = cut.filter(|cut| *cut > 0) {
             let timeout = settings.server.drain_timeout;
-            tracing::warn!(
-                connections = cut,
-                ?timeout,
-                "drain timed out, connections were cut"
-            );
+            tracing::warn!(calls, ?timeout, "drain timed out, calls were cut");
         }
         let flushed = tokio::time::timeout(FLUSH_TIMEOUT, self.relay.stop()).await;
         if flushed.is_err() {
@@ -175,7 +171,7 @@ impl Running {
         }
         self.admin.stop().await;
         tracing::info!("stopped");
-        if cut == 0 && matches!(flushed, Ok(Some(()))) {
+        if cut == Some(0) && matches!(flushed, Ok(Some(()))) {
             Stopped::Clean
         } else {
             Stopped::CutShort

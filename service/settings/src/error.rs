@@ -13,13 +13,11 @@ pub enum SettingError {
         /// What would be accepted, in words.
         accepted: String,
     },
-    /// The name has our prefix, but there is no such setting.
-    #[error("{variable}={value:?} is no setting: give one of {accepted}")]
+    /// The name has our prefix, but there is no such setting. What it holds is not repeated: it may be a misnamed secret.
+    #[error("{variable} is no setting: give one of {accepted}")]
     Unknown {
         /// Name of the variable.
         variable: String,
-        /// What it held.
-        value: String,
         /// The settings there are, comma-separated.
         accepted: String,
     },

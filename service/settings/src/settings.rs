@@ -86,8 +86,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Longest time from the first termination signal to the end of the process. A pod's termination grace period has
-    /// to be longer than this.
+    /// Longest time from the first termination signal until the drain and the flush are over; the process ends within
+    /// two seconds of that. A pod's termination grace period has to be longer than both.
     pub fn shutdown_bound(&self) -> Duration {
         self.server.drain_delay + self.server.drain_timeout + FLUSH_TIMEOUT
     }

@@ -133,7 +133,6 @@ impl Settings {
             match TABLE.iter().find(|setting| setting.name == variable) {
                 None => problems.push(SettingError::Unknown {
                     variable,
-                    value,
                     accepted: names(),
                 }),
                 Some(setting) => {

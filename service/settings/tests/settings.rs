@@ -156,7 +156,7 @@ fn every_problem_is_told_at_once_with_what_would_be_accepted() {
         [
             "USERSVC_GRPC_ADDRESS=\"localhost\" is not accepted: give IP address and port, such as 0.0.0.0:8080 or [::]:8080",
             "USERSVC_LOG_LEVEL=\"loud\" is not accepted: give error | warn | info | debug | trace",
-            "USERSVC_LOG_LEVL=\"info\" is no setting: give one of USERSVC_GRPC_ADDRESS, USERSVC_ADMIN_ADDRESS, \
+            "USERSVC_LOG_LEVL is no setting: give one of USERSVC_GRPC_ADDRESS, USERSVC_ADMIN_ADDRESS, \
              USERSVC_REQUEST_TIMEOUT, USERSVC_MAX_CONCURRENT_STREAMS, USERSVC_DRAIN_DELAY, USERSVC_DRAIN_TIMEOUT, \
              USERSVC_STORAGE, USERSVC_EVENTS, USERSVC_LOG_LEVEL",
             "USERSVC_REQUEST_TIMEOUT=\"soon\" is not accepted: give a duration from 100ms to 1m",

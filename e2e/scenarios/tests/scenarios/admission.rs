@@ -59,6 +59,11 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             "users",
+            json!({"pod": {"resources": {"requests": {"cpu": -1}}}}),
+            "spec.pod.resources.requests.cpu",
+        ),
+        (
+            "users",
             json!({"pod": {"resources": {"limits": {"memory": "lots"}}}}),
             "spec.pod.resources.limits.memory",
         ),

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
-    core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+    core::v1::{ConfigMap, Pod, ResourceQuota, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -218,6 +218,49 @@ async fn an_object_of_somebody_else_is_reported_and_left_alone() {
         );
 
         services.delete("users", &DeleteParams::default()).await?;
+        s.ready().await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_child_is_reported_in_the_words_of_the_api_server_and_made_once_it_may_be() {
+    scenario("quota", async |s| {
+        let quotas: Api<ResourceQuota> = Api::namespaced(s.client(), &s.namespace);
+        let quota: ResourceQuota = serde_json::from_value(json!({
+            "metadata": {"name": "one-service"},
+            "spec": {"hard": {"services": "1"}},
+        }))?;
+        quotas.create(&PostParams::default(), &quota).await?;
+        until("the quota is in force", Duration::from_secs(20), || async {
+            let status = quotas.get("one-service").await?.status;
+            let counted = status.as_ref().is_some_and(|status| status.hard.is_some());
+            Ok(Seen::when(counted, (), status))
+        })
+        .await?;
+
+        s.apply(json!({})).await?;
+        until(
+            "the refusal is reported",
+            Duration::from_secs(20),
+            || async {
+                let status = s.resources().get("users").await?.status;
+                let reported = status
+                    .iter()
+                    .flat_map(|status| &status.conditions)
+                    .any(|c| {
+                        c.reason == "WriteRefused"
+                            && c.message.contains("exceeded quota: one-service")
+                    });
+                Ok(Seen::when(reported, (), &status))
+            },
+        )
+        .await?;
+
+        quotas
+            .delete("one-service", &DeleteParams::default())
+            .await?;
         s.ready().await?;
         Ok(())
     })

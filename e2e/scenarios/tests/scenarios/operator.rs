@@ -1,6 +1,10 @@
 //! The operator as a citizen of the cluster.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    cell::Cell,
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::{
@@ -25,6 +29,8 @@ use crate::scenario;
 
 /// The operator's admin port, from its chart.
 const ADMIN_PORT: u16 = 8081;
+/// An operator that has looked at nothing for this long has nothing left to look at.
+const REST: Duration = Duration::from_secs(3);
 
 /// Name of the running operator pod that is ready.
 async fn operator_pod(s: &Scenario) -> Result<Option<String>> {
@@ -91,15 +97,17 @@ async fn restarting_the_operator_writes_nothing_and_restarts_nothing() {
             },
         )
         .await?;
-        let resources: Api<operator_api::UserService> = Api::all(s.client());
-        #[allow(clippy::cast_precision_loss, reason = "a handful of resources")]
-        let expected = resources.list(&ListParams::default()).await?.items.len() as f64;
+        let last = Cell::new((0.0, Instant::now()));
         until(
-            "the new operator has looked at every resource",
-            Duration::from_secs(30),
+            "the new operator has looked at every resource and rests",
+            Duration::from_secs(60),
             || async {
                 let passes = passes(s, &new).await?;
-                Ok(Seen::when(passes >= expected, (), passes))
+                if passes > last.get().0 {
+                    last.set((passes, Instant::now()));
+                }
+                let rests = passes > 0.0 && last.get().1.elapsed() > REST;
+                Ok(Seen::when(rests, (), passes))
             },
         )
         .await?;

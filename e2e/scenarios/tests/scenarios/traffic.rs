@@ -20,8 +20,19 @@ use user_settings::{ADMIN_PORT, metric as names, path};
 
 use crate::scenario;
 
-/// How long load goes on after a change, so that late failures show.
-const AFTERMATH_S: f64 = 3.0;
+/// How long load goes on after a change, so that late failures show: longer than the 5 s that a call
+/// may hang before it fails.
+const AFTERMATH_S: f64 = 8.0;
+
+/// `CreateUser` calls that the pod has answered.
+async fn calls(s: &Scenario, pod: &Pod) -> Result<f64> {
+    let text = s
+        .cluster
+        .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
+        .await?;
+    let count = format!("{}_count", names::RPC_SERVER_CALL_DURATION);
+    Ok(metric(&text, &count, "CreateUser"))
+}
 
 fn uids(pods: &[Pod]) -> BTreeSet<String> {
     pods.iter().filter_map(ResourceExt::uid).collect()
@@ -41,15 +52,7 @@ async fn calls_over_the_headless_service_spread_over_the_pods_within_20_percent(
 
         let mut counts = Vec::new();
         for pod in s.pods().await? {
-            let text = s
-                .cluster
-                .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
-                .await?;
-            counts.push(metric(
-                &text,
-                &format!("{}_count", names::RPC_SERVER_CALL_DURATION),
-                "CreateUser",
-            ));
+            counts.push(calls(s, &pod).await?);
         }
         println!("calls by pod: {counts:?}");
         let mean = counts.iter().sum::<f64>() / 3.0;
@@ -124,6 +127,13 @@ async fn draining_a_node_fails_no_call() {
             "pods are spread over the workers, found {nodes:?}"
         );
         let load = Load::start(s, other, "users:8080", "pick_first").await?;
+        for pod in s.pods().await? {
+            ensure!(
+                calls(s, &pod).await? > 0.0,
+                "{} takes no calls, so its end proves nothing",
+                pod.name_any()
+            );
+        }
 
         let outcome = drain(s, drained).await;
         let uncordon = json!({"spec": {"unschedulable": null}});

@@ -43,12 +43,12 @@ pub(crate) fn build(resource: &Validated) -> Result<Vec<Child>, serde_json::Erro
         child(ChildKind::Service, &service::build(resource))?,
         child(ChildKind::Service, &service::build_headless(resource))?,
         child(
-            ChildKind::PodDisruptionBudget,
-            &disruption_budget::build(resource),
-        )?,
-        child(
             ChildKind::Deployment,
             &deployment::build(resource, &config_name),
+        )?,
+        child(
+            ChildKind::PodDisruptionBudget,
+            &disruption_budget::build(resource),
         )?,
     ])
 }

@@ -21,10 +21,10 @@ pub struct Capacity {
 }
 
 impl Default for Capacity {
-    /// 100,000 users and 10,000 pending events: below 100 MiB with long names and addresses.
+    /// 50,000 users and 10,000 pending events: below 100 MiB even if all names and addresses are as long as they may be.
     fn default() -> Self {
         Self {
-            users: 100_000,
+            users: 50_000,
             pending_events: 10_000,
         }
     }
