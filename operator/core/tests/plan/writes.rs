@@ -1,84 +1,10 @@
-//! The plan, as scenarios: a world, a resource, and what is to be done about the two.
+//! What is written and deleted.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::Timestamp,
-};
-use operator_api::{UserService, UserServiceSpec, UserServiceStatus};
-use operator_core::{Child, ChildKind, Plan, Release, World, plan, refused};
-use serde_json::{Value, json};
+use operator_core::{ChildKind, Plan, Release, World, plan};
+use serde_json::json;
 use user_settings::Settings;
 
-fn release() -> Release {
-    Release {
-        repository: "registry.example/user-service".into(),
-        version: "1.2.3".into(),
-    }
-}
-
-fn at(second: i64) -> Time {
-    Time(Timestamp::from_second(second).unwrap())
-}
-
-fn resource() -> UserService {
-    let mut resource = UserService::new("users", UserServiceSpec::default());
-    resource.metadata.namespace = Some("team-a".into());
-    resource.metadata.uid = Some("uid-of-users".into());
-    resource.metadata.generation = Some(1);
-    resource
-}
-
-fn planned(world: &World, resource: &UserService) -> Plan {
-    plan(world, resource, &release(), &at(100)).unwrap()
-}
-
-/// A cluster that stores what is applied and completes what the API server completes.
-fn applied(writes: &[Child]) -> World {
-    let mut world = World::default();
-    for child in writes {
-        let mut object = child.object.clone();
-        object["metadata"]["uid"] = json!(format!("uid-of-{}", child.name));
-        object["metadata"]["generation"] = json!(1);
-        world.live.insert((child.kind, child.name.clone()), object);
-    }
-    world
-}
-
-fn deployment(world: &mut World) -> &mut Value {
-    world
-        .live
-        .get_mut(&(ChildKind::Deployment, "users".into()))
-        .unwrap()
-}
-
-fn rolled_out(world: &mut World) {
-    let replicas = deployment(world)["spec"]["replicas"].clone();
-    deployment(world)["status"] = json!({
-        "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas,
-    });
-}
-
-/// The resource and its world after everything was applied, rolled out and reported.
-fn settled() -> (UserService, World) {
-    let mut resource = resource();
-    let mut world = applied(&planned(&World::default(), &resource).writes);
-    rolled_out(&mut world);
-    resource.status = planned(&world, &resource).status;
-    (resource, world)
-}
-
-fn condition<'a>(status: &'a UserServiceStatus, type_: &str) -> Option<&'a Condition> {
-    status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == type_)
-}
+use super::{applied, at, condition, deployment, planned, release, resource, rolled_out, settled};
 
 #[test]
 fn the_first_plan_writes_every_child_and_what_pods_need_before_the_pods() {
@@ -131,88 +57,6 @@ fn at_rest_nothing_is_written() {
 }
 
 #[test]
-fn ready_means_that_every_pod_runs_the_current_spec_and_takes_calls() {
-    let (resource, _) = settled();
-    let status = resource.status.unwrap();
-    let ready = condition(&status, "Ready").unwrap();
-    assert_eq!(
-        (ready.status.as_str(), ready.reason.as_str()),
-        ("True", "Available")
-    );
-    assert_eq!(ready.observed_generation, Some(1));
-    assert_eq!(status.observed_generation, Some(1));
-    assert!(condition(&status, "Reconciling").is_none() && condition(&status, "Stalled").is_none());
-    assert_eq!(
-        condition(&status, "StorageDurable").unwrap().reason,
-        "MemoryStorage"
-    );
-}
-
-#[test]
-fn a_rollout_in_progress_is_told_from_missing_pods_and_from_a_stuck_one() {
-    let (resource, mut world) = settled();
-    for (pods, ready, abnormal, reason) in [
-        (
-            json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2}),
-            "Unknown",
-            "Reconciling",
-            "RolloutInProgress",
-        ),
-        (
-            json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 1}),
-            "False",
-            "Reconciling",
-            "PodsUnavailable",
-        ),
-        (
-            json!({
-                "observedGeneration": 1, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
-                "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "stuck"}],
-            }),
-            "False",
-            "Stalled",
-            "ProgressDeadlineExceeded",
-        ),
-    ] {
-        deployment(&mut world)["status"] = pods;
-        let status = planned(&world, &resource).status.unwrap();
-        assert_eq!(
-            condition(&status, "Ready").unwrap().status,
-            ready,
-            "{reason}"
-        );
-        assert_eq!(condition(&status, abnormal).unwrap().reason, reason);
-    }
-}
-
-#[test]
-fn what_the_deployment_said_of_the_last_template_is_not_held_against_the_current_one() {
-    let (resource, mut world) = settled();
-    deployment(&mut world)["metadata"]["generation"] = json!(2);
-    deployment(&mut world)["status"]["conditions"] = json!([
-        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "stuck"},
-    ]);
-    let status = planned(&world, &resource).status.unwrap();
-    assert_eq!(
-        condition(&status, "Reconciling").unwrap().reason,
-        "RolloutInProgress"
-    );
-    assert!(condition(&status, "Stalled").is_none());
-}
-
-#[test]
-fn pods_that_the_api_server_refuses_are_told_in_its_words() {
-    let (resource, mut world) = settled();
-    deployment(&mut world)["status"] = json!({
-        "observedGeneration": 1,
-        "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods"}],
-    });
-    let status = planned(&world, &resource).status.unwrap();
-    let message = &condition(&status, "Ready").unwrap().message;
-    assert!(message.ends_with("exceeded quota: pods"), "{message}");
-}
-
-#[test]
 fn children_of_a_deleted_resource_of_the_same_name_are_waited_for() {
     let (_, world) = settled();
     let mut anew = resource();
@@ -229,37 +73,6 @@ fn children_of_a_deleted_resource_of_the_same_name_are_waited_for() {
     assert_eq!(
         status.available_replicas, 0,
         "the old pods are not this resource's"
-    );
-}
-
-#[test]
-fn a_condition_that_somebody_else_added_is_no_reason_to_write() {
-    let (mut resource, world) = settled();
-    let mut theirs = condition(resource.status.as_ref().unwrap(), "Ready")
-        .unwrap()
-        .clone();
-    theirs.type_ = "team-a.example/Approved".into();
-    resource.status.as_mut().unwrap().conditions.push(theirs);
-    assert_eq!(planned(&world, &resource), Plan::default());
-}
-
-#[test]
-fn a_condition_keeps_its_transition_time_until_its_status_changes() {
-    let (resource, mut world) = settled();
-    deployment(&mut world)["status"]["availableReplicas"] = json!(1);
-    let status = plan(&world, &resource, &release(), &at(500))
-        .unwrap()
-        .status
-        .unwrap();
-    assert_eq!(
-        condition(&status, "Ready").unwrap().last_transition_time,
-        at(500)
-    );
-    assert_eq!(
-        condition(&status, "StorageDurable")
-            .unwrap()
-            .last_transition_time,
-        at(100)
     );
 }
 
@@ -361,21 +174,6 @@ fn a_spec_that_breaks_rules_names_every_field_and_leaves_what_runs_alone() {
     );
     assert_eq!(status.available_replicas, 2, "the pods still run");
     assert!(condition(&status, "StorageDurable").is_some());
-}
-
-#[test]
-fn a_refused_write_is_reported_in_the_words_of_the_api_server_and_only_once() {
-    let (mut resource, world) = settled();
-    let refusal = "apply Deployment users: exceeded quota: compute".to_owned();
-    let status = refused(&world, &resource, refusal.clone(), &at(200)).unwrap();
-    let reconciling = condition(&status, "Reconciling").unwrap();
-    assert_eq!(
-        (reconciling.reason.as_str(), reconciling.message.as_str()),
-        ("WriteRefused", refusal.as_str())
-    );
-    assert_eq!(status.available_replicas, 2, "the pods still run");
-    resource.status = Some(status);
-    assert_eq!(refused(&world, &resource, refusal, &at(300)), None);
 }
 
 #[test]
