@@ -27,10 +27,7 @@ pub fn crd() -> CustomResourceDefinition {
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     if let Some(description) = &mut schema.description {
-        *description = description
-            .replace("\n\n", "\0")
-            .replace('\n', " ")
-            .replace('\0', "\n\n");
+        *description = description.replace('\n', " ");
     }
     schema
         .properties
