@@ -12,10 +12,10 @@ BED := e2e/bed/bed
 WITH_BED := eval "$$($(BED) env)";
 CRD := userservices.usersvc.dev.yaml
 
-.PHONY: help demo clean-demo test lint unit chart e2e bed-up bed-down images env crds golden fmt clean
+.PHONY: help demo clean-demo test lint unit chart e2e bed-up bed-down connected-check images env crds golden fmt clean
 
 help: ## what can be made
-	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: images ## a cluster, the operator and a user service in it, called twice
 	@e2e/demo.sh
@@ -52,6 +52,9 @@ bed-up: ## the cluster: minutes the first time, seconds when it is up
 
 bed-down: ## deletes the cluster; caches stay
 	@$(BED) down
+
+connected-check: bed-up ## the branch that uses registries, where none is reachable: local images under the public names
+	@e2e/bed/connected-check.sh
 
 images: bed-up ## builds our images and loads them into the cluster
 	@$(BED) images

@@ -3,7 +3,7 @@
 
 # The connected branch's node: the image that this release of kind was tested with, by digest.
 stock_node_image() {
-  (cd "$BED/go" && sed -n 's/^const Image = "\(.*\)"/\1/p' "$(go list -m -f '{{.Dir}}' sigs.k8s.io/kind)/pkg/apis/config/defaults/image.go")
+  (cd "$BED/go" && sed -n 's/^const Image = "\(.*\)"/\1/p' "$(go mod download -json sigs.k8s.io/kind | jq -r .Dir)/pkg/apis/config/defaults/image.go")
 }
 
 cluster_image() { if [[ $BRANCH == offline ]]; then echo "$NODE_IMAGE"; else echo "${BED_NODE_IMAGE:-$(stock_node_image)}"; fi; }

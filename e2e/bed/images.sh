@@ -18,8 +18,12 @@ images() {
   rm -rf "$IMAGES_MAKING"
   mkdir -p "$IMAGES_MAKING/bin"
   step "images: compiling the client" compile_client
-  [[ $BRANCH == connected ]] || step "images: compiling the service and the operator (3 to 10 minutes the first time)" compile_programs
-  step "images: building" build_images
+  if [[ $BRANCH == connected ]]; then
+    step "images: building, each program compiled by its Dockerfile (3 to 10 minutes the first time)" build_images
+  else
+    step "images: compiling the service and the operator (3 to 10 minutes the first time)" compile_programs
+    step "images: building" build_images
+  fi
   step "images: loading into the nodes" load_images
   mv "$IMAGES_MAKING/refs" "$STATE/images"
   step "images: removing old versions" prune_images
@@ -48,7 +52,8 @@ compile_programs() (
 # build_image VARIABLE NAME DOCKERFILE CONTEXT ARGUMENT…: the tag is the image's own identity, the same for the same content.
 build_image() {
   local variable=$1 image=localhost/userservice/$2 id
-  id=$(docker build -q --network host -f "$3" "${@:5}" "$4")
+  docker build --network host --iidfile "$IMAGES_MAKING/id" -f "$3" "${@:5}" "$4"
+  id=$(<"$IMAGES_MAKING/id")
   image+=:${id:7:12}
   docker tag "$id" "$image"
   echo "$variable=$image" >>"$IMAGES_MAKING/refs"
@@ -71,12 +76,12 @@ load_images() {
   kind load docker-image --name "$CLUSTER_NAME" "${refs[@]}"
 }
 
-# Keeps the newest two of each, and those in use, whose build may be older when a change was taken back.
+# Keeps the newest two of each, and those that a cluster uses, whose build may be older when a change was taken back.
 prune_images() {
   local name ref
   for name in "${IMAGE_NAMES[@]}"; do
     while read -r ref; do
-      grep -qF "$ref" "$STATE/images" || docker rmi "$ref" || echo "kept: $ref"
+      grep -qF "$ref" "$CACHE"/clusters/*/images || docker rmi "$ref" || echo "kept: $ref"
     done < <(docker images --format '{{.Repository}}:{{.Tag}}' "localhost/userservice/$name" | tail -n +3)
   done
 }
