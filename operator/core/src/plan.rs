@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::{
     Child, ChildKind, Release, Validated, Violation, World, children,
     contained::contained,
-    status,
+    status::{self, Obstacle},
     validate::validate,
     world::{Owner, owner_of},
 };
@@ -54,19 +54,14 @@ pub fn plan(
     let validated = match validate(resource, release) {
         Ok(validated) => validated,
         Err(violations) => {
-            let status = status::invalid(world, resource, &violations, now);
+            let obstacle = Obstacle::InvalidSpec(&violations);
+            let status = status::held_up(world, resource, obstacle, now);
             return Ok(report(resource, status, None));
         }
     };
     let desired = children::build(&validated)?;
-    if let Some((child, owner)) = obstacle(world, &desired, validated.owner.as_ref()) {
-        let (status, recheck) = match owner {
-            Owner::Predecessor => (status::awaiting(world, resource, child, now), WRITE_RECHECK),
-            Owner::Us | Owner::Stranger => (
-                status::conflict(world, resource, child, now),
-                CONFLICT_RECHECK,
-            ),
-        };
+    if let Some((obstacle, recheck)) = name_taken(world, &desired, validated.owner.as_ref()) {
+        let status = status::held_up(world, resource, obstacle, now);
         return Ok(report(resource, status, Some(recheck)));
     }
     let deletes = orphans(world, &desired, &validated);
@@ -130,16 +125,19 @@ fn is_applied(world: &World, child: &Child) -> bool {
         .is_some_and(|live| contained(&child.object, live))
 }
 
-/// The first child whose place is taken by an object that is not ours, and whose that is.
-fn obstacle<'a>(
+/// The first child whose name is taken by an object that is not ours, and when to look again.
+fn name_taken<'a>(
     world: &World,
     desired: &'a [Child],
     us: Option<&OwnerReference>,
-) -> Option<(&'a Child, Owner)> {
+) -> Option<(Obstacle<'a>, Duration)> {
     desired.iter().find_map(|child| {
         let live = world.get(child.kind, &child.name)?;
-        let owner = us.map_or(Owner::Stranger, |us| owner_of(live, us));
-        (owner != Owner::Us).then_some((child, owner))
+        match us.map_or(Owner::Stranger, |us| owner_of(live, us)) {
+            Owner::Us => None,
+            Owner::Predecessor => Some((Obstacle::AwaitingRemoval(child), WRITE_RECHECK)),
+            Owner::Stranger => Some((Obstacle::NameConflict(child), CONFLICT_RECHECK)),
+        }
     })
 }
 
@@ -179,12 +177,9 @@ pub fn refused(
     refusal: String,
     now: &Time,
 ) -> Option<UserServiceStatus> {
-    report(
-        resource,
-        status::refused(world, resource, refusal, now),
-        None,
-    )
-    .status
+    let obstacle = Obstacle::WriteRefused(refusal);
+    let status = status::held_up(world, resource, obstacle, now);
+    report(resource, status, None).status
 }
 
 /// Kind and name of every child that the resource would have; none if its spec breaks rules.

@@ -30,108 +30,68 @@ struct Stage {
     message: String,
 }
 
-/// Status of a resource whose spec breaks rules. What ran keeps running.
-pub(crate) fn invalid(
-    world: &World,
-    resource: &UserService,
-    violations: &[Violation],
-    now: &Time,
-) -> UserServiceStatus {
-    let listed: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    held_up(
-        world,
-        resource,
-        STALLED,
-        reason::INVALID_SPEC,
-        listed.join("; "),
-        now,
-    )
+/// Why nothing could be written.
+pub(crate) enum Obstacle<'a> {
+    /// The spec breaks these rules.
+    InvalidSpec(&'a [Violation]),
+    /// The child's name is taken by an object of somebody else.
+    NameConflict(&'a Child),
+    /// The child's name is taken by that of a deleted resource of the same name.
+    AwaitingRemoval(&'a Child),
+    /// The API server refused a child, in its own words.
+    WriteRefused(String),
 }
 
-/// Status of a resource one of whose children has the name of somebody else's object.
-pub(crate) fn conflict(
-    world: &World,
-    resource: &UserService,
-    child: &Child,
-    now: &Time,
-) -> UserServiceStatus {
-    let message = format!(
-        "{} {} exists and does not belong to this resource; it is left alone. Rename or delete one of the two.",
-        child.kind.name(),
-        child.name
-    );
-    held_up(
-        world,
-        resource,
-        STALLED,
-        reason::NAME_CONFLICT,
-        message,
-        now,
-    )
+impl Obstacle<'_> {
+    fn stage(self) -> Stage {
+        let (abnormal, reason, message) = match self {
+            Self::InvalidSpec(violations) => {
+                let listed: Vec<String> = violations.iter().map(ToString::to_string).collect();
+                (STALLED, reason::INVALID_SPEC, listed.join("; "))
+            }
+            Self::NameConflict(child) => {
+                let message = format!(
+                    "{} {} exists and does not belong to this resource; it is left alone. Rename or delete one of the two.",
+                    child.kind.name(),
+                    child.name
+                );
+                (STALLED, reason::NAME_CONFLICT, message)
+            }
+            Self::AwaitingRemoval(child) => {
+                let message = format!(
+                    "{} {} of a deleted resource of this name is still being removed.",
+                    child.kind.name(),
+                    child.name
+                );
+                (RECONCILING, reason::AWAITING_REMOVAL, message)
+            }
+            Self::WriteRefused(refusal) => (RECONCILING, reason::WRITE_REFUSED, refusal),
+        };
+        Stage {
+            ready: FALSE,
+            abnormal: Some(abnormal),
+            reason,
+            message,
+        }
+    }
 }
 
-/// Status of a resource that was made anew before the last one's children were gone.
-pub(crate) fn awaiting(
+/// Status of a resource for which nothing could be written: the pods are counted as they are, what
+/// ran keeps running, and the rest stays as it was.
+pub(crate) fn held_up(
     world: &World,
     resource: &UserService,
-    child: &Child,
-    now: &Time,
-) -> UserServiceStatus {
-    let message = format!(
-        "{} {} of a deleted resource of this name is still being removed.",
-        child.kind.name(),
-        child.name
-    );
-    held_up(
-        world,
-        resource,
-        RECONCILING,
-        reason::AWAITING_REMOVAL,
-        message,
-        now,
-    )
-}
-
-/// Status of a resource one of whose children the API server refused.
-pub(crate) fn refused(
-    world: &World,
-    resource: &UserService,
-    refusal: String,
-    now: &Time,
-) -> UserServiceStatus {
-    held_up(
-        world,
-        resource,
-        RECONCILING,
-        reason::WRITE_REFUSED,
-        refusal,
-        now,
-    )
-}
-
-/// Nothing could be written: the pods are counted as they are, and the rest stays as it was.
-fn held_up(
-    world: &World,
-    resource: &UserService,
-    abnormal: &'static str,
-    reason: &'static str,
-    message: String,
+    obstacle: Obstacle<'_>,
     now: &Time,
 ) -> UserServiceStatus {
     let status = resource.status.clone().unwrap_or_default();
     let pods = deployment(world, resource).status.unwrap_or_default();
-    let stage = Stage {
-        ready: FALSE,
-        abnormal: Some(abnormal),
-        reason,
-        message,
-    };
     let durable = status
         .conditions
         .iter()
         .find(|condition| condition.type_ == STORAGE_DURABLE)
         .cloned();
-    let mut conditions = stage_conditions(resource, stage, now);
+    let mut conditions = stage_conditions(resource, obstacle.stage(), now);
     conditions.extend(durable);
     UserServiceStatus {
         observed_generation: resource.metadata.generation,
