@@ -8,16 +8,6 @@ client=demo-client
 
 say() { printf '[%4ds] %s\n' "$SECONDS" "$*"; }
 
-make_namespace() {
-  kubectl apply --server-side -f - >/dev/null <<YAML
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: $namespace
-  labels: {pod-security.kubernetes.io/enforce: restricted}
-YAML
-}
-
 # A resource stays at the version that it was created with. The demo shows the build that is here.
 drop_resource_of_another_build() {
   local version
@@ -93,7 +83,7 @@ eval "$environment"
 say "operator: Helm chart into namespace userservice-system"
 e2e/operator.sh up
 say "user service: kubectl apply -n $namespace -f examples/userservice.yaml"
-make_namespace
+e2e/namespace.sh "$namespace"
 drop_resource_of_another_build
 kubectl apply --server-side -n "$namespace" -f examples/userservice.yaml
 kubectl wait -n "$namespace" --for=condition=Ready userservice/users --timeout=180s

@@ -8,13 +8,7 @@ release=userservice-operator
 
 up() {
   : "${OPERATOR_IMAGE:?no images yet; first: make images}" "${SERVICE_IMAGE:?no images yet; first: make images}"
-  kubectl apply --server-side -f - >/dev/null <<YAML
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: $namespace
-  labels: {pod-security.kubernetes.io/enforce: restricted}
-YAML
+  e2e/namespace.sh "$namespace"
   helm upgrade --install "$release" charts/userservice-operator --namespace "$namespace" \
     --set-string image.repository="${OPERATOR_IMAGE%:*}" --set-string image.tag="${OPERATOR_IMAGE##*:}" \
     --set-string service.image.repository="${SERVICE_IMAGE%:*}" --set-string service.image.tag="${SERVICE_IMAGE##*:}" \

@@ -21,7 +21,8 @@ pub struct Capacity {
 }
 
 impl Default for Capacity {
-    /// 50,000 users and 10,000 pending events: below 100 MiB even if all names and addresses are as long as they may be.
+    /// 50,000 users and 10,000 pending events: by calculation about 100 MiB if all names and addresses are as long as
+    /// they may be, which fits the 128 MiB that a pod gets by default.
     fn default() -> Self {
         Self {
             users: 50_000,
