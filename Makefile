@@ -12,19 +12,19 @@ BED := e2e/bed/bed
 WITH_BED := eval "$$($(BED) env)";
 CRD := userservices.usersvc.dev.yaml
 
-.PHONY: help demo clean-demo test lint unit chart e2e bed-up bed-down connected-check images env crds golden fmt clean
+.PHONY: help demo clean-demo soak bench test lint unit integration chart e2e servers bed-up bed-down connected-check images env crds golden fmt clean
 
 help: ## what can be made
 	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: images ## a cluster, the operator and a user service in it, called twice
+demo: images servers ## a cluster with Kafka and a database, the operator, a user service, a call and its event
 	@e2e/demo.sh
 
 clean-demo: ## removes the demo and the operator, keeps the cluster
 	@$(WITH_BED) kubectl delete namespace demo --ignore-not-found --timeout=120s
 	@e2e/operator.sh down
 
-test: lint unit chart e2e ## everything that has to hold before a change goes in
+test: lint unit integration chart e2e ## everything that has to hold before a change goes in
 
 lint: ## formatting, clippy, licences and advisories, protobuf, shell, Go
 	cargo fmt --all --check
@@ -37,13 +37,20 @@ lint: ## formatting, clippy, licences and advisories, protobuf, shell, Go
 
 SHELL_FILES = git ls-files -co --exclude-standard | xargs awk 'FILENAME ~ /\.sh$$/ || /^\#!.*sh$$/ {print FILENAME} {nextfile}'
 
-unit: ## every test that needs no cluster
-	cargo test --workspace --exclude scenarios --locked
+unit: ## every test that needs no server and no cluster
+	cargo test --workspace --exclude scenarios $(addprefix --exclude ,$(ON_SERVERS)) --locked
+
+# Crates whose tests need the real servers.
+ON_SERVERS := user-adapter-kafka user-adapter-mongodb mongodb-gateway
+
+integration: ## the adapters against Kafka, the schema registry and the database, on loopback
+	$(BED) loopback
+	$(WITH_BED) echo "database: $$TEST_DATABASE_NAME"; cargo test $(addprefix -p ,$(ON_SERVERS)) --locked
 
 chart: bed-up ## the Helm chart, against the API server's own schemas
 	e2e/chart.sh
 
-e2e: images ## the scenarios, on the real cluster
+e2e: images servers ## the scenarios, on the real cluster
 	e2e/operator.sh up
 	$(WITH_BED) cargo test -p scenarios --locked -- --test-threads=1
 
@@ -58,6 +65,19 @@ connected-check: bed-up ## the branch that uses registries, where none is reacha
 
 images: bed-up ## builds our images and loads them into the cluster
 	@$(BED) images
+
+SOAK_SECONDS ?= 3600
+
+soak: images servers ## the crash test for SOAK_SECONDS (an hour), faults coming again and again
+	e2e/operator.sh up
+	$(WITH_BED) SOAK_SECONDS=$(SOAK_SECONDS) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
+
+bench: ## what users and events cost, beside the bare database and the bare broker
+	$(BED) loopback
+	$(WITH_BED) cargo run --release -p bench --locked
+
+servers: bed-up ## Kafka, a schema registry and a database in the cluster
+	@$(BED) servers
 
 env: ## what a shell needs to use the cluster: eval "$(make -s env)"
 	@$(BED) env

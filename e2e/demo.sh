@@ -1,22 +1,40 @@
 #!/usr/bin/env bash
-# A user service from one resource, called from inside the cluster. Can be run again at any time.
+# A user service from one resource, called from inside the cluster, and what a consumer then gets. Can be run again at any
+# time.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 namespace=demo
 client=demo-client
+database='mongodb://mongodb-0.mongodb.backing:27017/?replicaSet=rs0'
 
 say() { printf '[%4ds] %s\n' "$SECONDS" "$*"; }
+indented() { sed 's/^/        /'; }
+drop_resource() { kubectl delete userservice users -n "$namespace" --ignore-not-found --cascade=foreground --timeout=120s; }
 
 # A resource stays at the version that it was created with. The demo shows the build that is here.
 drop_resource_of_another_build() {
   local version
   version=$(kubectl get userservice users -n "$namespace" --ignore-not-found -o jsonpath='{.status.version}')
-  [[ -z $version || $version == "${SERVICE_IMAGE##*:}" ]] ||
-    kubectl delete userservice users -n "$namespace" --cascade=foreground --timeout=120s
+  [[ -z $version || $version == "${SERVICE_IMAGE##*:}" ]] || drop_resource
 }
 
-client_pod() { # client_pod EMAIL
+# The registry of the bed forgets with its pod, and a resource is prepared for only once.
+drop_resource_without_schemas() {
+  local subjects
+  subjects=$(kubectl get --raw /api/v1/namespaces/backing/services/registry:8080/proxy/apis/ccompat/v7/subjects)
+  if [[ $subjects != *'"user.created-value"'* || $subjects != *'"user.updated-value"'* ]]; then drop_resource; fi
+}
+
+# It holds no password: the database of the bed asks for none.
+database_secret() {
+  kubectl create secret generic users-mongodb --from-literal=uri="$database" --dry-run=client -o yaml |
+    kubectl apply --server-side -n "$namespace" -f - >/dev/null
+}
+
+client_pod() { # client_pod ARGUMENT…
+  local arguments
+  arguments=$(printf '%s\0' "$@" | jq -Rsc 'split("\u0000")[:-1]')
   cat <<YAML
 apiVersion: v1
 kind: Pod
@@ -24,7 +42,7 @@ metadata:
   name: $client
 spec:
   restartPolicy: Never
-  activeDeadlineSeconds: 60
+  activeDeadlineSeconds: 90
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:
@@ -34,7 +52,7 @@ spec:
   containers:
     - name: client
       image: $CLIENT_IMAGE
-      args: [demo, --target, "users:8080", --name, Ada Lovelace, --email, $1]
+      args: $arguments
       resources:
         requests: {cpu: 20m, memory: 32Mi}
       securityContext:
@@ -44,17 +62,32 @@ spec:
 YAML
 }
 
-# The answers come in the pod's log; its phase says whether the calls succeeded.
-call() {
+# What the client says comes in the pod's log; its phase says whether it succeeded.
+from_a_pod() { # from_a_pod ARGUMENT…
   kubectl delete pod "$client" -n "$namespace" --ignore-not-found --timeout=60s >/dev/null
-  client_pod "ada.$(date +%s%N)@example.com" | kubectl apply --server-side -n "$namespace" -f - >/dev/null
-  if kubectl wait pod/"$client" -n "$namespace" --for=jsonpath='{.status.phase}'=Succeeded --timeout=60s >/dev/null; then
-    kubectl logs "$client" -n "$namespace" | sed 's/^/        /'
+  client_pod "$@" | kubectl apply --server-side -n "$namespace" -f - >/dev/null
+  if kubectl wait pod/"$client" -n "$namespace" --for=jsonpath='{.status.phase}'=Succeeded --timeout=90s >/dev/null; then
+    kubectl logs "$client" -n "$namespace"
   else
     kubectl describe pod "$client" -n "$namespace" | tail -n 15 >&2
     kubectl logs "$client" -n "$namespace" >&2
     return 1
   fi
+}
+
+call() { from_a_pod demo --target users:8080 --name "Ada Lovelace" --email "ada.$(date +%s%N)@example.com"; }
+
+user_id() { awk '$1 == "user_id" {print $2; exit}'; }
+
+spec() { kubectl get userservice users -n "$namespace" -o jsonpath="{.spec.$1}"; }
+
+# The consumer knows brokers, topic and registry, and nothing of the service.
+event_of() { # event_of USER_ID
+  local brokers registry
+  brokers=$(spec 'events.kafka.bootstrapServers[*]')
+  registry=$(spec events.kafka.schemaRegistry.url)
+  from_a_pod events --brokers "${brokers// /,}" --topics user.created --registry "$registry" \
+    --key "$1" --until-count 1 --timeout 60s
 }
 
 how_to_go_on() {
@@ -70,9 +103,10 @@ The service keeps running. To go on by hand, here in the repository:
   grpcurl -plaintext localhost:18080 describe user.v1.UserService
   grpcurl -plaintext -d '{"name": "Grace Hopper", "email": "grace@example.com"}' localhost:18080 user.v1.UserService/CreateUser
 
+  kubectl exec -n backing kafka-0 -- kafka topics --bootstrap-server kafka-0.kafka.backing:9092 --describe --topic user.created
   kubectl scale userservice/users -n demo --replicas=3
 
-  make clean-demo    removes the demo and the operator
+  make clean-demo    removes the demo and the operator; its users and events stay in the database and in Kafka
   make bed-down      removes the cluster
 TEXT
 }
@@ -80,15 +114,22 @@ TEXT
 environment=$(e2e/bed/bed env)
 eval "$environment"
 : "${CLIENT_IMAGE:?no images yet; first: make images}"
+: "${BACKING_NAMESPACE:?no Kafka and no database yet; first: make servers}"
 say "operator: Helm chart into namespace userservice-system"
 e2e/operator.sh up
-say "user service: kubectl apply -n $namespace -f examples/userservice.yaml"
+say "user service: kubectl apply -n $namespace -f e2e/demo.yaml"
 e2e/namespace.sh "$namespace"
 drop_resource_of_another_build
-kubectl apply --server-side -n "$namespace" -f examples/userservice.yaml
-kubectl wait -n "$namespace" --for=condition=Ready userservice/users --timeout=180s
+drop_resource_without_schemas
+database_secret
+kubectl apply --server-side -n "$namespace" -f e2e/demo.yaml
+kubectl wait -n "$namespace" --for=condition=Ready userservice/users --timeout=240s
 say "calls from a pod, through the Service users:8080"
-call
+answers=$(call)
+indented <<<"$answers"
+say "the event of that user, as a consumer in a pod reads it from the topic user.created"
+event=$(event_of "$(user_id <<<"$answers")")
+jq . <<<"$event" | indented
 say "what the operator says"
 kubectl get userservices -n "$namespace"
 how_to_go_on

@@ -10,5 +10,7 @@ print_environment() {
     printf 'export BED_CLUSTER=%q KUBECONFIG=%q BED_AUDIT_LOG=%q\n' "$CLUSTER_NAME" "$STATE/kubeconfig" "$STATE/audit/audit.log"
     [[ ! -d $ENGINE/run ]] || printf 'export DOCKER_HOST=%q\n' "unix://$ENGINE_SOCKET"
     [[ ! -f $STATE/images ]] || sed 's/^/export /' "$STATE/images"
+    [[ ! -f $STATE/servers ]] || sed 's/^/export /' "$STATE/servers"
   fi
+  [[ ! -f $LOOPBACK/environment ]] || cat "$LOOPBACK/environment"
 }

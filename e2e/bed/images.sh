@@ -26,7 +26,7 @@ images() {
   fi
   step "images: loading into the nodes" load_images
   mv "$IMAGES_MAKING/refs" "$STATE/images"
-  step "images: removing old versions" prune_images
+  step "images: removing old versions" prune_images "${IMAGE_NAMES[@]}"
   rm -rf "$IMAGES_MAKING"
   say "images: $(cut -d/ -f3 "$STATE/images" | paste -sd ' ')"
 }
@@ -76,10 +76,10 @@ load_images() {
   kind load docker-image --name "$CLUSTER_NAME" "${refs[@]}"
 }
 
-# Keeps the newest two of each, and those that a cluster uses, whose build may be older when a change was taken back.
+# prune_images NAME…: keeps the newest two of each, and those that a cluster uses, whose build may be older when a change was taken back.
 prune_images() {
   local name ref
-  for name in "${IMAGE_NAMES[@]}"; do
+  for name in "$@"; do
     while read -r ref; do
       grep -qF "$ref" "$CACHE"/clusters/*/images || docker rmi "$ref" || echo "kept: $ref"
     done < <(docker images --format '{{.Repository}}:{{.Tag}}' "localhost/userservice/$name" | tail -n +3)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::user::events::v1::{UserCreated, UserUpdated};
 use crate::user::v1::{CreateUserRequest, User};
 
 impl fmt::Debug for CreateUserRequest {
@@ -15,6 +16,26 @@ impl fmt::Debug for User {
         f.debug_struct("User")
             .field("user_id", &self.user_id)
             .field("create_time", &self.create_time)
+            .field("update_time", &self.update_time)
+            .field("etag", &self.etag)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for UserCreated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserCreated")
+            .field("user_id", &self.user_id)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for UserUpdated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserUpdated")
+            .field("user_id", &self.user_id)
+            .field("version", &self.version)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 use prost::Message as _;
+use user_proto::user::events::v1::{UserCreated, UserUpdated};
 use user_proto::user::v1::{CreateUserRequest, CreateUserResponse, User};
 
 #[test]
@@ -16,19 +17,34 @@ fn personal_data_is_not_in_debug_output() {
     let request = CreateUserRequest {
         name: "Ada".into(),
         email: "ada@example.com".into(),
+        request_id: String::new(),
     };
     let user = User {
         user_id: "id-1".into(),
         name: request.name.clone(),
         email: request.email.clone(),
-        create_time: None,
+        ..User::default()
     };
     let response = CreateUserResponse {
         user_id: "id-1".into(),
         user: Some(user),
     };
-    let shown = format!("{request:?} {response:?}");
-    assert!(shown.contains("id-1"), "{shown}");
+    let created = UserCreated {
+        user_id: "id-2".into(),
+        name: request.name.clone(),
+        email: request.email.clone(),
+        ..UserCreated::default()
+    };
+    let updated = UserUpdated {
+        user_id: "id-3".into(),
+        name: request.name.clone(),
+        email: request.email.clone(),
+        ..UserUpdated::default()
+    };
+    let shown = format!("{request:?} {response:?} {created:?} {updated:?}");
+    for id in ["id-1", "id-2", "id-3"] {
+        assert!(shown.contains(id), "{shown}");
+    }
     assert!(!shown.contains("Ada") && !shown.contains("ada@"), "{shown}");
 }
 
@@ -43,6 +59,28 @@ fn the_descriptor_set_holds_the_service_and_everything_it_imports() {
         .collect();
     assert_eq!(
         files,
-        ["google/protobuf/timestamp.proto", "user/v1/user.proto"]
+        [
+            "google/protobuf/field_mask.proto",
+            "google/protobuf/timestamp.proto",
+            "user/v1/user.proto"
+        ]
     );
+}
+
+#[test]
+fn a_schema_for_the_registry_has_one_message_and_no_import_but_a_well_known_type() {
+    for (schema, message) in [
+        (user_proto::schema::USER_CREATED, "UserCreated"),
+        (user_proto::schema::USER_UPDATED, "UserUpdated"),
+    ] {
+        let starting = |word: &str| -> Vec<&str> {
+            let lines = schema.lines().map(str::trim);
+            lines.filter(|line| line.starts_with(word)).collect()
+        };
+        assert_eq!(starting("message "), [format!("message {message} {{")]);
+        assert_eq!(
+            starting("import "),
+            ["import \"google/protobuf/timestamp.proto\";"]
+        );
+    }
 }

@@ -4,9 +4,11 @@
 #![allow(clippy::print_stdout, reason = "figures belong to a scenario's output")]
 
 pub mod audit;
+pub mod backing;
 pub mod bundle;
 pub mod cluster;
 pub mod load;
+pub mod prove;
 pub mod scenario;
 pub mod wait;
 

@@ -5,14 +5,26 @@
 //! `kubectl explain userservice` prints it.
 
 mod crd;
+mod events;
 mod quantity;
+mod references;
+mod schema;
 mod spec;
 mod status;
+mod storage;
 
 pub use crd::crd;
-pub use quantity::Quantity;
-pub use spec::{
-    EventsSpec, LogLevel, MemoryStorage, PodSpec, ResourceLimits, ResourceRequests, ResourcesSpec,
-    ServerSpec, StdoutEvents, StorageSpec, TelemetrySpec, UserService, UserServiceSpec,
+pub use events::{
+    EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SaslMechanism, SchemaRegistry,
+    SecurityProtocol, StdoutEvents, TopicsSpec,
 };
-pub use status::{UserServiceStatus, condition};
+pub use quantity::Quantity;
+pub use references::{SecretKeyReference, SecretReference};
+pub use spec::{
+    LogLevel, PodSpec, ResourceLimits, ResourceRequests, ResourcesSpec, ServerSpec, TelemetrySpec,
+    UserService, UserServiceSpec,
+};
+pub use status::{
+    CreatedTopic, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserServiceStatus, condition,
+};
+pub use storage::{MemoryStorage, MongodbStorage, ReadPreference, StorageSpec};

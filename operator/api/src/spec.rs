@@ -8,7 +8,7 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Quantity, UserServiceStatus};
+use crate::{EventsSpec, Quantity, StorageSpec, UserServiceStatus, schema};
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -102,40 +102,6 @@ impl Default for UserServiceSpec {
         }
     }
 }
-
-/// Where users are stored. Exactly one field is set.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[x_kube(
-    crates(kube_core = "::kube_core"),
-    validation = Rule::new("has(self.memory)").message("one storage must be named: memory")
-)]
-#[serde(rename_all = "camelCase")]
-pub struct StorageSpec {
-    /// In the memory of each pod: not shared between pods and lost with the pod. For trials.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<MemoryStorage>,
-}
-
-/// In-memory storage has no settings.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-pub struct MemoryStorage {}
-
-/// Where events are published. Exactly one field is set.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[x_kube(
-    crates(kube_core = "::kube_core"),
-    validation = Rule::new("has(self.stdout)").message("one publisher must be named: stdout")
-)]
-#[serde(rename_all = "camelCase")]
-pub struct EventsSpec {
-    /// One JSON line per event on the pod's standard output: envelope and ids, no personal data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stdout: Option<StdoutEvents>,
-}
-
-/// The standard output publisher has no settings.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-pub struct StdoutEvents {}
 
 /// Limits and timeouts of the gRPC server. Durations are written as Kubernetes writes them, such
 /// as `500ms`, `5s` or `1m30s`.
@@ -280,17 +246,5 @@ mod defaults {
 
     pub(super) fn drain_timeout() -> kube_core::Duration {
         Duration::from_secs(20).into()
-    }
-}
-
-mod schema {
-    use schemars::{Schema, SchemaGenerator, json_schema};
-
-    pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$",
-            "maxLength": 32,
-        })
     }
 }

@@ -5,6 +5,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube_derive::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the operator last saw and did.
@@ -17,7 +18,8 @@ pub struct UserServiceStatus {
     pub observed_generation: Option<i64>,
 
     /// Conditions by the Kubernetes API conventions, understood by `kubectl wait` and kstatus:
-    /// `Ready`, `StorageDurable`, and, only while they are true, `Reconciling` and `Stalled`.
+    /// `Ready`, `StorageDurable`, with Kafka `TopicsReady`, and, only while they are true,
+    /// `Reconciling` and `Stalled`.
     #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -47,7 +49,30 @@ pub struct UserServiceStatus {
     /// In-cluster address of the gRPC API, host and port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+
+    /// Topics that this resource created itself, of which the last 64 are kept. With
+    /// `reclaimPolicy: Delete` these, and no others, are deleted with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub topics: Vec<CreatedTopic>,
 }
+
+/// A topic that the resource created itself.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedTopic {
+    /// Name of the topic.
+    pub name: String,
+    /// Identifier that Kafka gave it: a topic of the same name with another one is not ours.
+    pub id: String,
+}
+
+/// Held while topics are to be deleted with the resource.
+pub const TOPICS_FINALIZER: &str = "usersvc.dev/topics";
+
+/// Annotation that, set to `true`, lets a resource go without its topics being deleted.
+pub const SKIP_TOPIC_DELETION: &str = "usersvc.dev/skip-topic-deletion";
 
 /// Types and reasons of the conditions in a status.
 pub mod condition {
@@ -60,8 +85,11 @@ pub mod condition {
     /// Whether users outlive the pod that stored them.
     pub const STORAGE_DURABLE: &str = "StorageDurable";
 
+    /// Whether the topics in Kafka are as described. Present only where events go to Kafka.
+    pub const TOPICS_READY: &str = "TopicsReady";
+
     /// All of the above. Conditions of other types are somebody else's.
-    pub const OURS: [&str; 4] = [READY, RECONCILING, STALLED, STORAGE_DURABLE];
+    pub const OURS: [&str; 5] = [READY, RECONCILING, STALLED, STORAGE_DURABLE, TOPICS_READY];
 
     /// Reasons, one word each, as API conventions ask.
     pub mod reason {
@@ -84,7 +112,30 @@ pub mod condition {
         pub const AWAITING_REMOVAL: &str = "AwaitingRemoval";
         /// An object of the same name belongs to somebody else and is left alone.
         pub const NAME_CONFLICT: &str = "NameConflict";
+        /// A Secret that the spec names, or a key of it, does not exist; the message names both.
+        pub const SECRET_MISSING: &str = "SecretMissing";
+        /// The database or the schema registry is being prepared for the pods of the current spec.
+        pub const PREPARING: &str = "Preparing";
+        /// The preparation failed; the message says where its log is. What runs is left as it is.
+        pub const PREPARATION_FAILED: &str = "PreparationFailed";
         /// Users are kept in the memory of each pod.
         pub const MEMORY_STORAGE: &str = "MemoryStorage";
+        /// Users are kept in a database.
+        pub const MONGODB_STORAGE: &str = "MongodbStorage";
+        /// Every topic is there and as described.
+        pub const TOPICS_IN_PLACE: &str = "TopicsInPlace";
+        /// Topics are being created or changed.
+        pub const TOPICS_CHANGING: &str = "TopicsChanging";
+        /// Kafka cannot be reached; the operator tries again, later each time.
+        pub const KAFKA_UNREACHABLE: &str = "KafkaUnreachable";
+        /// Kafka refused to create or change a topic; the message is its own.
+        pub const TOPIC_REFUSED: &str = "TopicRefused";
+        /// More partitions are described than there are, and `growPartitions` does not allow it.
+        pub const GROWTH_NOT_ACKNOWLEDGED: &str = "GrowthNotAcknowledged";
+        /// A described change is one that is not made: fewer partitions, another replication
+        /// factor.
+        pub const CHANGE_NOT_SUPPORTED: &str = "ChangeNotSupported";
+        /// The resource is being deleted, and its topics before it.
+        pub const DELETING_TOPICS: &str = "DeletingTopics";
     }
 }

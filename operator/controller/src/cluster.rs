@@ -1,28 +1,32 @@
 //! The only two steps that touch the cluster: dereference and apply.
 
+mod resource;
+
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Service, ServiceAccount},
+    batch::v1::Job,
+    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, ResourceExt,
     api::{
         ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
         TypeMeta,
     },
 };
-use operator_api::{UserService, UserServiceStatus};
+use operator_api::UserService;
 use operator_core::{
     Child, ChildKind, Delete, Plan, Release, World,
     children::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
+    secret_names,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, secrets::SecretData};
 
 /// Bound of one request to the API server, its own queueing included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -85,23 +89,45 @@ pub(crate) struct Cluster<'a> {
 
 impl Cluster<'_> {
     /// Reads the resource's children by label, and by name what a child would be called but does
-    /// not carry the labels: an object of somebody else, or one of ours that lost them.
+    /// not carry the labels: an object of somebody else, or one of ours that lost them. Reads the
+    /// Secrets that it refers to; the world gets digests of them.
     pub(crate) async fn dereference(
         &self,
         resource: &UserService,
         release: &Release,
-    ) -> Result<World, Error> {
-        let listed = try_join_all(ChildKind::ALL.map(|kind| self.list(kind))).await?;
+    ) -> Result<(World, SecretData), Error> {
+        let (listed, data) = tokio::try_join!(
+            try_join_all(ChildKind::ALL.map(|kind| self.list(kind))),
+            self.secrets(resource),
+        )?;
         let mut world = World {
             live: listed.into_iter().flatten().collect(),
+            secrets: data.digests(&resource.uid().unwrap_or_default()),
+            ..World::default()
         };
-        let missing = operator_core::child_names(resource, release)
+        let missing = operator_core::child_names(resource, release, &world.secrets)
             .into_iter()
             .filter(|(kind, name)| world.get(*kind, name).is_none());
         for found in try_join_all(missing.map(|(kind, name)| self.get(kind, name))).await? {
             world.live.extend(found);
         }
-        Ok(world)
+        Ok((world, data))
+    }
+
+    async fn secrets(&self, resource: &UserService) -> Result<SecretData, Error> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
+        let reads = secret_names(resource).into_iter().map(|name| {
+            let request = api.get_opt(name);
+            async move {
+                let secret = self.bounded("get", "Secret", name, request).await?;
+                Ok::<_, Error>(secret.map(|secret| (name.to_owned(), secret)))
+            }
+        });
+        let mut data = SecretData::default();
+        for (name, secret) in try_join_all(reads).await?.into_iter().flatten() {
+            data.insert(name, secret);
+        }
+        Ok(data)
     }
 
     /// Writes, deletes and reports what the plan says, in that order.
@@ -166,7 +192,7 @@ impl Cluster<'_> {
         Ok(())
     }
 
-    async fn delete(&self, delete: &Delete) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, delete: &Delete) -> Result<(), Error> {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(delete.uid.clone()),
@@ -201,27 +227,6 @@ impl Cluster<'_> {
         }
     }
 
-    /// Writes the status of the resource.
-    pub(crate) async fn report(&self, status: &UserServiceStatus) -> Result<(), Error> {
-        let kind = "UserService";
-        let api: Api<UserService> = Api::namespaced(self.client.clone(), self.namespace);
-        let patch = json!({
-            "apiVersion": UserService::api_version(&()),
-            "kind": UserService::kind(&()),
-            "status": status,
-        });
-        let params = PatchParams::apply(MANAGER).force();
-        self.bounded(
-            "report",
-            kind,
-            self.name,
-            api.patch_status(self.name, &params, &Patch::Apply(&patch)),
-        )
-        .await?;
-        self.metrics.written("report", kind);
-        Ok(())
-    }
-
     fn api(&self, kind: ChildKind) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), self.namespace, &api_resource(kind))
     }
@@ -254,6 +259,7 @@ fn api_resource(kind: ChildKind) -> ApiResource {
         ChildKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
         ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
         ChildKind::Service => ApiResource::erase::<Service>(&()),
+        ChildKind::Job => ApiResource::erase::<Job>(&()),
         ChildKind::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
         ChildKind::Deployment => ApiResource::erase::<Deployment>(&()),
     }

@@ -4,11 +4,14 @@ mod admin;
 mod backoff;
 mod cli;
 mod cluster;
+mod kafka;
 mod manifest;
 mod metrics;
 mod reconcile;
 mod run;
+mod secrets;
 mod telemetry;
+mod watching;
 
 use std::process::ExitCode;
 

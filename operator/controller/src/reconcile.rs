@@ -1,21 +1,31 @@
 //! One pass over one resource: dereference, plan, apply.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
+use kube::{
+    Client, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{controller::Action, reflector::Store},
+};
 use operator_api::UserService;
-use operator_core::{Release, plan, refused};
+use operator_core::{Release, World, claims, has_finalizer, refused, validate};
 
 use crate::{
     backoff::{self, Backoff},
     cluster::{self, Cluster},
+    kafka::{self, Session},
     metrics::{Metrics, Outcome},
 };
 
 /// What every pass shares.
 pub(crate) struct Context {
     pub(crate) client: Client,
+    /// Every resource, as last seen.
+    pub(crate) resources: Store<DeserializeGuard<UserService>>,
     pub(crate) release: Release,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) backoff: Backoff,
@@ -45,9 +55,6 @@ pub(crate) async fn reconcile(
         Outcome::Error
     };
     context.metrics.reconciled(outcome, start.elapsed());
-    if result.is_ok() {
-        context.backoff.reset(&key(&guard));
-    }
     result
 }
 
@@ -68,10 +75,6 @@ async fn pass(guard: &DeserializeGuard<UserService>, context: &Context) -> Resul
         .0
         .as_ref()
         .map_err(|invalid| Error::Malformed(invalid.error.clone()))?;
-    if resource.metadata.deletion_timestamp.is_some() {
-        // Children go with their owner; writing now would only bring them back.
-        return Ok(Action::await_change());
-    }
     let namespace = resource.namespace().unwrap_or_default();
     let name = resource.name_any();
     let cluster = Cluster {
@@ -80,21 +83,119 @@ async fn pass(guard: &DeserializeGuard<UserService>, context: &Context) -> Resul
         namespace: &namespace,
         name: &name,
     };
-    let world = cluster.dereference(resource, &context.release).await?;
+    if resource.metadata.deletion_timestamp.is_some() {
+        if !has_finalizer(resource) {
+            // Children go with their owner; writing now would only bring them back.
+            return Ok(Action::await_change());
+        }
+        return remove(&cluster, resource, context, &key(guard)).await;
+    }
+    keep(&cluster, resource, context, &key(guard)).await
+}
+
+/// Keeps a resource as described.
+async fn keep(
+    cluster: &Cluster<'_>,
+    resource: &UserService,
+    context: &Context,
+    key: &str,
+) -> Result<Action, Error> {
+    let (mut world, session) = look(cluster, resource, context).await?;
     let now = Time(Timestamp::now());
-    let plan = plan(&world, resource, &context.release, &now)?;
-    if let Err(error) = cluster.apply(&plan).await {
-        let status = error
-            .refusal()
-            .and_then(|refusal| refused(&world, resource, refusal, &now));
+    let mut plan = operator_core::plan(&world, resource, &context.release, &now)?;
+    let done = async {
+        if let Some(hold) = plan.finalizer {
+            cluster.hold(resource, hold).await?;
+        }
+        if let Some(session) = session.filter(|_| !plan.topics.is_empty()) {
+            world.topics = session.change(&plan.topics).await;
+            plan = operator_core::plan(&world, resource, &context.release, &now)?;
+            // First of all: which topics are ours cannot be found out again.
+            if let Some(status) = plan.status.take() {
+                cluster.report(&status).await?;
+            }
+        }
+        cluster.apply(&plan).await.map_err(Error::from)
+    };
+    if let Err(error) = done.await {
+        let status = match &error {
+            Error::Cluster(error) => error.refusal(),
+            _ => None,
+        }
+        .and_then(|refusal| refused(&world, resource, refusal, &now));
         if let Some(status) = status {
             cluster.report(&status).await?;
         }
-        return Err(error.into());
+        return Err(error);
     }
-    Ok(Action::requeue(
-        plan.requeue.unwrap_or_else(|| backoff::resync(&key(guard))),
-    ))
+    Ok(next(context, key, plan.requeue, plan.troubled))
+}
+
+/// Does what has to be done before a resource may go.
+async fn remove(
+    cluster: &Cluster<'_>,
+    resource: &UserService,
+    context: &Context,
+    key: &str,
+) -> Result<Action, Error> {
+    let (mut world, session) = look(cluster, resource, context).await?;
+    let now = Time(Timestamp::now());
+    let mut removal = operator_core::removal(&world, resource, &now);
+    for delete in &removal.deletes {
+        cluster.delete(delete).await?;
+    }
+    if let Some(session) = session.filter(|_| !removal.topics.is_empty()) {
+        world.topics = session.change(&removal.topics).await;
+        removal = operator_core::removal(&world, resource, &now);
+    }
+    if let Some(status) = &removal.status {
+        cluster.report(status).await?;
+    }
+    if removal.release {
+        cluster.hold(resource, false).await?;
+        return Ok(Action::await_change());
+    }
+    Ok(next(context, key, removal.requeue, removal.troubled))
+}
+
+/// Reads what the resource refers to: the cluster, then Kafka, which has a bound of its own and
+/// whose absence is part of the answer.
+async fn look(
+    cluster: &Cluster<'_>,
+    resource: &UserService,
+    context: &Context,
+) -> Result<(World, Option<Session>), Error> {
+    let (mut world, secrets) = cluster.dereference(resource, &context.release).await?;
+    let created = resource
+        .status
+        .as_ref()
+        .map(|status| status.topics.as_slice())
+        .unwrap_or_default();
+    let access = validate(resource, &context.release)
+        .ok()
+        .filter(|validated| validated.has_secrets(&world.secrets))
+        .and_then(|validated| validated.kafka(created));
+    let Some(access) = access else {
+        return Ok((world, None));
+    };
+    let all = context.resources.state();
+    world.claims = claims(
+        resource,
+        all.iter().filter_map(|other| other.0.as_ref().ok()),
+    );
+    let (topics, session) = kafka::look(access, &secrets).await;
+    world.topics = topics;
+    Ok((world, session))
+}
+
+/// When to look again; with trouble outside later each time.
+fn next(context: &Context, key: &str, planned: Option<Duration>, troubled: bool) -> Action {
+    if troubled {
+        let delay = context.backoff.next(key);
+        return Action::requeue(planned.map_or(delay, |planned| planned.max(delay)));
+    }
+    context.backoff.reset(key);
+    Action::requeue(planned.unwrap_or_else(|| backoff::resync(key)))
 }
 
 fn key(guard: &DeserializeGuard<UserService>) -> String {

@@ -2,30 +2,15 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::{
-        apps::v1::Deployment,
-        core::v1::{ConfigMap, Service, ServiceAccount},
-        policy::v1::PodDisruptionBudget,
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
+use futures::StreamExt;
 use kube::{
     Api, Client, Config,
     api::ListParams,
     core::DeserializeGuard,
-    runtime::{
-        Controller, PredicateConfig, WatchStreamExt, controller, predicates, reflector,
-        reflector::ObjectRef, watcher,
-    },
+    runtime::{controller, reflector::ObjectRef, watcher},
 };
 use operator_api::UserService;
-use operator_core::{
-    Release,
-    children::{MANAGED_BY_LABEL, MANAGER},
-};
+use operator_core::Release;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -37,11 +22,9 @@ use crate::{
     backoff::Backoff,
     metrics::Metrics,
     reconcile::{self, Context, on_error, reconcile},
-    telemetry,
+    telemetry, watching,
 };
 
-/// Events that come in this short a time are answered by one pass.
-const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Bound for connecting to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bound for the next byte of an answer; the API server ends a watch within 295 s.
@@ -120,13 +103,15 @@ async fn operate(options: Options) -> Result<(), Error> {
 
     let metrics = Arc::new(Metrics::new());
     let (ready_sender, ready) = watch::channel(false);
+    let controller = watching::controller(&client, resources, options.concurrency, ready_sender);
     let context = Arc::new(Context {
-        client: client.clone(),
+        client,
+        resources: controller.store(),
         release: options.release,
         metrics: Arc::clone(&metrics),
         backoff: Backoff::default(),
     });
-    let passes = controller(&client, resources, options.concurrency, ready_sender)
+    let passes = controller
         .graceful_shutdown_on(stopped(stop))
         .run(reconcile, on_error, Arc::clone(&context))
         .for_each(|result| {
@@ -179,50 +164,6 @@ async fn client() -> Result<Client, Error> {
     // The client's own retries would hide an outage from the backoff of each resource.
     config.default_retry = false;
     Client::try_from(config).map_err(Error::Client)
-}
-
-fn controller(
-    client: &Client,
-    resources: Api<DeserializeGuard<UserService>>,
-    concurrency: u16,
-    ready: watch::Sender<bool>,
-) -> Controller<DeserializeGuard<UserService>> {
-    let config = controller::Config::default()
-        .debounce(DEBOUNCE)
-        .concurrency(concurrency);
-    let (reader, writer) = reflector::store();
-    // Seen here, not by the store's own wait: that wakes only one of its waiters, and the controller is one.
-    let events = reflector(writer, watcher(resources, watcher::Config::default())).inspect_ok(
-        move |event| {
-            if matches!(event, watcher::Event::InitDone) && !ready.send_replace(true) {
-                tracing::info!("ready");
-            }
-        },
-    );
-    // A status written here, or by anybody else, is no reason to look again.
-    let changed = events
-        .applied_objects()
-        .predicate_filter(predicates::generation, PredicateConfig::default());
-    Controller::for_stream(changed, reader)
-        .with_config(config)
-        .owns(children::<ServiceAccount>(client), ours())
-        .owns(children::<ConfigMap>(client), ours())
-        .owns(children::<Service>(client), ours())
-        .owns(children::<PodDisruptionBudget>(client), ours())
-        .owns(children::<Deployment>(client), ours())
-}
-
-fn children<K>(client: &Client) -> Api<K>
-where
-    K: k8s_openapi::Resource<Scope = NamespaceResourceScope>
-        + k8s_openapi::Metadata<Ty = ObjectMeta>,
-{
-    Api::all(client.clone())
-}
-
-/// Only what the operator keeps is watched, so that its caches do not grow with the cluster.
-fn ours() -> watcher::Config {
-    watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"))
 }
 
 /// Becomes true on SIGTERM or SIGINT; listens from now on.

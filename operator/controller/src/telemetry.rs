@@ -4,9 +4,15 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// Of its libraries' own accounts only what is wrong, unless asked for: each pass connects anew.
+const LIBRARIES: &str = "krafka=warn";
+
 /// Installs the subscriber. The level comes from `RUST_LOG`, `info` by default.
 pub(crate) fn install() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let level = if asked.is_empty() { "info" } else { &asked };
+    let filter = EnvFilter::try_new(format!("{LIBRARIES},{level}"))
+        .unwrap_or_else(|_| EnvFilter::new(format!("{LIBRARIES},info")));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

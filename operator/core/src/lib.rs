@@ -7,12 +7,21 @@
 
 pub mod children;
 mod contained;
+mod hold;
 mod plan;
 mod quantity;
+mod removal;
+mod secrets;
 mod status;
+mod topics;
 mod validate;
 mod world;
 
 pub use plan::{Delete, Plan, RenderError, child_names, plan, refused, render};
+pub use removal::{Removal, has_finalizer, removal};
+pub use secrets::{SecretKeys, secret_digest, secret_names};
+pub use topics::{
+    DesiredTopic, KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange, claims, plan_topics,
+};
 pub use validate::{Release, Validated, Violation, validate};
 pub use world::{Child, ChildKind, World};

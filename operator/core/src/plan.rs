@@ -1,25 +1,39 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Child, ChildKind, Release, Validated, Violation, World, children,
+    Child, ChildKind, Release, SecretKeys, TopicChange, Validated, Violation, World,
+    children::{self, Children},
     contained::contained,
-    status::{self, Obstacle},
+    hold,
+    removal::has_finalizer,
+    secrets,
+    status::{self, Findings, Obstacle, Stage},
+    topics,
     validate::validate,
     world::{Owner, owner_of},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
-use operator_api::{UserService, UserServiceStatus, condition};
+use operator_api::{
+    UserService, UserServiceStatus,
+    condition::{self, reason},
+};
+use serde_json::Value;
 
 /// How often a name conflict is looked at again: the other object is not watched.
-const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
+pub(crate) const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
 
 /// How soon the result of writes, or of the garbage collector's work, is looked at: neither has to
 /// bring an event of its own.
-const WRITE_RECHECK: Duration = Duration::from_secs(1);
+pub(crate) const WRITE_RECHECK: Duration = Duration::from_secs(1);
 
 /// What has to be done for one resource. Empty at rest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
+    /// Whether [`TOPICS_FINALIZER`](operator_api::TOPICS_FINALIZER) is to be set (`true`) or taken
+    /// away (`false`), before all else.
+    pub finalizer: Option<bool>,
+    /// Topics to change, before any child is written. What follows from it is planned anew.
+    pub topics: Vec<TopicChange>,
     /// Objects to apply, in this order.
     pub writes: Vec<Child>,
     /// Objects to delete, after all writes.
@@ -28,6 +42,8 @@ pub struct Plan {
     pub status: Option<UserServiceStatus>,
     /// When to look again even if nothing changes.
     pub requeue: Option<Duration>,
+    /// Whether something outside the API server stands in the way: look again, later each time.
+    pub troubled: bool,
 }
 
 /// A deliberate delete: of this very object, not of whatever has its name by then.
@@ -59,28 +75,83 @@ pub fn plan(
             return Ok(report(resource, status, None));
         }
     };
-    let desired = children::build(&validated)?;
-    if let Some((obstacle, recheck)) = name_taken(world, &desired, validated.owner.as_ref()) {
+    let secrets = secrets::fingerprint(&validated.mounts, &world.secrets);
+    let secrets_hash = secrets.as_ref().ok().and_then(Option::as_deref);
+    let children = children::build(&validated, secrets_hash)?;
+    if let Some((obstacle, recheck)) = name_taken(world, &children.all, validated.owner.as_ref()) {
         let status = status::held_up(world, resource, obstacle, now);
         return Ok(report(resource, status, Some(recheck)));
     }
-    let deletes = orphans(world, &desired, &validated);
-    let writes: Vec<Child> = desired
-        .into_iter()
-        .filter(|child| !is_applied(world, child))
-        .collect();
-    let writing = !writes.is_empty();
-    let status = status::observed(resource, &validated, world, writing, now);
+    let review = validated
+        .topics
+        .as_ref()
+        .map(|topics| topics::review(topics, world, &status::remembered(resource)));
+    let hold = match &secrets {
+        Ok(_) => hold::hold(world, &validated, &children, review.as_ref()),
+        Err(missing) => Some(hold::secret_missing(missing.clone())),
+    };
+    let deletes = orphans(world, &children.all, &validated);
+    let writes = writes(world, &validated, children, hold.as_ref());
+    let findings = Findings {
+        hold,
+        writing: !writes.is_empty(),
+        review: review.as_ref(),
+    };
+    let status = status::observed(resource, &validated, world, findings, now);
     // Old settings are kept until no pod can restart with them.
     let rolled_out = status
         .conditions
         .iter()
         .any(|condition| condition.type_ == condition::READY && condition.status == "True");
+    let review = review.filter(|_| secrets.is_ok());
+    let troubled = review.as_ref().is_some_and(|review| review.troubled);
+    let topics = review.map_or_else(Vec::new, |review| review.changes);
+    let recheck = if !writes.is_empty() || !topics.is_empty() {
+        Some(WRITE_RECHECK)
+    } else {
+        (!world.claims.is_empty()).then_some(CONFLICT_RECHECK)
+    };
     Ok(Plan {
+        finalizer: finalizer(resource, &validated),
+        // Changes that do not show although they were made are not made each second.
+        troubled: troubled || !topics.is_empty(),
+        topics,
         writes,
         deletes: if rolled_out { deletes } else { Vec::new() },
-        ..report(resource, status, writing.then_some(WRITE_RECHECK))
+        ..report(resource, status, recheck)
     })
+}
+
+/// The children that are not as they should be, without those that have to wait.
+fn writes(
+    world: &World,
+    validated: &Validated,
+    children: Children,
+    hold: Option<&Stage>,
+) -> Vec<Child> {
+    let is_prepared = hold::is_prepared(world, validated, &children);
+    let has_secrets = hold.is_none_or(|hold| hold.reason != reason::SECRET_MISSING);
+    children
+        .all
+        .into_iter()
+        .filter(|child| match child.kind {
+            // A Job runs once; what it did may be on record without it.
+            ChildKind::Job => {
+                has_secrets && !is_prepared && world.get(child.kind, &child.name).is_none()
+            }
+            ChildKind::Deployment => hold.is_none() && !is_applied(world, child),
+            _ => !is_applied(world, child),
+        })
+        .collect()
+}
+
+/// The finalizer is there exactly while topics are to be deleted with the resource.
+fn finalizer(resource: &UserService, validated: &Validated) -> Option<bool> {
+    let wanted = validated
+        .topics
+        .as_ref()
+        .is_some_and(|topics| topics.delete);
+    (wanted != has_finalizer(resource)).then_some(wanted)
 }
 
 /// The children as a first apply would write them, without a cluster.
@@ -89,7 +160,7 @@ pub fn plan(
 /// The violations of the spec, or a serialisation error, which would be a bug.
 pub fn render(resource: &UserService, release: &Release) -> Result<Vec<Child>, RenderError> {
     let validated = validate(resource, release).map_err(RenderError::Invalid)?;
-    Ok(children::build(&validated)?)
+    Ok(children::build(&validated, None)?.all)
 }
 
 /// Why a resource could not be rendered.
@@ -103,7 +174,11 @@ pub enum RenderError {
     Serialise(#[from] serde_json::Error),
 }
 
-fn report(resource: &UserService, status: UserServiceStatus, requeue: Option<Duration>) -> Plan {
+pub(crate) fn report(
+    resource: &UserService,
+    status: UserServiceStatus,
+    requeue: Option<Duration>,
+) -> Plan {
     let mut current = resource.status.clone();
     if let Some(current) = &mut current {
         // Others may add conditions of their own; those are not ours to compare.
@@ -154,19 +229,21 @@ fn orphans(world: &World, desired: &[Child], validated: &Validated) -> Vec<Delet
                 .iter()
                 .any(|child| child.kind == *kind && child.name == *name)
         })
-        .filter(|(_, live)| {
-            owner_of(live, owner) == Owner::Us
-                && live.pointer("/metadata/deletionTimestamp").is_none()
-        })
-        .filter_map(|((kind, name), live)| {
-            let uid = live.pointer("/metadata/uid")?.as_str()?.to_owned();
-            Some(Delete {
-                kind: *kind,
-                name: name.clone(),
-                uid,
-            })
-        })
+        .filter(|(_, live)| owner_of(live, owner) == Owner::Us)
+        .filter_map(|((kind, name), live)| delete_of(*kind, name, live))
         .collect()
+}
+
+/// The delete of a live object, unless it is on its way already.
+pub(crate) fn delete_of(kind: ChildKind, name: &str, live: &Value) -> Option<Delete> {
+    if live.pointer("/metadata/deletionTimestamp").is_some() {
+        return None;
+    }
+    Some(Delete {
+        kind,
+        name: name.to_owned(),
+        uid: live.pointer("/metadata/uid")?.as_str()?.to_owned(),
+    })
 }
 
 /// The status to report when the API server refused one of the writes, if it differs from the one
@@ -182,14 +259,22 @@ pub fn refused(
     report(resource, status, None).status
 }
 
-/// Kind and name of every child that the resource would have; none if its spec breaks rules.
-pub fn child_names(resource: &UserService, release: &Release) -> Vec<(ChildKind, String)> {
-    render(resource, release)
-        .map(|children| {
-            children
-                .into_iter()
-                .map(|child| (child.kind, child.name))
-                .collect()
-        })
-        .unwrap_or_default()
+/// Kind and name of every child that the resource would have, given what its Secrets hold; none if
+/// its spec breaks rules.
+pub fn child_names(
+    resource: &UserService,
+    release: &Release,
+    secrets: &BTreeMap<String, SecretKeys>,
+) -> Vec<(ChildKind, String)> {
+    let Ok(validated) = validate(resource, release) else {
+        return Vec::new();
+    };
+    let secrets_hash = secrets::fingerprint(&validated.mounts, secrets)
+        .ok()
+        .flatten();
+    let all = children::build(&validated, secrets_hash.as_deref()).map(|children| children.all);
+    all.unwrap_or_default()
+        .into_iter()
+        .map(|child| (child.kind, child.name))
+        .collect()
 }

@@ -8,26 +8,28 @@ use k8s_openapi::{
 };
 use kube_core::{Resource, ResourceExt};
 use operator_api::{
-    UserService, UserServiceStatus,
-    condition::{READY, RECONCILING, STALLED, STORAGE_DURABLE, reason},
+    CreatedTopic, UserService, UserServiceStatus,
+    condition::{READY, RECONCILING, STALLED, STORAGE_DURABLE, TOPICS_READY, reason},
 };
+use user_settings::Storage;
 
 use crate::{
     Child, ChildKind, Validated, Violation, World,
     children::{endpoint, selector_labels},
-    world::{Owner, owner_of},
+    topics::{self, Review},
 };
 
-const TRUE: &str = "True";
-const FALSE: &str = "False";
-const UNKNOWN: &str = "Unknown";
+pub(crate) const TRUE: &str = "True";
+pub(crate) const FALSE: &str = "False";
+pub(crate) const UNKNOWN: &str = "Unknown";
 
 /// Where a resource stands; each case is one picture of `Ready`, `Reconciling` and `Stalled`.
-struct Stage {
-    ready: &'static str,
-    abnormal: Option<&'static str>,
-    reason: &'static str,
-    message: String,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stage {
+    pub(crate) ready: &'static str,
+    pub(crate) abnormal: Option<&'static str>,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
 }
 
 /// Why nothing could be written.
@@ -40,6 +42,8 @@ pub(crate) enum Obstacle<'a> {
     AwaitingRemoval(&'a Child),
     /// The API server refused a child, in its own words.
     WriteRefused(String),
+    /// The resource is being deleted, and its topics before it, with what there is to say of them.
+    DeletingTopics(String),
 }
 
 impl Obstacle<'_> {
@@ -66,6 +70,7 @@ impl Obstacle<'_> {
                 (RECONCILING, reason::AWAITING_REMOVAL, message)
             }
             Self::WriteRefused(refusal) => (RECONCILING, reason::WRITE_REFUSED, refusal),
+            Self::DeletingTopics(message) => (RECONCILING, reason::DELETING_TOPICS, message),
         };
         Stage {
             ready: FALSE,
@@ -86,41 +91,60 @@ pub(crate) fn held_up(
 ) -> UserServiceStatus {
     let status = resource.status.clone().unwrap_or_default();
     let pods = deployment(world, resource).status.unwrap_or_default();
-    let durable = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == STORAGE_DURABLE)
-        .cloned();
     let mut conditions = stage_conditions(resource, obstacle.stage(), now);
-    conditions.extend(durable);
+    conditions.extend(before(resource, STORAGE_DURABLE).cloned());
+    conditions.extend(before(resource, TOPICS_READY).cloned());
     UserServiceStatus {
         observed_generation: resource.metadata.generation,
         conditions,
         replicas: pods.replicas.unwrap_or(0),
         available_replicas: pods.available_replicas.unwrap_or(0),
+        // What was created in this pass must not be forgotten over what else went wrong.
+        topics: topics::created(world, &status.topics),
         ..status
     }
 }
 
-/// Status of a resource whose children are as planned, or about to be if `writing`.
+/// What a plan found out beside what it writes.
+pub(crate) struct Findings<'a> {
+    /// Why the pods are left as they are, if they are.
+    pub(crate) hold: Option<Stage>,
+    /// Whether children are being written.
+    pub(crate) writing: bool,
+    /// The topics, if events go to Kafka.
+    pub(crate) review: Option<&'a Review>,
+}
+
+/// Status of a resource whose children are as planned, or about to be.
 pub(crate) fn observed(
     resource: &UserService,
     validated: &Validated,
     world: &World,
-    writing: bool,
+    findings: Findings<'_>,
     now: &Time,
 ) -> UserServiceStatus {
     let deployment = deployment(world, resource);
     let pods = deployment.status.clone().unwrap_or_default();
-    let mut conditions = stage_conditions(resource, stage(&deployment, &pods, writing), now);
-    conditions.push(condition(
-        resource,
-        STORAGE_DURABLE,
-        FALSE,
-        reason::MEMORY_STORAGE,
-        "Users are kept in the memory of each pod: pods do not share them and they are lost with the pod.".to_owned(),
-        now,
-    ));
+    let held = findings.hold.is_some();
+    let stage = findings
+        .hold
+        .unwrap_or_else(|| stage(&deployment, &pods, findings.writing));
+    let mut conditions = stage_conditions(resource, stage, now);
+    // As long as the pods are left as they are, so is what is said of their storage.
+    let durable = before(resource, STORAGE_DURABLE).filter(|_| held);
+    conditions.push(
+        durable
+            .cloned()
+            .unwrap_or_else(|| storage_durable(resource, validated, now)),
+    );
+    conditions.extend(
+        findings
+            .review
+            .and_then(|review| topics_ready(resource, review, now)),
+    );
+    let created = findings
+        .review
+        .map_or_else(|| remembered(resource), |review| review.created.clone());
     UserServiceStatus {
         observed_generation: resource.metadata.generation,
         conditions,
@@ -130,17 +154,63 @@ pub(crate) fn observed(
         available_replicas: pods.available_replicas.unwrap_or(0),
         selector: Some(selector_text(&selector_labels(&validated.name))),
         endpoint: Some(endpoint(&validated.name, &validated.namespace)),
+        topics: created,
     }
+}
+
+/// Topics that the resource created as far as its status tells.
+pub(crate) fn remembered(resource: &UserService) -> Vec<CreatedTopic> {
+    resource
+        .status
+        .as_ref()
+        .map(|status| status.topics.clone())
+        .unwrap_or_default()
+}
+
+fn storage_durable(resource: &UserService, validated: &Validated, now: &Time) -> Condition {
+    let (status, reason, message) = match validated.settings.storage {
+        Storage::Memory => (
+            FALSE,
+            reason::MEMORY_STORAGE,
+            "Users are kept in the memory of each pod: pods do not share them and they are lost with the pod.".to_owned(),
+        ),
+        Storage::Mongodb => (
+            TRUE,
+            reason::MONGODB_STORAGE,
+            format!("Users are kept in the database {}.", validated.settings.mongodb.database),
+        ),
+    };
+    condition(resource, STORAGE_DURABLE, status, reason, message, now)
+}
+
+fn topics_ready(resource: &UserService, review: &Review, now: &Time) -> Option<Condition> {
+    let Some((status, reason, message)) = review.condition.clone() else {
+        return before(resource, TOPICS_READY).cloned();
+    };
+    Some(condition(
+        resource,
+        TOPICS_READY,
+        status,
+        reason,
+        message,
+        now,
+    ))
+}
+
+/// A condition as the resource has it.
+fn before<'a>(resource: &'a UserService, type_: &str) -> Option<&'a Condition> {
+    resource
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions)
+        .find(|condition| condition.type_ == type_)
 }
 
 /// The resource's own Deployment as it is, or an empty one.
 fn deployment(world: &World, resource: &UserService) -> Deployment {
+    let us = resource.controller_owner_ref(&());
     world
-        .get(ChildKind::Deployment, &resource.name_any())
-        .filter(|live| {
-            let us = resource.controller_owner_ref(&());
-            us.is_some_and(|us| owner_of(live, &us) == Owner::Us)
-        })
+        .own(ChildKind::Deployment, &resource.name_any(), us.as_ref())
         .and_then(|live| serde_json::from_value(live.clone()).ok())
         .unwrap_or_default()
 }
@@ -247,11 +317,7 @@ fn condition(
     message: String,
     now: &Time,
 ) -> Condition {
-    let before = resource
-        .status
-        .iter()
-        .flat_map(|status| &status.conditions)
-        .find(|condition| condition.type_ == type_ && condition.status == status);
+    let before = before(resource, type_).filter(|condition| condition.status == status);
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),

@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::Value;
 
+use crate::{secrets::SecretKeys, topics::SeenTopics};
+
 /// Kinds of children, in the order in which they are written: what pods need comes before the pods, and
 /// what they can do without, for the moment, after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +15,8 @@ pub enum ChildKind {
     ConfigMap,
     /// `v1/Service`
     Service,
+    /// `batch/v1/Job`
+    Job,
     /// `apps/v1/Deployment`
     Deployment,
     /// `policy/v1/PodDisruptionBudget`
@@ -21,10 +25,11 @@ pub enum ChildKind {
 
 impl ChildKind {
     /// Every kind, in write order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Service,
+        Self::Job,
         Self::Deployment,
         Self::PodDisruptionBudget,
     ];
@@ -35,6 +40,7 @@ impl ChildKind {
             Self::ServiceAccount => "ServiceAccount",
             Self::ConfigMap => "ConfigMap",
             Self::Service => "Service",
+            Self::Job => "Job",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::Deployment => "Deployment",
         }
@@ -52,17 +58,34 @@ pub struct Child {
     pub object: Value,
 }
 
-/// The cluster as dereferenced for one resource: live objects that carry a name or the labels of a child.
+/// What was read for one resource.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
-    /// Live objects by kind and name.
+    /// Live objects that carry a name or the labels of a child, by kind and name.
     pub live: BTreeMap<(ChildKind, String), Value>,
+    /// Those of the Secrets that the resource refers to that exist, by name.
+    pub secrets: BTreeMap<String, SecretKeys>,
+    /// The topics.
+    pub topics: SeenTopics,
+    /// Topics that an older resource claims too, each with its namespace and name.
+    pub claims: BTreeMap<String, String>,
 }
 
 impl World {
     /// The live object of this kind and name.
     pub fn get(&self, kind: ChildKind, name: &str) -> Option<&Value> {
         self.live.get(&(kind, name.to_owned()))
+    }
+
+    /// The live object of this kind and name, if it is that of `us`.
+    pub(crate) fn own(
+        &self,
+        kind: ChildKind,
+        name: &str,
+        us: Option<&OwnerReference>,
+    ) -> Option<&Value> {
+        self.get(kind, name)
+            .filter(|live| us.is_some_and(|us| owner_of(live, us) == Owner::Us))
     }
 }
 

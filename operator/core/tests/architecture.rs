@@ -9,11 +9,12 @@
 use std::process::Command;
 
 /// Crates that do I/O or run it. Whoever reaches one of these is not pure.
-const IO: [&str; 14] = [
+const IO: [&str; 15] = [
     "async-std",
     "axum",
     "hyper",
     "hyper-util",
+    "krafka",
     "kube",
     "kube-client",
     "kube-runtime",
@@ -92,7 +93,9 @@ fn the_domain_knows_no_serialisation_and_no_async() {
 fn adapters_do_not_know_each_other() {
     let adapters = [
         "user-adapter-grpc",
+        "user-adapter-kafka",
         "user-adapter-memory",
+        "user-adapter-mongodb",
         "user-adapter-stdout",
     ];
     for adapter in adapters {

@@ -48,3 +48,8 @@ fn the_minimal_example_renders_as_recorded() {
 fn the_full_example_renders_as_recorded() {
     check("userservice-full.yaml");
 }
+
+#[test]
+fn the_example_with_mongodb_and_kafka_renders_as_recorded() {
+    check("userservice-mongodb-kafka.yaml");
+}

@@ -2,7 +2,7 @@
 
 use user_domain::{Email, User, UserName};
 
-use crate::{Clock, IdGenerator, UseCaseError, UserRepository};
+use crate::{Clock, IdGenerator, RequestContext, UseCaseError, UserRepository, Write};
 
 /// What a caller asks for. Its parts are valid by construction.
 #[derive(Clone, Debug)]
@@ -34,8 +34,13 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> CreateUser<R, C, I> {
     /// Creates a user.
     ///
     /// # Errors
-    /// `EmailTaken`, `CapacityReached`, `Unavailable`, `Internal`.
-    pub async fn execute(&self, new: NewUser) -> Result<User, UseCaseError> {
+    /// `EmailTaken`, `RequestIdReused`, `CapacityReached`, `Unavailable`, `Internal`.
+    pub async fn execute(
+        &self,
+        new: NewUser,
+        context: RequestContext,
+    ) -> Result<User, UseCaseError> {
+        let request = context.key("create", &[new.name.as_str(), new.email.as_str()]);
         let (user, event) = User::create(
             self.ids.user_id(),
             self.ids.event_id(),
@@ -43,7 +48,10 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> CreateUser<R, C, I> {
             new.email,
             self.clock.now(),
         );
-        self.repository.create(user.clone(), event).await?;
-        Ok(user)
+        let write = Write {
+            deadline: context.deadline,
+            trace: context.trace,
+        };
+        Ok(self.repository.create(user, event, request, write).await?)
     }
 }

@@ -11,6 +11,12 @@ pub enum UseCaseError {
     /// The caller's: there is no such user.
     #[error("there is no such user")]
     UserNotFound,
+    /// The caller's: the user is at another version than the caller has seen, or others were quicker.
+    #[error("the user was changed in between")]
+    Changed,
+    /// The caller's: one request id for two different requests.
+    #[error("the request id was used for another request")]
+    RequestIdReused,
     /// The operator's: as many users, or unpublished events, as may be held.
     #[error("the storage is full")]
     CapacityReached,
@@ -27,6 +33,8 @@ impl From<RepositoryError> for UseCaseError {
         match error {
             RepositoryError::EmailTaken => Self::EmailTaken,
             RepositoryError::NotFound => Self::UserNotFound,
+            RepositoryError::Changed => Self::Changed,
+            RepositoryError::RequestIdReused => Self::RequestIdReused,
             RepositoryError::Full => Self::CapacityReached,
             RepositoryError::Unavailable(_) => Self::Unavailable(error),
             RepositoryError::IdTaken => Self::Internal(error),

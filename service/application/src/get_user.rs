@@ -1,5 +1,7 @@
 //! The use case of finding a user.
 
+use std::time::Instant;
+
 use user_domain::{User, UserId};
 
 use crate::{UseCaseError, UserRepository};
@@ -20,7 +22,7 @@ impl<R: UserRepository> GetUser<R> {
     ///
     /// # Errors
     /// `UserNotFound`, `Unavailable`.
-    pub async fn execute(&self, id: UserId) -> Result<User, UseCaseError> {
-        Ok(self.repository.get(id).await?)
+    pub async fn execute(&self, id: UserId, deadline: Instant) -> Result<User, UseCaseError> {
+        Ok(self.repository.get(id, deadline).await?)
     }
 }

@@ -8,14 +8,19 @@ mod error;
 mod get_user;
 mod ports;
 mod relay;
+mod request;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod update_user;
 
 pub use create_user::{CreateUser, NewUser};
 pub use error::UseCaseError;
 pub use get_user::GetUser;
 pub use ports::{
-    Clock, EventPublisher, IdGenerator, Outbox, OutboxError, PublishError, PublishFailure,
-    RepositoryError, Timer, UserRepository,
+    Backlog, Clock, DeadLetter, DeadLetters, Epoch, EventPublisher, IdGenerator, Outbox,
+    OutboxError, OutboxRecord, PublishError, Redrive, RelayId, RepositoryError, Timer,
+    UserRepository, Write,
 };
-pub use relay::{Backoff, Relay, RelayError, RelayObserver};
+pub use relay::{Backoff, Relay, RelayError, RelayObserver, RelayPolicy};
+pub use request::{RequestContext, RequestKey, TraceContext};
+pub use update_user::{UpdateUser, UserUpdate};

@@ -1,11 +1,13 @@
 //! What the use cases need from outside. Adapters implement these; none of them is ever boxed.
 
+mod dead_letters;
 mod environment;
 mod outbox;
 mod publisher;
 mod repository;
 
+pub use dead_letters::{DeadLetter, DeadLetters, Redrive};
 pub use environment::{Clock, IdGenerator, Timer};
-pub use outbox::{Outbox, OutboxError};
-pub use publisher::{EventPublisher, PublishError, PublishFailure};
-pub use repository::{RepositoryError, UserRepository};
+pub use outbox::{Backlog, Epoch, Outbox, OutboxError, OutboxRecord, RelayId};
+pub use publisher::{EventPublisher, PublishError};
+pub use repository::{RepositoryError, UserRepository, Write};

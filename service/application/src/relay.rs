@@ -1,183 +1,370 @@
 //! From the outbox to the publisher.
+//!
+//! One relay of all that run is active, by a lease. What keeps the order does not rest on it: a relay sends an event of
+//! a user only after it has seen every earlier one acknowledged or given up, in the outbox or by itself. So whoever
+//! else sends at the same time, a relay that was frozen past its lease and woke again included, can only repeat events;
+//! their first appearances are in order.
+
+mod backoff;
+mod held;
+mod lease;
+mod stop;
 
 use std::num::NonZeroUsize;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{self, Either};
 use user_domain::EventId;
 
-use crate::{EventPublisher, Outbox, OutboxError, PublishFailure, Timer};
+pub use backoff::Backoff;
+use held::Held;
+use lease::Lease;
+use stop::Stop;
+
+use crate::{
+    Epoch, EventPublisher, Outbox, OutboxError, OutboxRecord, PublishError, RelayId, Timer,
+};
 
 /// Events taken at a time: enough to make a round trip worth it, few enough to hold in memory.
-const BATCH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+const BATCH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
-/// Publishes what the outbox holds, in order and at least once: an event is acknowledged only after it is out, so a
-/// crash in between makes it go out again, under the same event id.
+/// Between two looks at the outbox when nothing comes in: at first, and doubling up to at last.
+const IDLE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(1500)];
+
+/// Publishes what the outbox holds, at least once, and for each user in order.
 #[derive(Debug)]
 pub struct Relay<O, P, T, W> {
     outbox: O,
     publisher: P,
     timer: T,
     observer: W,
-    backoff: Backoff,
+    policy: RelayPolicy,
 }
 
-/// How long to pause after failures in a row: doubling from the first pause up to the longest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
-    /// After the first failure.
-    pub first: Duration,
-    /// Never longer than this.
-    pub longest: Duration,
+/// By what a relay goes.
+#[derive(Clone, Copy, Debug)]
+pub struct RelayPolicy {
+    /// Which relay this is.
+    pub holder: RelayId,
+    /// How long a relay that is not heard of stays the active one.
+    pub lease: Duration,
+    /// How long the publisher may take for one event; shorter than the lease. A relay with less left of its lease sends
+    /// nothing.
+    pub publish_within: Duration,
+    /// After how many failures of its own fault an event is given up.
+    pub attempts: u32,
+    /// How long to pause after failures.
+    pub backoff: Backoff,
 }
 
 /// Hears what the relay does, for logs and metrics.
 pub trait RelayObserver: Send + Sync + 'static {
-    /// So many events are out and acknowledged.
-    fn published(&self, events: usize);
+    /// This relay is the active one from now on, or is no more.
+    fn active(&self, active: bool);
+
+    /// These events are out and acknowledged.
+    fn published(&self, records: &[OutboxRecord]);
 
     /// An attempt failed; the next one comes after `pause`.
     fn retrying(&self, error: &RelayError, pause: Duration);
+
+    /// An event was given up.
+    fn buried(&self, record: &OutboxRecord, error: &PublishError);
 }
 
 /// Why an attempt of the relay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    /// The outbox could not be read, or the acknowledgement could not be written.
+    /// The outbox could not be read or written.
     #[error("relay: {0}")]
     Outbox(#[from] OutboxError),
-    /// The publisher did not take all events.
+    /// An event was not published.
     #[error("relay: {0}")]
-    Publish(#[from] PublishFailure),
+    Publish(#[from] PublishError),
 }
 
-impl Backoff {
-    /// The pause after so many failures in a row, counted from 1.
-    fn pause(self, failures: u32) -> Duration {
-        let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-        self.first.saturating_mul(doubled).min(self.longest)
-    }
+/// Why a relay is not the active one any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    LeaseLost,
 }
 
-impl Default for Backoff {
-    /// From 100 ms to 30 s.
-    fn default() -> Self {
-        Self {
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(30),
-        }
-    }
+/// What came of the events of one user.
+struct Sent {
+    published: Vec<OutboxRecord>,
+    failed: Option<(OutboxRecord, PublishError)>,
 }
 
 impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W> {
     /// A relay between these ports.
-    pub const fn new(outbox: O, publisher: P, timer: T, observer: W, backoff: Backoff) -> Self {
+    pub const fn new(outbox: O, publisher: P, timer: T, observer: W, policy: RelayPolicy) -> Self {
         Self {
             outbox,
             publisher,
             timer,
             observer,
-            backoff,
+            policy,
         }
     }
 
-    /// Publishes until `stop` resolves and the outbox is empty. Failures are retried without end, so that no event is
-    /// lost, and from `stop` on after the shortest pause, since little time is left. Whoever has to stop in time drops
-    /// the future.
+    /// Publishes whenever it is the active relay, until `stop` resolves. Then what is in hand is finished and the lease
+    /// given back; if the outbox does not outlive the process, what it holds is published first. Failures are retried
+    /// without end, so that no event is lost. Whoever has to stop in time drops the future.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
-        let mut stop = pin!(stop);
-        let mut stopping = false;
-        let mut failures = 0_u32;
+        let stop = pin!(stop);
+        let mut stop = Stop::new(stop);
+        let mut failures = 0;
         loop {
-            let attempt = if stopping {
-                self.publish_batch()
-                    .await
-                    .map(|more| if more { Next::Again } else { Next::Stop })
-            } else {
-                self.publish_or_wait(stop.as_mut()).await
-            };
-            match attempt {
-                Ok(Next::Stop) if stopping => return,
-                Ok(next) => {
+            let before = self.timer.now();
+            let pause = match self
+                .outbox
+                .claim(self.policy.holder, self.policy.lease)
+                .await
+            {
+                Ok(Some(epoch)) => {
                     failures = 0;
-                    stopping |= matches!(next, Next::Stop);
-                }
-                Err(error) => {
-                    failures = if stopping {
-                        1
-                    } else {
-                        failures.saturating_add(1)
-                    };
-                    let pause = self.backoff.pause(failures);
-                    self.observer.retrying(&error, pause);
-                    let slept = pin!(self.timer.sleep(pause));
-                    if stopping {
-                        slept.await;
-                    } else if let Either::Left(_) = future::select(stop.as_mut(), slept).await {
-                        stopping = true;
+                    let lease = Lease::new(epoch, before + self.policy.lease);
+                    if self.lead(&lease, &mut stop).await == Ended::Stopped {
+                        break;
                     }
+                    Duration::ZERO
                 }
+                Ok(None) => self.policy.lease / 5,
+                Err(error) => self.failed(&error.into(), &mut failures),
+            };
+            stop.or(self.timer.sleep(pause)).await;
+            if stop.has_come() {
+                break;
+            }
+        }
+        if let Err(error) = self.outbox.release(self.policy.holder).await {
+            self.observer.retrying(&error.into(), self.policy.lease);
+        }
+    }
+
+    /// Works and renews the lease side by side.
+    async fn lead<F: Future<Output = ()> + Send>(
+        &self,
+        lease: &Lease,
+        stop: &mut Stop<'_, F>,
+    ) -> Ended {
+        self.observer.active(true);
+        let work = pin!(self.work(lease, stop));
+        let lost = pin!(self.renew(lease));
+        let ended = match future::select(work, lost).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), _)) => Ended::LeaseLost,
+        };
+        self.observer.active(false);
+        ended
+    }
+
+    /// Renews the lease until that fails for good.
+    async fn renew(&self, lease: &Lease) {
+        loop {
+            self.timer.sleep(self.policy.lease / 5).await;
+            let before = self.timer.now();
+            match self
+                .outbox
+                .claim(self.policy.holder, self.policy.lease)
+                .await
+            {
+                Ok(Some(epoch)) if epoch == lease.epoch => lease.extend(before + self.policy.lease),
+                Ok(_) => return,
+                Err(_) if lease.left(self.timer.now()).is_zero() => return,
+                Err(_) => {}
             }
         }
     }
 
-    /// Publishes one batch, or waits for events or for the word to stop.
-    async fn publish_or_wait(
+    async fn work<F: Future<Output = ()> + Send>(
         &self,
-        stop: Pin<&mut (impl Future<Output = ()> + Send)>,
-    ) -> Result<Next, RelayError> {
-        if self.publish_batch().await? {
-            return Ok(Next::Again);
-        }
-        match future::select(stop, pin!(self.outbox.wait())).await {
-            Either::Left(((), _)) => Ok(Next::Stop),
-            Either::Right((waited, _)) => Ok(waited.map(|()| Next::Again)?),
+        lease: &Lease,
+        stop: &mut Stop<'_, F>,
+    ) -> Ended {
+        let mut held = Held::default();
+        let mut failures = 0;
+        let mut idle = IDLE[0];
+        loop {
+            let left = lease.left(self.timer.now());
+            if left.is_zero() {
+                return Ended::LeaseLost;
+            }
+            let stopping = stop.has_come();
+            if stopping && O::DURABLE {
+                return Ended::Stopped;
+            }
+            let may_send = left >= self.policy.publish_within && held.len() < BATCH.get();
+            let outcome = if may_send {
+                self.round(lease.epoch, &mut held).await
+            } else {
+                Ok(0)
+            };
+            let pause = match outcome {
+                Ok(0) if stopping && held.is_empty() => return Ended::Stopped,
+                Ok(0) => {
+                    failures = 0;
+                    let pause = held.next_due(self.timer.now()).unwrap_or(idle).min(idle);
+                    idle = idle.saturating_mul(2).min(IDLE[1]);
+                    pause
+                }
+                Ok(_) => {
+                    failures = 0;
+                    idle = IDLE[0];
+                    continue;
+                }
+                // Little time is left then.
+                Err(error) if stopping => self.failed(&error, &mut 0),
+                Err(error) => self.failed(&error, &mut failures),
+            };
+            self.rest(pause, failures > 0, stop).await;
         }
     }
 
-    /// Publishes the oldest events; whether there were any.
-    async fn publish_batch(&self) -> Result<bool, RelayError> {
-        let events = self.outbox.pending(BATCH).await?;
-        if events.is_empty() {
+    /// Pauses until there may be something to do. What is added does not end the pause after a failure.
+    async fn rest<F: Future<Output = ()> + Send>(
+        &self,
+        pause: Duration,
+        failed: bool,
+        stop: &mut Stop<'_, F>,
+    ) {
+        let slept = pin!(self.timer.sleep(pause));
+        if failed {
+            stop.or(slept).await;
+        } else {
+            let added = pin!(self.outbox.added());
+            stop.or(future::select(slept, added)).await;
+        }
+    }
+
+    /// Reports a failure and says how long to pause for it.
+    fn failed(&self, error: &RelayError, failures: &mut u32) -> Duration {
+        *failures = failures.saturating_add(1);
+        let pause = self
+            .timer
+            .jitter(self.policy.backoff.longest_pause(*failures));
+        self.observer.retrying(error, pause);
+        pause
+    }
+
+    /// Publishes the oldest events, those of one user one after the other, those of different users side by side; how
+    /// many were out or given up.
+    async fn round(&self, epoch: Epoch, held: &mut Held) -> Result<usize, RelayError> {
+        held.let_go(self.timer.now());
+        let records = self.outbox.pending(BATCH, &held.users()).await?;
+        let sent =
+            future::join_all(by_user(records).into_iter().map(|chain| self.send(chain))).await;
+        let mut done = Vec::new();
+        let mut failed = Vec::new();
+        for sent in sent {
+            done.extend(sent.published);
+            failed.extend(sent.failed);
+        }
+        self.acknowledge(&done).await?;
+        let mut settled = done.len();
+        let mut outage = None;
+        for (record, error) in failed {
+            if matches!(error, PublishError::Unavailable(_)) {
+                self.hold(held, &record);
+                outage = Some(error);
+                continue;
+            }
+            match self.judge(&record, &error, epoch).await {
+                Ok(true) => settled += 1,
+                Ok(false) => self
+                    .observer
+                    .retrying(&error.into(), self.hold(held, &record)),
+                Err(error) => self.observer.retrying(&error, self.hold(held, &record)),
+            }
+        }
+        match outage {
+            // Nothing gets through: one pause for all instead of one for each.
+            Some(error) if settled == 0 => {
+                held.clear();
+                Err(error.into())
+            }
+            Some(error) => {
+                self.observer.retrying(&error.into(), Duration::ZERO);
+                Ok(settled)
+            }
+            None => Ok(settled),
+        }
+    }
+
+    /// Passes the user of this event over for a while; for how long.
+    fn hold(&self, held: &mut Held, record: &OutboxRecord) -> Duration {
+        let user = record.event.user_id();
+        let failures = held.failures(user).saturating_add(1);
+        let pause = self
+            .timer
+            .jitter(self.policy.backoff.longest_pause(failures));
+        held.hold(user, self.timer.now() + pause);
+        pause
+    }
+
+    /// Publishes the events of one user in order, up to the first that fails.
+    async fn send(&self, chain: Vec<OutboxRecord>) -> Sent {
+        let mut published = Vec::with_capacity(chain.len());
+        for record in chain {
+            match self.publisher.publish(&record).await {
+                Ok(()) => published.push(record),
+                Err(error) => {
+                    return Sent {
+                        published,
+                        failed: Some((record, error)),
+                    };
+                }
+            }
+        }
+        Sent {
+            published,
+            failed: None,
+        }
+    }
+
+    async fn acknowledge(&self, done: &[OutboxRecord]) -> Result<(), OutboxError> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<EventId> = done.iter().map(|record| record.event.id()).collect();
+        self.outbox.acknowledge(&ids).await?;
+        self.observer.published(done);
+        Ok(())
+    }
+
+    /// After a failure that is the event's own: whether it was given up.
+    async fn judge(
+        &self,
+        record: &OutboxRecord,
+        error: &PublishError,
+        epoch: Epoch,
+    ) -> Result<bool, RelayError> {
+        let event = record.event.id();
+        let attempts = record.attempts.saturating_add(1);
+        let hopeless = matches!(error, PublishError::Unpublishable(_));
+        if !hopeless && attempts < self.policy.attempts {
+            self.outbox.count_attempt(event, epoch).await?;
             return Ok(false);
         }
-        let result = self.publisher.publish(&events).await;
-        let out = match &result {
-            Ok(()) => events.len(),
-            Err(failure) => failure.published,
-        };
-        let ids: Vec<EventId> = events
-            .iter()
-            .take(out)
-            .map(user_domain::UserEvent::id)
-            .collect();
-        if !ids.is_empty() {
-            self.outbox.acknowledge(&ids).await?;
-            self.observer.published(ids.len());
-        }
-        result?;
+        self.publisher.publish_dead_letter(record, error).await?;
+        self.outbox.bury(event, epoch, error.reason()).await?;
+        self.observer.buried(record, error);
         Ok(true)
     }
 }
 
-enum Next {
-    Again,
-    Stop,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_longest() {
-        let backoff = Backoff {
-            first: Duration::from_secs(1),
-            longest: Duration::from_secs(5),
-        };
-        let pauses: Vec<u64> = (1..=5).map(|n| backoff.pause(n).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 5, 5]);
-        assert_eq!(backoff.pause(u32::MAX).as_secs(), 5);
+/// The events of each user together, users in the order of their first event.
+fn by_user(records: Vec<OutboxRecord>) -> Vec<Vec<OutboxRecord>> {
+    let mut places = std::collections::HashMap::with_capacity(records.len());
+    let mut chains: Vec<Vec<OutboxRecord>> = Vec::with_capacity(records.len());
+    for record in records {
+        let place = *places.entry(record.event.user_id()).or_insert(chains.len());
+        match chains.get_mut(place) {
+            Some(chain) => chain.push(record),
+            None => chains.push(vec![record]),
+        }
     }
+    chains
 }

@@ -12,11 +12,13 @@
 mod fakes;
 pub mod storage;
 
-pub use fakes::{FixedClock, ImmediateTimer, Recorder, SequentialIds};
+pub use fakes::{Fails, FixedClock, ImmediateTimer, Noted, Recorder, SequentialIds};
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use user_domain::{Email, EventId, User, UserEvent, UserId, UserName};
+use user_domain::{Email, EventId, User, UserChange, UserEvent, UserId, UserName};
+
+use crate::{RequestContext, Write};
 
 /// A new user with its event; `number` tells users, and their events, apart.
 pub fn new_user(number: u16, email: &str) -> (User, UserEvent) {
@@ -30,4 +32,32 @@ pub fn new_user(number: u16, email: &str) -> (User, UserEvent) {
         email,
         SystemTime::UNIX_EPOCH + Duration::from_millis(u64::from(number)),
     )
+}
+
+/// The next version of a user, under another name, with its event.
+pub fn renamed(user: &User, number: u16) -> (User, UserEvent) {
+    let change = UserChange {
+        name: Some(UserName::parse(&format!("Renamed {number}")).expect("valid name")),
+        email: None,
+    };
+    let event = EventId::new(SequentialIds::from(number).uuid());
+    let now = user.updated_at() + Duration::from_millis(1);
+    user.update(change, event, now).expect("another name")
+}
+
+/// A write with time enough.
+pub fn write() -> Write {
+    Write {
+        deadline: Instant::now() + Duration::from_secs(10),
+        trace: None,
+    }
+}
+
+/// A request with time enough and nothing else.
+pub fn request() -> RequestContext {
+    RequestContext {
+        deadline: write().deadline,
+        request_id: None,
+        trace: None,
+    }
 }

@@ -1,4 +1,4 @@
-//! Use cases and relay over fakes.
+//! Use cases over fakes.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,77 +8,18 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+mod support;
+
 use std::time::{Duration, SystemTime};
 
-use user_application::testkit::{FixedClock, ImmediateTimer, Recorder, SequentialIds, new_user};
+use support::Store;
+use user_application::testkit::{FixedClock, SequentialIds, request};
 use user_application::{
-    Backoff, CreateUser, GetUser, NewUser, Outbox, OutboxError, Relay, RepositoryError,
-    UseCaseError, UserRepository,
+    CreateUser, GetUser, NewUser, RepositoryError, UpdateUser, UseCaseError, UserUpdate,
 };
-use user_domain::{Email, EventId, User, UserEvent, UserId, UserName};
+use user_domain::{Email, EventKind, UserChange, UserName, Version};
 
-/// A storage as simple as it can be, which answers an error when it is told to.
-#[derive(Clone, Default)]
-struct Store(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    users: BTreeMap<UserId, User>,
-    events: Vec<UserEvent>,
-    error: Option<RepositoryError>,
-}
-
-impl UserRepository for Store {
-    async fn create(&self, user: User, event: UserEvent) -> Result<(), RepositoryError> {
-        let mut state = self.0.lock().unwrap();
-        if let Some(error) = state.error.take() {
-            return Err(error);
-        }
-        state.users.insert(user.id(), user);
-        state.events.push(event);
-        Ok(())
-    }
-
-    async fn get(&self, id: UserId) -> Result<User, RepositoryError> {
-        self.0
-            .lock()
-            .unwrap()
-            .users
-            .get(&id)
-            .cloned()
-            .ok_or(RepositoryError::NotFound)
-    }
-}
-
-impl Outbox for Store {
-    async fn wait(&self) -> Result<(), OutboxError> {
-        std::future::pending().await
-    }
-
-    async fn pending(&self, limit: NonZeroUsize) -> Result<Vec<UserEvent>, OutboxError> {
-        Ok(self
-            .0
-            .lock()
-            .unwrap()
-            .events
-            .iter()
-            .take(limit.get())
-            .cloned()
-            .collect())
-    }
-
-    async fn acknowledge(&self, published: &[EventId]) -> Result<(), OutboxError> {
-        self.0
-            .lock()
-            .unwrap()
-            .events
-            .retain(|event| !published.contains(&event.id()));
-        Ok(())
-    }
-}
+type AnyStore = Store<false>;
 
 fn ada() -> NewUser {
     NewUser {
@@ -87,32 +28,117 @@ fn ada() -> NewUser {
     }
 }
 
-fn create_user(store: &Store) -> CreateUser<Store, FixedClock, SequentialIds> {
-    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(42);
-    CreateUser::new(store.clone(), FixedClock(now), SequentialIds::default())
+fn clock() -> FixedClock {
+    FixedClock(SystemTime::UNIX_EPOCH + Duration::from_secs(42))
+}
+
+fn create_user(store: &AnyStore) -> CreateUser<AnyStore, FixedClock, SequentialIds> {
+    CreateUser::new(store.clone(), clock(), SequentialIds::default())
+}
+
+fn update_user(store: &AnyStore) -> UpdateUser<AnyStore, FixedClock, SequentialIds> {
+    UpdateUser::new(store.clone(), clock(), SequentialIds::from(9))
+}
+
+fn called(name: &str) -> UserChange {
+    UserChange {
+        name: Some(UserName::parse(name).unwrap()),
+        email: None,
+    }
 }
 
 #[tokio::test]
 async fn a_created_user_is_stored_with_its_event_and_found() {
-    let store = Store::default();
-    let user = create_user(&store).execute(ada()).await.unwrap();
+    let store = AnyStore::default();
+    let user = create_user(&store).execute(ada(), request()).await.unwrap();
+    assert_eq!(user.created_at(), clock().0);
+    assert_eq!(store.state().pending[0].event.user_id(), user.id());
+    let found = GetUser::new(store)
+        .execute(user.id(), request().deadline)
+        .await;
+    assert_eq!(found.unwrap(), user);
+}
+
+#[tokio::test]
+async fn a_changed_user_is_stored_at_its_next_version_with_its_event() {
+    let store = AnyStore::default();
+    let user = create_user(&store).execute(ada(), request()).await.unwrap();
+    let update = UserUpdate {
+        id: user.id(),
+        change: called("Ada Lovelace"),
+        expected: Some(user.version()),
+    };
+    let changed = update_user(&store)
+        .execute(update, request())
+        .await
+        .unwrap();
+    assert_eq!(changed.name().as_str(), "Ada Lovelace");
+    assert_eq!(changed.version(), user.version().next());
+    let event = store.state().pending[1].event.clone();
     assert_eq!(
-        user.created_at(),
-        SystemTime::UNIX_EPOCH + Duration::from_secs(42)
+        (event.kind(), event.version()),
+        (EventKind::Updated, changed.version())
     );
-    assert_eq!(store.0.lock().unwrap().events[0].user_id(), user.id());
-    assert_eq!(GetUser::new(store).execute(user.id()).await.unwrap(), user);
+}
+
+#[tokio::test]
+async fn a_change_that_changes_nothing_makes_no_event() {
+    let store = AnyStore::default();
+    let user = create_user(&store).execute(ada(), request()).await.unwrap();
+    let update = UserUpdate {
+        id: user.id(),
+        change: called("Ada"),
+        expected: None,
+    };
+    let same = update_user(&store).execute(update, request()).await;
+    assert_eq!(same.unwrap(), user);
+    assert_eq!(store.state().pending.len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_to_another_version_than_expected_is_refused() {
+    let store = AnyStore::default();
+    let user = create_user(&store).execute(ada(), request()).await.unwrap();
+    let update = UserUpdate {
+        id: user.id(),
+        change: called("Grace"),
+        expected: Version::new(2),
+    };
+    let refused = update_user(&store).execute(update, request()).await;
+    assert!(matches!(refused, Err(UseCaseError::Changed)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_change_overtaken_by_another_is_made_again_unless_a_version_was_expected() {
+    for (expected, works) in [(None, true), (Version::new(1), false)] {
+        let store = AnyStore::default();
+        let user = create_user(&store).execute(ada(), request()).await.unwrap();
+        store.state().error = Some(RepositoryError::Changed);
+        let update = UserUpdate {
+            id: user.id(),
+            change: called("Grace"),
+            expected,
+        };
+        let result = update_user(&store).execute(update, request()).await;
+        assert_eq!(result.is_ok(), works, "{result:?}");
+    }
 }
 
 #[tokio::test]
 async fn what_the_storage_answers_becomes_what_the_caller_can_act_on() {
     type Expected = fn(&UseCaseError) -> bool;
-    let cases: [(RepositoryError, Expected); 5] = [
+    let cases: [(RepositoryError, Expected); 7] = [
         (RepositoryError::EmailTaken, |e| {
             matches!(e, UseCaseError::EmailTaken)
         }),
         (RepositoryError::NotFound, |e| {
             matches!(e, UseCaseError::UserNotFound)
+        }),
+        (RepositoryError::Changed, |e| {
+            matches!(e, UseCaseError::Changed)
+        }),
+        (RepositoryError::RequestIdReused, |e| {
+            matches!(e, UseCaseError::RequestIdReused)
         }),
         (RepositoryError::Full, |e| {
             matches!(e, UseCaseError::CapacityReached)
@@ -125,88 +151,9 @@ async fn what_the_storage_answers_becomes_what_the_caller_can_act_on() {
         }),
     ];
     for (error, expected) in cases {
-        let store = Store::default();
-        store.0.lock().unwrap().error = Some(error);
-        let got = create_user(&store).execute(ada()).await.unwrap_err();
-        assert!(expected(&got), "{got:?}");
+        let store = AnyStore::default();
+        store.state().error = Some(error);
+        let got = create_user(&store).execute(ada(), request()).await;
+        assert!(expected(got.as_ref().unwrap_err()), "{got:?}");
     }
-}
-
-async fn store_with_events(count: u16) -> (Store, Vec<EventId>) {
-    let store = Store::default();
-    let mut ids = Vec::new();
-    for number in 1..=count {
-        let (user, event) = new_user(number, "ada@example.com");
-        ids.push(event.id());
-        store.create(user, event).await.unwrap();
-    }
-    (store, ids)
-}
-
-fn relay(
-    store: &Store,
-    recorder: &Recorder,
-    backoff: Backoff,
-) -> Relay<Store, Recorder, ImmediateTimer, Recorder> {
-    Relay::new(
-        store.clone(),
-        recorder.clone(),
-        ImmediateTimer,
-        recorder.clone(),
-        backoff,
-    )
-}
-
-#[tokio::test]
-async fn the_relay_told_to_stop_first_publishes_everything_in_order() {
-    // More than two batches.
-    let (store, ids) = store_with_events(600).await;
-    let recorder = Recorder::default();
-    relay(&store, &recorder, Backoff::default())
-        .run(std::future::ready(()))
-        .await;
-    assert_eq!(recorder.published(), ids);
-    assert_eq!(recorder.acknowledged(), 600);
-    assert!(store.0.lock().unwrap().events.is_empty());
-}
-
-#[tokio::test]
-async fn a_failing_publisher_is_tried_again_and_nothing_is_lost_or_reordered() {
-    let (store, ids) = store_with_events(10).await;
-    let recorder = Recorder::failing(4);
-    let backoff = Backoff {
-        first: Duration::from_secs(1),
-        longest: Duration::from_secs(3),
-    };
-    let never_before_done = async {
-        while !store.0.lock().unwrap().events.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    relay(&store, &recorder, backoff)
-        .run(never_before_done)
-        .await;
-    assert_eq!(
-        recorder.published(),
-        ids,
-        "what was out in a failed batch is not sent again"
-    );
-    assert_eq!(recorder.acknowledged(), 10);
-    let pauses: Vec<u64> = recorder.pauses().iter().map(Duration::as_secs).collect();
-    assert_eq!(pauses, [1, 2, 3, 3]);
-}
-
-#[tokio::test]
-async fn from_the_word_to_stop_on_the_relay_takes_the_shortest_pause() {
-    let (store, ids) = store_with_events(5).await;
-    let recorder = Recorder::failing(3);
-    let backoff = Backoff {
-        first: Duration::from_secs(1),
-        longest: Duration::from_secs(30),
-    };
-    relay(&store, &recorder, backoff)
-        .run(std::future::ready(()))
-        .await;
-    assert_eq!(recorder.published(), ids);
-    assert_eq!(recorder.pauses(), [Duration::from_secs(1); 3]);
 }

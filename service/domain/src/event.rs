@@ -29,53 +29,57 @@ impl fmt::Display for EventId {
     }
 }
 
-/// Something that happened to a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UserEvent {
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
     /// The user came to be.
-    Created(UserCreated),
+    Created,
+    /// The user's name or address changed.
+    Updated,
 }
 
-/// A user came to be. Holds the user as it was then; a publisher decides how much of it leaves the service.
+/// Something that happened to a user. Holds the user as it was right after; a publisher decides how much of it leaves
+/// the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserCreated {
-    pub(crate) id: EventId,
-    pub(crate) user: User,
-}
-
-impl UserCreated {
-    /// The user as it was created.
-    pub const fn user(&self) -> &User {
-        &self.user
-    }
+pub struct UserEvent {
+    id: EventId,
+    kind: EventKind,
+    user: User,
 }
 
 impl UserEvent {
+    /// The event with these parts. Outside this crate for storages only, which read back what they kept.
+    pub const fn restore(id: EventId, kind: EventKind, user: User) -> Self {
+        Self { id, kind, user }
+    }
+
     /// Which event this is.
     pub const fn id(&self) -> EventId {
-        match self {
-            Self::Created(event) => event.id,
-        }
+        self.id
+    }
+
+    /// What happened.
+    pub const fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// The user right after it happened.
+    pub const fn user(&self) -> &User {
+        &self.user
     }
 
     /// Whom it happened to.
     pub const fn user_id(&self) -> UserId {
-        match self {
-            Self::Created(event) => event.user.id(),
-        }
+        self.user.id()
     }
 
-    /// When it happened.
+    /// When it happened. Never earlier than the events of the same user before it.
     pub const fn occurred_at(&self) -> SystemTime {
-        match self {
-            Self::Created(event) => event.user.created_at(),
-        }
+        self.user.updated_at()
     }
 
     /// The version of the user that this event led to.
     pub const fn version(&self) -> Version {
-        match self {
-            Self::Created(event) => event.user.version(),
-        }
+        self.user.version()
     }
 }

@@ -12,7 +12,7 @@ mod text;
 mod user;
 
 pub use email::{Email, EmailError};
-pub use event::{EventId, UserCreated, UserEvent};
+pub use event::{EventId, EventKind, UserEvent};
 pub use id::{UserId, UserIdError};
 pub use name::{UserName, UserNameError};
-pub use user::{User, Version};
+pub use user::{User, UserChange, Version};

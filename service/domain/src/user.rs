@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::{Email, EventId, UserCreated, UserEvent, UserId, UserName};
+use crate::{Email, EventId, EventKind, UserEvent, UserId, UserName};
 
 /// How often an aggregate has changed, counted from 1. Events of one user are ordered by it, which a time stamp cannot
 /// promise when transactions overlap.
@@ -12,6 +12,21 @@ pub struct Version(u64);
 impl Version {
     /// The version of a new aggregate.
     pub const FIRST: Self = Self(1);
+
+    /// The version with this number; none for 0.
+    pub const fn new(number: u64) -> Option<Self> {
+        if number == 0 {
+            None
+        } else {
+            Some(Self(number))
+        }
+    }
+
+    /// The version after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
 
     /// The number, from 1.
     pub const fn get(self) -> u64 {
@@ -26,7 +41,17 @@ pub struct User {
     name: UserName,
     email: Email,
     created_at: SystemTime,
+    updated_at: SystemTime,
     version: Version,
+}
+
+/// What of a user shall change; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserChange {
+    /// What the user is called from now on.
+    pub name: Option<UserName>,
+    /// How the user is reached from now on.
+    pub email: Option<Email>,
 }
 
 impl User {
@@ -43,13 +68,38 @@ impl User {
             name,
             email,
             created_at: now,
+            updated_at: now,
             version: Version::FIRST,
         };
-        let event = UserCreated {
-            id: event_id,
-            user: user.clone(),
+        let event = UserEvent::restore(event_id, EventKind::Created, user.clone());
+        (user, event)
+    }
+
+    /// The user after a change, and the event that tells of it; nothing if the change leaves everything as it is. Both
+    /// have to be stored together or not at all, and only over the version that was changed.
+    ///
+    /// Times of one user never go back, whatever the clocks of different writers say: events are ordered by them.
+    pub fn update(
+        &self,
+        change: UserChange,
+        event_id: EventId,
+        now: SystemTime,
+    ) -> Option<(Self, UserEvent)> {
+        let name = change.name.unwrap_or_else(|| self.name.clone());
+        let email = change.email.unwrap_or_else(|| self.email.clone());
+        if name == self.name && email.as_str() == self.email.as_str() {
+            return None;
+        }
+        let user = Self {
+            id: self.id,
+            name,
+            email,
+            created_at: self.created_at,
+            updated_at: now.max(self.updated_at),
+            version: self.version.next(),
         };
-        (user, UserEvent::Created(event))
+        let event = UserEvent::restore(event_id, EventKind::Updated, user.clone());
+        Some((user, event))
     }
 
     /// A user as a storage kept it. For adapters only: new users come from [`User::create`].
@@ -58,6 +108,7 @@ impl User {
         name: UserName,
         email: Email,
         created_at: SystemTime,
+        updated_at: SystemTime,
         version: Version,
     ) -> Self {
         Self {
@@ -65,6 +116,7 @@ impl User {
             name,
             email,
             created_at,
+            updated_at,
             version,
         }
     }
@@ -87,6 +139,11 @@ impl User {
     /// When the user was created.
     pub const fn created_at(&self) -> SystemTime {
         self.created_at
+    }
+
+    /// When the user changed last; at first the same as [`User::created_at`].
+    pub const fn updated_at(&self) -> SystemTime {
+        self.updated_at
     }
 
     /// How often the user has changed.

@@ -6,17 +6,21 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use user_settings::{Settings, exit_code, reference};
 
+use crate::commands::{self, Command};
 use crate::lifecycle::{Service, Stopped};
 use crate::signals::Signals;
 use crate::{ServiceError, build, config, telemetry};
 
-/// gRPC user service: creates users and finds them again (user.v1.UserService).
+/// gRPC user service: creates users, finds them again and changes them (user.v1.UserService).
 ///
-/// It takes no arguments. Everything is set by environment variables, and without any it serves with users in memory
-/// and events on standard output.
+/// Without a command it serves. Everything is set by environment variables, and without any it serves with users in
+/// memory and events on standard output.
 #[derive(Debug, Parser)]
 #[command(name = build::NAME, version)]
-struct Arguments {}
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
 
 /// Runs the binary.
 pub fn main() -> ExitCode {
@@ -24,16 +28,19 @@ pub fn main() -> ExitCode {
         .after_help(settings_table())
         .try_get_matches()
         .and_then(|matches| Arguments::from_arg_matches(&matches));
-    if let Err(error) = parsed {
-        let code = if error.use_stderr() {
-            exit_code::USAGE
-        } else {
-            exit_code::OK
-        };
-        // Nothing is left to do when even the message cannot be written.
-        let _ = error.print();
-        return code.into();
-    }
+    let arguments = match parsed {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                exit_code::USAGE
+            } else {
+                exit_code::OK
+            };
+            // Nothing is left to do when even the message cannot be written.
+            let _ = error.print();
+            return code.into();
+        }
+    };
     let settings = match config::from_environment() {
         Ok(settings) => settings,
         Err(problems) => {
@@ -45,12 +52,33 @@ pub fn main() -> ExitCode {
         }
     };
     telemetry::init(&settings.telemetry);
-    match serve(&settings) {
-        Ok(Stopped::Clean) => exit_code::OK.into(),
-        Ok(Stopped::CutShort) => exit_code::FAILURE.into(),
+    let code = match arguments.command {
+        Some(command) => carry_out(command, &settings),
+        None => match serve(&settings) {
+            Ok(Stopped::Clean) => exit_code::OK,
+            Ok(Stopped::CutShort) => exit_code::FAILURE,
+            Err(error) => {
+                tracing::error!(%error, "stopped");
+                error.exit_code()
+            }
+        },
+    };
+    code.into()
+}
+
+fn carry_out(command: Command, settings: &Settings) -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(commands::run(command, settings)),
+        Err(error) => Err(error.into()),
+    };
+    match done {
+        Ok(()) => exit_code::OK,
         Err(error) => {
-            tracing::error!(%error, "stopped");
-            exit_code::FAILURE.into()
+            tracing::error!(%error, "failed");
+            error.exit_code()
         }
     }
 }
@@ -83,11 +111,13 @@ fn settings_table() -> String {
     }
     let _ = write!(
         text,
-        "\nExit codes: {} stopped on request; {} could not start or was cut short; {} bad arguments; {} bad settings; {}+n \
+        "\nExit codes: {} stopped on request; {} could not start or was cut short; {} bad arguments; {} a \
+         schema that this version cannot work with; {} bad settings; {}+n \
          ended by signal n sent a second time.",
         exit_code::OK,
         exit_code::FAILURE,
         exit_code::USAGE,
+        exit_code::SCHEMA,
         exit_code::CONFIG,
         exit_code::SIGNAL_BASE
     );

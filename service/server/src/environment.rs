@@ -1,6 +1,6 @@
 //! Time and identifiers from the system.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use user_application::{Clock, IdGenerator, Timer};
 use user_domain::{EventId, UserId};
@@ -26,8 +26,16 @@ impl Clock for SystemClock {
 pub(crate) struct RuntimeTimer;
 
 impl Timer for RuntimeTimer {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
     async fn sleep(&self, pause: Duration) {
         tokio::time::sleep(pause).await;
+    }
+
+    fn jitter(&self, longest: Duration) -> Duration {
+        longest.mul_f64(rand::random())
     }
 }
 

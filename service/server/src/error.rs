@@ -2,6 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use user_adapter_kafka::{ConfigError, SchemaError as EventSchemaError};
+use user_adapter_mongodb::{ConnectError, SchemaError as DatabaseSchemaError};
+use user_settings::exit_code;
 
 /// The errors of the composition root.
 #[derive(Debug, thiserror::Error)]
@@ -28,4 +33,38 @@ pub enum ServiceError {
         /// Which one.
         task: &'static str,
     },
+    /// A file that holds a secret cannot be read. Its content is never told.
+    #[error("cannot read {}: {source}", path.display())]
+    Secret {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The database's connection string cannot be used.
+    #[error("the database cannot be used: {0}")]
+    Database(#[from] ConnectError),
+    /// The database's schema does not suit this version.
+    #[error("the database's schema does not suit this version: {0}")]
+    Schema(#[source] DatabaseSchemaError),
+    /// The settings or credentials for Kafka or the schema registry cannot be used.
+    #[error("Kafka cannot be used: {0}")]
+    Kafka(#[from] ConfigError),
+    /// An event's schema is not registered or does not fit.
+    #[error("an event's schema does not suit: {0}")]
+    EventSchema(#[source] EventSchemaError),
+}
+
+impl ServiceError {
+    /// What the process ends with.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen { .. }
+            | Self::Start(_)
+            | Self::Descriptors(_)
+            | Self::TaskEnded { .. } => exit_code::FAILURE,
+            Self::Secret { .. } | Self::Database(_) | Self::Kafka(_) => exit_code::CONFIG,
+            Self::Schema(_) | Self::EventSchema(_) => exit_code::SCHEMA,
+        }
+    }
 }

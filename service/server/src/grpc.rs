@@ -8,8 +8,7 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Layer as _, Service};
 use user_adapter_grpc::{DeadlineLayer, MetricsLayer, RpcMetrics, UserApi};
-use user_adapter_memory::MemoryStorage;
-use user_application::{CreateUser, GetUser};
+use user_application::{CreateUser, GetUser, UpdateUser, UserRepository};
 use user_settings::Server;
 
 use crate::ServiceError;
@@ -29,9 +28,9 @@ pub(crate) fn register_metrics(registry: &mut Registry) -> Result<RpcMetrics, Se
 }
 
 /// The user API, health and reflection, behind the layers that every call passes.
-pub(crate) fn service(
+pub(crate) fn service<R: UserRepository + Clone>(
     server: &Server,
-    storage: MemoryStorage,
+    repository: R,
     health: &Health,
     metrics: RpcMetrics,
 ) -> Result<
@@ -41,13 +40,15 @@ pub(crate) fn service(
         Error = Infallible,
         Future: Send,
     > + Clone
+    + use<R>
     + Send
     + 'static,
     ServiceError,
 > {
     let api = UserApi::new(
-        CreateUser::new(storage.clone(), SystemClock, TimeOrderedIds),
-        GetUser::new(storage),
+        CreateUser::new(repository.clone(), SystemClock, TimeOrderedIds),
+        GetUser::new(repository.clone()),
+        UpdateUser::new(repository, SystemClock, TimeOrderedIds),
     );
     let reflection = || {
         tonic_reflection::server::Builder::configure()

@@ -1,25 +1,21 @@
 //! From start to stop.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-use user_adapter_grpc::RpcMetrics;
-use user_adapter_memory::{Capacity, MemoryStorage};
-use user_adapter_stdout::JsonLines;
-use user_settings::{Events, FLUSH_TIMEOUT, Settings, Storage};
+use user_settings::{FLUSH_TIMEOUT, Settings};
 
 use crate::health::Health;
-use crate::metrics::{RelayMetrics, StorageMetrics, register_process};
+use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
-use crate::{ServiceError, admin, build, grpc, listener, relay};
+use crate::task::Task;
+use crate::wiring::{self, Backends};
+use crate::{ServiceError, admin, build, listener};
 
-/// Connections at a time on the gRPC port. Clients hold one or a few each, so this is thousands of clients.
-const GRPC_CONNECTIONS: usize = 4096;
 /// Connections at a time on the admin port, which only probes and scrapers use.
 const ADMIN_CONNECTIONS: usize = 64;
 /// Calls in flight on one connection of the admin port.
@@ -76,22 +72,34 @@ impl Service {
     }
 
     /// Serves until `shutdown` resolves, then stops in order: `NOT_SERVING` is announced, calls are still taken for the
-    /// drain delay, calls in flight finish within the drain timeout, what is in the outbox is published within
-    /// [`FLUSH_TIMEOUT`]. The admin port answers until the end.
+    /// drain delay, calls in flight finish within the drain timeout, what is in hand of the outbox is published within
+    /// [`FLUSH_TIMEOUT`]. The admin port answers from the beginning to the end.
     ///
     /// # Errors
-    /// Something that should last as long as the service ended before it.
+    /// What it works with does not suit it, or something that should last as long as the service ended before it.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<Stopped, ServiceError> {
         log_start(&self.settings, self.grpc_address()?, self.admin_address()?);
-        let settings = self.settings.clone();
-        let mut running = Running::start(self).await?;
+        let health = Health::starting().await;
+        let (metrics, registry) = Metrics::register(self.started)?;
+        let mut shutdown = pin!(shutdown);
+        let backends = wiring::start(&self.settings, self.grpc, &health, &metrics);
+        let admin = serve_admin(self.admin, &health, registry);
+        let backends = tokio::select! {
+            backends = backends => backends?,
+            () = &mut shutdown => return Ok(Stopped::Clean),
+        };
+        let mut running = Running {
+            health,
+            backends,
+            admin,
+        };
         running.health.serving().await;
         tracing::info!("serving");
         tokio::select! {
-            () = shutdown => Ok(running.stop(&settings).await),
+            () = shutdown => Ok(running.stop(&self.settings).await),
             task = running.ended() => Err(ServiceError::TaskEnded { task }),
         }
     }
@@ -100,54 +108,17 @@ impl Service {
 /// What lasts as long as the service.
 struct Running {
     health: Health,
-    grpc: Task<usize>,
+    backends: Backends,
     admin: Task<usize>,
-    relay: Task<()>,
-}
-
-/// A task, and the way to ask it to end.
-struct Task<T> {
-    handle: JoinHandle<T>,
-    stop: CancellationToken,
 }
 
 impl Running {
-    async fn start(service: Service) -> Result<Self, ServiceError> {
-        let health = Health::starting().await;
-        let mut registry = Registry::default();
-        register_process(&mut registry, service.started);
-        let rpc_metrics = grpc::register_metrics(&mut registry)?;
-        let relay_metrics = RelayMetrics::register(&mut registry);
-        let storage = match service.settings.storage {
-            Storage::Memory => MemoryStorage::new(Capacity::default()),
-        };
-        registry.register_collector(Box::new(StorageMetrics(storage.clone())));
-        let publisher = match service.settings.events {
-            Events::Stdout => JsonLines::new(tokio::io::stdout()),
-        };
-        let grpc = serve_grpc(
-            &service.settings,
-            service.grpc,
-            &storage,
-            &health,
-            rpc_metrics,
-        )?;
-        let admin = serve_admin(service.admin, &health, registry);
-        let relay = Task::spawn(|stop| relay::spawn(storage, publisher, relay_metrics, stop));
-        Ok(Self {
-            health,
-            grpc,
-            admin,
-            relay,
-        })
-    }
-
     /// Resolves with its name when one of the tasks ends, which none should before it is asked to.
     async fn ended(&mut self) -> &'static str {
         tokio::select! {
-            _ = &mut self.grpc.handle => "gRPC",
-            _ = &mut self.admin.handle => "admin",
-            _ = &mut self.relay.handle => "relay",
+            () = self.backends.grpc.ended() => "gRPC",
+            () = self.admin.ended() => "admin",
+            () = self.backends.relay.ended() => "relay",
         }
     }
 
@@ -160,70 +131,23 @@ impl Running {
         );
         tokio::time::sleep(delay).await;
         self.health.end_watches().await;
-        let cut = self.grpc.stop().await;
+        let cut = self.backends.grpc.stop().await;
         if let Some(calls) = cut.filter(|cut| *cut > 0) {
             let timeout = settings.server.drain_timeout;
             tracing::warn!(calls, ?timeout, "drain timed out, calls were cut");
         }
-        let flushed = tokio::time::timeout(FLUSH_TIMEOUT, self.relay.stop()).await;
+        let flushed = tokio::time::timeout(FLUSH_TIMEOUT, self.backends.flush()).await;
         if flushed.is_err() {
-            tracing::warn!(timeout = ?FLUSH_TIMEOUT, "flush timed out, events were left unpublished");
+            tracing::warn!(timeout = ?FLUSH_TIMEOUT, "flush timed out, events or writes were left");
         }
         self.admin.stop().await;
         tracing::info!("stopped");
-        if cut == Some(0) && matches!(flushed, Ok(Some(()))) {
+        if cut == Some(0) && matches!(flushed, Ok(true)) {
             Stopped::Clean
         } else {
             Stopped::CutShort
         }
     }
-}
-
-impl<T> Task<T> {
-    fn spawn(start: impl FnOnce(CancellationToken) -> JoinHandle<T>) -> Self {
-        let stop = CancellationToken::new();
-        Self {
-            handle: start(stop.clone()),
-            stop,
-        }
-    }
-
-    /// Asks the task to end and waits for it; `None` if it panicked.
-    async fn stop(&mut self) -> Option<T> {
-        self.stop.cancel();
-        match (&mut self.handle).await {
-            Ok(result) => Some(result),
-            Err(error) => {
-                tracing::error!(%error, "a task failed");
-                None
-            }
-        }
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.handle.abort();
-    }
-}
-
-fn serve_grpc(
-    settings: &Settings,
-    listener: TcpListener,
-    storage: &MemoryStorage,
-    health: &Health,
-    metrics: RpcMetrics,
-) -> Result<Task<usize>, ServiceError> {
-    let service = grpc::service(&settings.server, storage.clone(), health, metrics)?;
-    let limits = Limits {
-        connections: GRPC_CONNECTIONS,
-        concurrent_streams: settings.server.max_concurrent_streams,
-        drain_timeout: settings.server.drain_timeout,
-        http2_only: true,
-    };
-    Ok(Task::spawn(|stop| {
-        tokio::spawn(serve(listener, service, limits, stop))
-    }))
 }
 
 fn serve_admin(listener: TcpListener, health: &Health, registry: Registry) -> Task<usize> {

@@ -1,22 +1,58 @@
 //! What `/metrics` shows.
 
+mod producer;
+mod relay;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
-use user_adapter_memory::MemoryStorage;
+use user_adapter_grpc::RpcMetrics;
+use user_adapter_memory::{Capacity, MemoryStorage};
 use user_settings::metric;
 
-use crate::build;
+use crate::{ServiceError, build, grpc};
+
+pub(crate) use producer::ProducerMetrics;
+pub(crate) use relay::RelayMetrics;
+
+/// Everything that is measured.
+pub(crate) struct Metrics {
+    pub(crate) rpc: RpcMetrics,
+    pub(crate) relay: RelayMetrics,
+    pub(crate) producer: ProducerMetrics,
+    /// The embedded storage, in use or not: how full it is is looked up at each scrape.
+    pub(crate) memory: MemoryStorage,
+}
+
+impl Metrics {
+    /// With what is scraped.
+    pub(crate) fn register(started: SystemTime) -> Result<(Self, Registry), ServiceError> {
+        let mut registry = Registry::default();
+        register_process(&mut registry, started);
+        let memory = MemoryStorage::new(Capacity::default());
+        let relay = RelayMetrics::register(&mut registry);
+        registry.register_collector(Box::new(StorageMetrics {
+            memory: memory.clone(),
+            counted: relay.pending.clone(),
+        }));
+        let metrics = Self {
+            rpc: grpc::register_metrics(&mut registry)?,
+            relay,
+            producer: ProducerMetrics::register(&mut registry),
+            memory,
+        };
+        Ok((metrics, registry))
+    }
+}
 
 /// Registers what is known at start: which build runs and since when.
-pub(crate) fn register_process(registry: &mut Registry, started: SystemTime) {
+fn register_process(registry: &mut Registry, started: SystemTime) {
     let info = Family::<[(&str, &str); 1], Gauge>::default();
     info.get_or_create(&[("version", build::VERSION)]).set(1);
     registry.register(
@@ -36,55 +72,36 @@ pub(crate) fn register_process(registry: &mut Registry, started: SystemTime) {
     );
 }
 
-/// What the relay did.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RelayMetrics {
-    pub(crate) published: Counter,
-    pub(crate) failures: Counter,
-}
-
-impl RelayMetrics {
-    /// Registers the counters.
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register(
-            counter_name(metric::OUTBOX_PUBLISHED),
-            "Events published and acknowledged",
-            metrics.published.clone(),
-        );
-        registry.register(
-            counter_name(metric::OUTBOX_PUBLISH_FAILURES),
-            "Attempts to publish that failed and were retried",
-            metrics.failures.clone(),
-        );
-        metrics
-    }
-}
-
 /// The encoder adds the suffix of a counter by itself.
-fn counter_name(exposed: &'static str) -> &'static str {
+pub(crate) fn counter_name(exposed: &'static str) -> &'static str {
     exposed.strip_suffix("_total").unwrap_or(exposed)
 }
 
-/// How full the embedded storage is, looked up at each scrape.
-pub(crate) struct StorageMetrics(pub(crate) MemoryStorage);
+/// How full the storage is: the embedded one is looked at for each scrape, of a database the active relay has counted.
+/// One of the two is empty.
+struct StorageMetrics {
+    memory: MemoryStorage,
+    counted: Gauge,
+}
 
 impl Collector for StorageMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        let pending = count(self.memory.pending_count());
         let gauges = [
             (
                 metric::USERS_STORED,
                 "Users in the embedded storage.",
-                self.0.user_count(),
+                count(self.memory.user_count()),
             ),
             (
                 metric::OUTBOX_PENDING,
                 "Events not yet published.",
-                self.0.pending_count(),
+                pending.saturating_add(self.counted.get()),
             ),
         ];
         for (name, help, value) in gauges {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let gauge = ConstGauge::new(value);
             let encoder = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(encoder)?;
         }

@@ -1,48 +1,115 @@
 //! The relay with what this service wires to it.
 
-use std::time::Duration;
+use std::error::Error;
+use std::time::{Duration, SystemTime};
 
-use tokio::io::Stdout;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use user_adapter_memory::MemoryStorage;
-use user_adapter_stdout::JsonLines;
-use user_application::{Backoff, Relay, RelayError, RelayObserver};
+use user_application::{
+    Backoff, EventPublisher, Outbox, OutboxRecord, PublishError, Relay, RelayError, RelayId,
+    RelayObserver, RelayPolicy,
+};
+use uuid::Uuid;
 
 use crate::environment::RuntimeTimer;
 use crate::metrics::RelayMetrics;
 
-/// Starts the relay. It ends once `stop` is cancelled and the outbox is empty.
-pub(crate) fn spawn(
-    outbox: MemoryStorage,
-    publisher: JsonLines<Stdout>,
+/// How long a relay that is not heard of stays the active one; longer than the longest attempt to publish.
+const LEASE: Duration = Duration::from_secs(15);
+/// Attempts that fail by an event's own fault until it is given up.
+const ATTEMPTS: u32 = 10;
+/// Between two looks at how much waits.
+const BACKLOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Starts the relay. `within` bounds one attempt of the publisher.
+pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
+    outbox: O,
+    publisher: P,
+    within: Duration,
     metrics: RelayMetrics,
     stop: CancellationToken,
 ) -> JoinHandle<()> {
-    let relay = Relay::new(
-        outbox,
-        publisher,
-        RuntimeTimer,
-        Observer(metrics),
-        Backoff::default(),
-    );
-    tokio::spawn(async move { relay.run(stop.cancelled_owned()).await })
+    let policy = RelayPolicy {
+        holder: RelayId(Uuid::new_v4()),
+        lease: LEASE,
+        publish_within: within,
+        attempts: ATTEMPTS,
+        backoff: Backoff::default(),
+    };
+    let observer = Observer(metrics.clone());
+    let relay = Relay::new(outbox.clone(), publisher, RuntimeTimer, observer, policy);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = relay.run(stop.cancelled_owned()) => {}
+            () = watch_backlog(outbox, metrics) => {}
+        }
+        // To drop a publisher may block for a while.
+        let _ = tokio::task::spawn_blocking(move || drop(relay)).await;
+    })
+}
+
+/// Looks now and then how much waits. Only the active relay asks, so that what is shared is counted once; what is not
+/// shared needs no such look.
+async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics) {
+    if !O::DURABLE {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        tokio::time::sleep(BACKLOG_EVERY).await;
+        if metrics.active.get() == 0 {
+            metrics.forget_backlog();
+            continue;
+        }
+        match outbox.backlog().await {
+            Ok(backlog) => metrics.backlog(backlog, SystemTime::now()),
+            Err(error) => tracing::debug!(%error, "the backlog could not be counted"),
+        }
+    }
 }
 
 /// Counts and logs in one place.
 struct Observer(RelayMetrics);
 
 impl RelayObserver for Observer {
-    fn published(&self, events: usize) {
-        self.0
-            .published
-            .inc_by(u64::try_from(events).unwrap_or(u64::MAX));
-        tracing::debug!(events, "events published");
+    fn active(&self, active: bool) {
+        self.0.active.set(i64::from(active));
+        if active {
+            tracing::info!("the relay is active");
+        } else {
+            tracing::info!("the relay is not active any more");
+        }
+    }
+
+    fn published(&self, records: &[OutboxRecord]) {
+        self.0.published(records, SystemTime::now());
+        tracing::debug!(events = records.len(), "events published");
     }
 
     fn retrying(&self, error: &RelayError, pause: Duration) {
-        self.0.failures.inc();
-        let cause = std::error::Error::source(error).map(ToString::to_string);
+        self.0.failed(match error {
+            RelayError::Outbox(_) => "outbox",
+            RelayError::Publish(error) => error.reason(),
+        });
+        let cause = innermost(error).to_string();
         tracing::warn!(%error, cause, ?pause, "publishing failed, will be tried again");
     }
+
+    fn buried(&self, record: &OutboxRecord, error: &PublishError) {
+        self.0.buried(error.reason());
+        tracing::error!(
+            event = %record.event.id(),
+            user = %record.event.user_id(),
+            reason = error.reason(),
+            "an event was given up and sent to the dead letters"
+        );
+    }
+}
+
+/// What an error goes back to.
+fn innermost(error: &dyn Error) -> &dyn Error {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
 }

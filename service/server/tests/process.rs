@@ -244,7 +244,7 @@ async fn events_that_nobody_takes_are_told_of_and_end_in_failure_within_the_boun
     assert_eq!(status.code(), Some(i32::from(exit_code::FAILURE)));
     assert!(asked.elapsed() >= FLUSH_TIMEOUT);
     assert!(
-        process.log().contains("events were left unpublished"),
+        process.log().contains("events or writes were left"),
         "{}",
         process.log()
     );

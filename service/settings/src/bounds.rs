@@ -54,3 +54,32 @@ pub const DRAIN_TIMEOUT: Bounds<Duration> = Bounds {
     default: Duration::from_secs(20),
     max: Duration::from_mins(10),
 };
+
+/// Connections that each pod keeps to the database at most.
+pub const MONGODB_MAX_POOL_SIZE: Bounds<u32> = Bounds {
+    min: 1,
+    default: 64,
+    max: 1_000,
+};
+
+/// Connections that each pod keeps to the database even when idle, so that a burst does not wait for handshakes.
+pub const MONGODB_MIN_POOL_SIZE: Bounds<u32> = Bounds {
+    min: 0,
+    default: 8,
+    max: 1_000,
+};
+
+/// How long a published event stays in the outbox collection; zero removes it as soon as it is acknowledged.
+pub const OUTBOX_RETENTION: Bounds<Duration> = Bounds {
+    min: Duration::ZERO,
+    default: Duration::from_hours(1),
+    max: Duration::from_hours(30 * 24),
+};
+
+/// How long an event may wait in the producer for its acknowledgement until the attempt counts as failed
+/// (`delivery.timeout.ms`). Below the lease of the relay, so that a relay that lost it has nothing left to send.
+pub const KAFKA_DELIVERY_TIMEOUT: Bounds<Duration> = Bounds {
+    min: Duration::from_secs(1),
+    default: Duration::from_secs(8),
+    max: Duration::from_secs(10),
+};

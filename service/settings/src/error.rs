@@ -14,12 +14,10 @@ pub enum SettingError {
         accepted: String,
     },
     /// The name has our prefix, but there is no such setting. What it holds is not repeated: it may be a misnamed secret.
-    #[error("{variable} is no setting: give one of {accepted}")]
+    #[error("{variable} is no setting: user-service --help lists them")]
     Unknown {
         /// Name of the variable.
         variable: String,
-        /// The settings there are, comma-separated.
-        accepted: String,
     },
     /// Two settings that are fine alone exclude each other.
     #[error("{variable}={value:?} clashes with {other}: give {accepted}")]
@@ -32,5 +30,13 @@ pub enum SettingError {
         other: String,
         /// What would be accepted, in words.
         accepted: String,
+    },
+    /// A setting that another one asks for is not there.
+    #[error("{variable} is missing: {needed_by} needs it")]
+    Missing {
+        /// Name of the variable.
+        variable: String,
+        /// The setting that asks for it.
+        needed_by: &'static str,
     },
 }

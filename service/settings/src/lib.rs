@@ -7,6 +7,7 @@
 
 pub mod bounds;
 mod error;
+mod infrastructure;
 mod settings;
 mod table;
 
@@ -14,6 +15,10 @@ use std::time::Duration;
 
 pub use bounds::Bounds;
 pub use error::SettingError;
+pub use infrastructure::{
+    KAFKA_CREDENTIALS_DIRECTORY, Kafka, MONGODB_URI_FILE, Mongodb, Outbox, ReadPreference,
+    SCHEMA_REGISTRY_CREDENTIALS_DIRECTORY, SaslMechanism, SchemaIdLocation, SecurityProtocol,
+};
 pub use settings::{Events, LogLevel, Server, Settings, Storage, Telemetry};
 pub use table::{PREFIX, SettingDoc, reference};
 
@@ -49,6 +54,16 @@ pub mod path {
     pub const BUILD_INFO: &str = "/buildinfo";
 }
 
+/// Event types, which are also the names of their topics. One topic and one schema for each.
+pub mod event_type {
+    /// A user came to be.
+    pub const USER_CREATED: &str = "user.created";
+    /// A user changed.
+    pub const USER_UPDATED: &str = "user.updated";
+    /// Every event type.
+    pub const ALL: [&str; 2] = [USER_CREATED, USER_UPDATED];
+}
+
 /// Exit codes of the service process.
 pub mod exit_code {
     /// Stopped on request, everything drained and flushed in time.
@@ -58,6 +73,9 @@ pub mod exit_code {
     pub const FAILURE: u8 = 1;
     /// The command line is wrong. `EX_USAGE` of `sysexits.h`.
     pub const USAGE: u8 = 64;
+    /// A schema that this version cannot work with: of the database, or of an event at the registry. `EX_PROTOCOL` of
+    /// `sysexits.h`.
+    pub const SCHEMA: u8 = 76;
     /// The settings are wrong; starting again cannot help. `EX_CONFIG` of `sysexits.h`.
     pub const CONFIG: u8 = 78;
     /// A second signal ended the process at once: this plus the signal's number, as a shell reports it.
@@ -84,6 +102,16 @@ pub mod metric {
     pub const OUTBOX_PENDING: &str = "outbox_pending";
     /// Counter: events published and acknowledged.
     pub const OUTBOX_PUBLISHED: &str = "outbox_published_total";
-    /// Counter: attempts to publish that failed and were retried.
+    /// Counter: attempts to publish that failed and were retried, by [`REASON`].
     pub const OUTBOX_PUBLISH_FAILURES: &str = "outbox_publish_failures_total";
+    /// Gauge, seconds: age of the oldest event that waits to be published.
+    pub const OUTBOX_OLDEST_PENDING_AGE: &str = "outbox_oldest_pending_age_seconds";
+    /// Histogram, seconds: from the write of an event to its acknowledgement by the broker.
+    pub const OUTBOX_PUBLISH_DELAY: &str = "outbox_publish_delay_seconds";
+    /// Counter: events given up and sent to the dead-letter topic, by [`REASON`].
+    pub const OUTBOX_DEAD_LETTERS: &str = "outbox_dead_letters_total";
+    /// Gauge: 1 while this process holds the relay's lease.
+    pub const OUTBOX_RELAY_ACTIVE: &str = "outbox_relay_active";
+    /// Label: why, a word from a fixed list.
+    pub const REASON: &str = "reason";
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::{ADMIN_PORT, FLUSH_TIMEOUT, GRPC_PORT, bounds};
+use crate::{ADMIN_PORT, FLUSH_TIMEOUT, GRPC_PORT, Kafka, Mongodb, Outbox, bounds};
 
 /// Everything the service can be told. Every field has a default, so `Settings::default()` runs with no infrastructure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,14 @@ pub struct Settings {
     pub server: Server,
     /// Where users are kept.
     pub storage: Storage,
+    /// The database; in force where [`Settings::storage`] is [`Storage::Mongodb`].
+    pub mongodb: Mongodb,
     /// Where events go.
     pub events: Events,
+    /// The broker; in force where [`Settings::events`] is [`Events::Kafka`].
+    pub kafka: Kafka,
+    /// The way between the two; in force with a database.
+    pub outbox: Outbox,
     /// What the service tells about itself.
     pub telemetry: Telemetry,
 }
@@ -41,6 +47,8 @@ pub struct Server {
 pub enum Storage {
     /// In the process itself, bounded, gone when it ends.
     Memory,
+    /// In a database behind `MongoDB`'s wire protocol, a replica set.
+    Mongodb,
 }
 
 /// Where events go.
@@ -48,6 +56,8 @@ pub enum Storage {
 pub enum Events {
     /// One JSON line for each event on standard output.
     Stdout,
+    /// Records in Kafka.
+    Kafka,
 }
 
 /// What the service tells about itself.
@@ -79,7 +89,10 @@ impl Default for Settings {
             admin_address: SocketAddr::from((Ipv6Addr::UNSPECIFIED, ADMIN_PORT)),
             server: Server::default(),
             storage: Storage::Memory,
+            mongodb: Mongodb::default(),
             events: Events::Stdout,
+            kafka: Kafka::default(),
+            outbox: Outbox::default(),
             telemetry: Telemetry::default(),
         }
     }
@@ -138,11 +151,13 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
 }
 
 impl Choice for Storage {
-    const WORDS: &'static [(&'static str, Self)] = &[("memory", Self::Memory)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("memory", Self::Memory), ("mongodb", Self::Mongodb)];
 }
 
 impl Choice for Events {
-    const WORDS: &'static [(&'static str, Self)] = &[("stdout", Self::Stdout)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("stdout", Self::Stdout), ("kafka", Self::Kafka)];
 }
 
 impl Choice for LogLevel {

@@ -1,11 +1,15 @@
-//! The one table of all settings: variable, bounds, meaning, and where the value lives.
+//! How settings are read from variables and written to them, by the one table of all settings.
+
+mod entries;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::settings::Choice;
-use crate::{Bounds, Events, LogLevel, SettingError, Settings, Storage, bounds};
+use entries::{ADMIN_ADDRESS, GRPC_ADDRESS, KAFKA_BOOTSTRAP_SERVERS, TABLE};
+
+use crate::{Bounds, Events, SettingError, Settings};
 
 /// What every variable of the service begins with.
 ///
@@ -20,70 +24,29 @@ enum Kind {
     Address(Field<SocketAddr>),
     Time(Field<Duration>, Bounds<Duration>),
     Count(Field<u32>, Bounds<u32>),
-    Storage(Field<Storage>),
-    Events(Field<Events>),
-    LogLevel(Field<LogLevel>),
+    Text(Field<String>, Text),
+    Path(Field<PathBuf>),
+    Choice {
+        read: fn(&mut Settings) -> &'static str,
+        write: fn(&mut Settings, &str) -> Option<()>,
+        accepted: fn() -> String,
+    },
+}
+
+/// What a text may be.
+struct Text {
+    is_accepted: fn(&str) -> bool,
+    accepted: &'static str,
 }
 
 struct Setting {
     name: &'static str,
     doc: &'static str,
     kind: Kind,
+    /// Whether the setting means anything beside the others. One that does not is not rendered, so that a version of the
+    /// service that is older than the setting keeps working for whoever does not use it.
+    applies: fn(&Settings) -> bool,
 }
-
-const GRPC_ADDRESS: &str = "USERSVC_GRPC_ADDRESS";
-const ADMIN_ADDRESS: &str = "USERSVC_ADMIN_ADDRESS";
-
-const TABLE: &[Setting] = &[
-    Setting {
-        name: GRPC_ADDRESS,
-        doc: "Where gRPC calls are answered. [::] takes IPv4 too, and becomes 0.0.0.0 where there is no IPv6.",
-        kind: Kind::Address(|s| &mut s.grpc_address),
-    },
-    Setting {
-        name: ADMIN_ADDRESS,
-        doc: "Where health, metrics and build information are served in plaintext.",
-        kind: Kind::Address(|s| &mut s.admin_address),
-    },
-    Setting {
-        name: "USERSVC_REQUEST_TIMEOUT",
-        doc: "Longest time spent on one call, even if the client allows more; then DEADLINE_EXCEEDED.",
-        kind: Kind::Time(|s| &mut s.server.request_timeout, bounds::REQUEST_TIMEOUT),
-    },
-    Setting {
-        name: "USERSVC_MAX_CONCURRENT_STREAMS",
-        doc: "Calls that one connection may have in flight; further ones wait at the client.",
-        kind: Kind::Count(
-            |s| &mut s.server.max_concurrent_streams,
-            bounds::MAX_CONCURRENT_STREAMS,
-        ),
-    },
-    Setting {
-        name: "USERSVC_DRAIN_DELAY",
-        doc: "After SIGTERM NOT_SERVING is announced and calls are still taken this long, so that endpoints can catch up.",
-        kind: Kind::Time(|s| &mut s.server.drain_delay, bounds::DRAIN_DELAY),
-    },
-    Setting {
-        name: "USERSVC_DRAIN_TIMEOUT",
-        doc: "After the delay no new connection is taken and calls in flight have this long to finish; then they are cut.",
-        kind: Kind::Time(|s| &mut s.server.drain_timeout, bounds::DRAIN_TIMEOUT),
-    },
-    Setting {
-        name: "USERSVC_STORAGE",
-        doc: "Where users are kept. memory: in the process, bounded, gone when it ends.",
-        kind: Kind::Storage(|s| &mut s.storage),
-    },
-    Setting {
-        name: "USERSVC_EVENTS",
-        doc: "Where events go. stdout: one JSON line each (CloudEvents attributes, no personal data).",
-        kind: Kind::Events(|s| &mut s.events),
-    },
-    Setting {
-        name: "USERSVC_LOG_LEVEL",
-        doc: "Least severe level that is logged to standard error.",
-        kind: Kind::LogLevel(|s| &mut s.telemetry.log_level),
-    },
-];
 
 /// One row of the reference table, for documentation and `--help`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,10 +94,7 @@ impl Settings {
         let mut problems = Vec::new();
         for (variable, value) in ours {
             match TABLE.iter().find(|setting| setting.name == variable) {
-                None => problems.push(SettingError::Unknown {
-                    variable,
-                    accepted: names(),
-                }),
+                None => problems.push(SettingError::Unknown { variable }),
                 Some(setting) => {
                     if setting.kind.write(&mut settings, value.trim()).is_none() {
                         let accepted = setting.kind.accepted();
@@ -148,6 +108,7 @@ impl Settings {
             }
         }
         problems.extend(settings.clash());
+        problems.extend(settings.missing());
         if problems.is_empty() {
             Ok(settings)
         } else {
@@ -155,13 +116,14 @@ impl Settings {
         }
     }
 
-    /// Writes every setting as the variable it is read from; `from_vars` gives the same settings back as long as each
-    /// lies in its bounds.
+    /// Writes every setting that means anything beside the others as the variable it is read from: the pool's size only
+    /// with a database, and so on. `from_vars` gives the same settings back as long as each lies in its bounds.
     pub fn to_vars(&self) -> BTreeMap<String, String> {
         // Fields are reached by one accessor for reading and writing, which needs a value of our own.
         let mut settings = self.clone();
         TABLE
             .iter()
+            .filter(|setting| (setting.applies)(self))
             .map(|setting| (setting.name.to_owned(), setting.kind.read(&mut settings)))
             .collect()
     }
@@ -174,6 +136,15 @@ impl Settings {
             value: self.admin_address.to_string(),
             other: format!("{GRPC_ADDRESS}={}", self.grpc_address),
             accepted: "each listener its own port".to_owned(),
+        })
+    }
+
+    /// Kafka has no address that could be guessed.
+    fn missing(&self) -> Option<SettingError> {
+        let missing = self.events == Events::Kafka && self.kafka.bootstrap_servers.is_empty();
+        missing.then(|| SettingError::Missing {
+            variable: KAFKA_BOOTSTRAP_SERVERS.to_owned(),
+            needed_by: "USERSVC_EVENTS=kafka",
         })
     }
 }
@@ -190,9 +161,14 @@ impl Kind {
                 let value = text.parse().ok()?;
                 *field(settings) = bounds.contains(value).then_some(value)?;
             }
-            Self::Storage(field) => *field(settings) = Choice::parse(text)?,
-            Self::Events(field) => *field(settings) = Choice::parse(text)?,
-            Self::LogLevel(field) => *field(settings) = Choice::parse(text)?,
+            Self::Text(field, rule) => {
+                *field(settings) = (rule.is_accepted)(text).then(|| text.to_owned())?;
+            }
+            Self::Path(field) => {
+                let path = PathBuf::from(text);
+                *field(settings) = path.is_absolute().then_some(path)?;
+            }
+            Self::Choice { write, .. } => write(settings, text)?,
         }
         Some(())
     }
@@ -202,9 +178,9 @@ impl Kind {
             Self::Address(field) => field(settings).to_string(),
             Self::Time(field, _) => time(*field(settings)),
             Self::Count(field, _) => field(settings).to_string(),
-            Self::Storage(field) => field(settings).word().to_owned(),
-            Self::Events(field) => field(settings).word().to_owned(),
-            Self::LogLevel(field) => field(settings).word().to_owned(),
+            Self::Text(field, _) => field(settings).clone(),
+            Self::Path(field) => field(settings).display().to_string(),
+            Self::Choice { read, .. } => read(settings).to_owned(),
         }
     }
 
@@ -219,9 +195,9 @@ impl Kind {
             Self::Count(_, bounds) => {
                 format!("a whole number from {} to {}", bounds.min, bounds.max)
             }
-            Self::Storage(_) => Storage::accepted(),
-            Self::Events(_) => Events::accepted(),
-            Self::LogLevel(_) => LogLevel::accepted(),
+            Self::Text(_, rule) => rule.accepted.to_owned(),
+            Self::Path(_) => "an absolute path".to_owned(),
+            Self::Choice { accepted, .. } => accepted(),
         }
     }
 }
@@ -231,11 +207,6 @@ fn time(value: Duration) -> String {
     humantime::format_duration(value)
         .to_string()
         .replace(' ', "")
-}
-
-fn names() -> String {
-    let names: Vec<_> = TABLE.iter().map(|setting| setting.name).collect();
-    names.join(", ")
 }
 
 /// Whether a name is one that the kubelet injects for a Service, such as `X_SERVICE_HOST`, `X_SERVICE_PORT_GRPC`,

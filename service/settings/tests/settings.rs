@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use user_settings::{
-    Events, LogLevel, Server, SettingError, Settings, Storage, Telemetry, bounds, reference,
+    Events, LogLevel, ReadPreference, SchemaIdLocation, SecurityProtocol, Server, SettingError,
+    Settings, Storage, Telemetry, bounds, reference,
 };
 
 fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -30,6 +31,39 @@ fn problems(pairs: &[(&str, &str)]) -> Vec<SettingError> {
 fn any_time(range: bounds::Bounds<Duration>) -> impl Strategy<Value = Duration> {
     (range.min.as_nanos()..=range.max.as_nanos())
         .prop_map(|nanos| Duration::from_nanos(u64::try_from(nanos).expect("bounds fit")))
+}
+
+/// Storage and events with what belongs to them; the rest keeps its defaults.
+fn any_infrastructure() -> impl Strategy<Value = Settings> {
+    let mongodb = (
+        "[a-z_-]{1,38}",
+        bounds::MONGODB_MAX_POOL_SIZE.range(),
+        any_time(bounds::OUTBOX_RETENTION),
+    );
+    let kafka = (
+        "[a-z]{1,9}:9092(,[a-z]{1,9}:9093)?",
+        "[a-z.-]{0,20}",
+        any_time(bounds::KAFKA_DELIVERY_TIMEOUT),
+    );
+    (prop::option::of(mongodb), prop::option::of(kafka)).prop_map(|(mongodb, kafka)| {
+        let mut settings = Settings::default();
+        if let Some((database, max_pool_size, retention)) = mongodb {
+            settings.storage = Storage::Mongodb;
+            settings.mongodb.database = database;
+            settings.mongodb.max_pool_size = max_pool_size;
+            settings.mongodb.read_preference = ReadPreference::SecondaryPreferred;
+            settings.outbox.retention = retention;
+        }
+        if let Some((servers, prefix, delivery_timeout)) = kafka {
+            settings.events = Events::Kafka;
+            settings.kafka.bootstrap_servers = servers;
+            settings.kafka.topic_prefix = prefix;
+            settings.kafka.delivery_timeout = delivery_timeout;
+            settings.kafka.security_protocol = SecurityProtocol::SaslSsl;
+            settings.kafka.schema_id = SchemaIdLocation::Header;
+        }
+        settings
+    })
 }
 
 fn any_settings() -> impl Strategy<Value = Settings> {
@@ -52,8 +86,8 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         LogLevel::Debug,
         LogLevel::Trace,
     ]);
-    (addresses, server, level).prop_map(
-        |((grpc, grpc_port, admin, admin_port), server, log_level)| Settings {
+    (addresses, server, level, any_infrastructure()).prop_map(
+        |((grpc, grpc_port, admin, admin_port), server, log_level, infrastructure)| Settings {
             grpc_address: SocketAddr::new(grpc, grpc_port),
             admin_address: SocketAddr::new(admin, admin_port),
             server: Server {
@@ -62,9 +96,8 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                 drain_delay: server.2,
                 drain_timeout: server.3,
             },
-            storage: Storage::Memory,
-            events: Events::Stdout,
             telemetry: Telemetry { log_level },
+            ..infrastructure
         },
     )
 }
@@ -91,14 +124,43 @@ fn nothing_set_means_the_defaults() {
 fn the_reference_lists_what_the_defaults_render_to() {
     let rendered = Settings::default().to_vars();
     let rows = reference();
-    assert_eq!(rows.len(), rendered.len());
+    let documented: Vec<_> = rows.iter().map(|row| row.name).collect();
+    assert!(
+        rendered
+            .keys()
+            .all(|name| documented.contains(&name.as_str()))
+    );
     for row in rows {
-        assert_eq!(rendered.get(row.name), Some(&row.default));
+        if let Some(value) = rendered.get(row.name) {
+            assert_eq!(*value, row.default);
+        }
         assert!(
             !row.accepted.is_empty() && row.doc.ends_with('.'),
             "{row:?}"
         );
     }
+}
+
+#[test]
+fn settings_of_what_is_not_chosen_are_not_rendered() {
+    let names = |settings: &Settings| settings.to_vars().into_keys().collect::<Vec<_>>();
+    let unchosen = |name: &String| name.contains("MONGODB_") || name.contains("KAFKA_");
+    assert!(!names(&Settings::default()).iter().any(unchosen));
+    let settings = Settings {
+        storage: Storage::Mongodb,
+        ..Settings::default()
+    };
+    assert!(names(&settings).contains(&"USERSVC_MONGODB_DATABASE".to_owned()));
+    assert!(!names(&settings).iter().any(|name| name.contains("KAFKA_")));
+}
+
+#[test]
+fn kafka_without_brokers_is_refused_and_the_missing_variable_named() {
+    let problems = problems(&[("USERSVC_EVENTS", "kafka")]);
+    assert_eq!(
+        problems[0].to_string(),
+        "USERSVC_KAFKA_BOOTSTRAP_SERVERS is missing: USERSVC_EVENTS=kafka needs it"
+    );
 }
 
 #[test]
@@ -156,9 +218,7 @@ fn every_problem_is_told_at_once_with_what_would_be_accepted() {
         [
             "USERSVC_GRPC_ADDRESS=\"localhost\" is not accepted: give IP address and port, such as 0.0.0.0:8080 or [::]:8080",
             "USERSVC_LOG_LEVEL=\"loud\" is not accepted: give error | warn | info | debug | trace",
-            "USERSVC_LOG_LEVL is no setting: give one of USERSVC_GRPC_ADDRESS, USERSVC_ADMIN_ADDRESS, \
-             USERSVC_REQUEST_TIMEOUT, USERSVC_MAX_CONCURRENT_STREAMS, USERSVC_DRAIN_DELAY, USERSVC_DRAIN_TIMEOUT, \
-             USERSVC_STORAGE, USERSVC_EVENTS, USERSVC_LOG_LEVEL",
+            "USERSVC_LOG_LEVL is no setting: user-service --help lists them",
             "USERSVC_REQUEST_TIMEOUT=\"soon\" is not accepted: give a duration from 100ms to 1m",
         ]
     );

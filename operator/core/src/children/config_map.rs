@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{hash, metadata};
@@ -7,18 +9,23 @@ use crate::Validated;
 /// rolls the pods and pods of the old revision keep what they started with.
 pub(super) fn build(resource: &Validated) -> ConfigMap {
     let data = resource.settings.to_vars();
-    let mut content = String::new();
-    for (name, value) in &data {
-        content.push_str(name);
-        content.push('\0');
-        content.push_str(value);
-        content.push('\0');
-    }
-    let name = format!("{}-{}", resource.name, hash(content.as_bytes()));
+    let name = format!("{}-{}", resource.name, hash(content(&data).as_bytes()));
     ConfigMap {
         metadata: metadata(resource, name),
         data: Some(data),
         immutable: Some(true),
         ..ConfigMap::default()
     }
+}
+
+/// Names and values in one text that no other set of them has.
+pub(super) fn content(data: &BTreeMap<String, String>) -> String {
+    let mut content = String::new();
+    for (name, value) in data {
+        content.push_str(name);
+        content.push('\0');
+        content.push_str(value);
+        content.push('\0');
+    }
+    content
 }

@@ -1,33 +1,41 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
-            Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, GRPCAction,
-            Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-            SeccompProfile, SecurityContext, SleepAction, TopologySpreadConstraint,
+            Container, ContainerPort, GRPCAction, Lifecycle, LifecycleHandler, PodSpec,
+            PodTemplateSpec, Probe, SleepAction, TopologySpreadConstraint,
         },
     },
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
 use user_settings::{ADMIN_PORT, GRPC_PORT, health};
 
-use super::{SERVICE_NAME, metadata, selector, selector_labels};
-use crate::Validated;
+use super::{
+    PREPARED, SECRETS_HASH, SERVICE_NAME, TOPICS_HASH, metadata, pod, selector, selector_labels,
+};
+use crate::{Validated, topics::DesiredTopics};
 
 /// Time between a pod leaving the endpoints and its SIGTERM, in which every node's proxy and every
 /// client's resolver drops it.
 const PRE_STOP: Duration = Duration::from_secs(5);
 /// What the kubelet itself may need on top before it kills.
 const GRACE_MARGIN: Duration = Duration::from_secs(2);
-/// User and group `nonroot` of distroless images.
-const NONROOT: i64 = 65532;
 
 /// The pods. A new one is ready before an old one goes, and none is cut off while it works.
-pub(super) fn build(resource: &Validated, config_map: &str) -> Deployment {
+pub(super) fn build(
+    resource: &Validated,
+    config_map: &str,
+    prepared: Option<&str>,
+    secrets_hash: Option<&str>,
+) -> Deployment {
+    let topics = resource.topics.as_ref().map(DesiredTopics::hash);
     Deployment {
-        metadata: metadata(resource, resource.name.clone()),
+        metadata: ObjectMeta {
+            annotations: annotations([(PREPARED, prepared), (TOPICS_HASH, topics.as_deref())]),
+            ..metadata(resource, resource.name.clone())
+        },
         spec: Some(DeploymentSpec {
             replicas: Some(resource.replicas),
             revision_history_limit: Some(3),
@@ -43,9 +51,10 @@ pub(super) fn build(resource: &Validated, config_map: &str) -> Deployment {
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(selector_labels(&resource.name)),
+                    annotations: annotations([(SECRETS_HASH, secrets_hash)]),
                     ..ObjectMeta::default()
                 }),
-                spec: Some(pod(resource, config_map)),
+                spec: Some(pod_spec(resource, config_map)),
             },
             ..DeploymentSpec::default()
         }),
@@ -53,23 +62,25 @@ pub(super) fn build(resource: &Validated, config_map: &str) -> Deployment {
     }
 }
 
-fn pod(resource: &Validated, config_map: &str) -> PodSpec {
+fn annotations<const N: usize>(
+    values: [(&str, Option<&str>); N],
+) -> Option<BTreeMap<String, String>> {
+    let present: BTreeMap<String, String> = values
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect();
+    (!present.is_empty()).then_some(present)
+}
+
+fn pod_spec(resource: &Validated, config_map: &str) -> PodSpec {
     PodSpec {
         service_account_name: Some(resource.name.clone()),
         automount_service_account_token: Some(false),
         // Link variables of every Service in the namespace would only crowd the environment.
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(grace_period(resource)),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(NONROOT),
-            run_as_group: Some(NONROOT),
-            seccomp_profile: Some(SeccompProfile {
-                type_: "RuntimeDefault".to_owned(),
-                ..SeccompProfile::default()
-            }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(pod::security_context(resource)),
+        volumes: pod::volumes(resource),
         topology_spread_constraints: Some(vec![TopologySpreadConstraint {
             max_skew: 1,
             topology_key: "kubernetes.io/hostname".to_owned(),
@@ -94,13 +105,7 @@ fn container(resource: &Validated, config_map: &str) -> Container {
     Container {
         name: SERVICE_NAME.to_owned(),
         image: Some(resource.image.clone()),
-        env_from: Some(vec![EnvFromSource {
-            config_map_ref: Some(ConfigMapEnvSource {
-                name: config_map.to_owned(),
-                ..ConfigMapEnvSource::default()
-            }),
-            ..EnvFromSource::default()
-        }]),
+        env_from: Some(pod::env_from(config_map)),
         ports: Some(vec![port("grpc", GRPC_PORT), port("admin", ADMIN_PORT)]),
         resources: Some(resource.resources.clone()),
         // Start-up may take a minute, asked every second so that a quick start is seen quickly.
@@ -116,15 +121,8 @@ fn container(resource: &Validated, config_map: &str) -> Container {
             }),
             ..Lifecycle::default()
         }),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".to_owned()]),
-                ..Capabilities::default()
-            }),
-            read_only_root_filesystem: Some(true),
-            ..SecurityContext::default()
-        }),
+        volume_mounts: pod::volume_mounts(resource),
+        security_context: Some(pod::container_security_context()),
         ..Container::default()
     }
 }

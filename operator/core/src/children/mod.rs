@@ -3,6 +3,8 @@
 mod config_map;
 mod deployment;
 mod disruption_budget;
+mod pod;
+mod prepare;
 mod service;
 mod service_account;
 
@@ -30,27 +32,52 @@ pub const MANAGER: &str = "userservice-operator";
 /// object, which a look at the live object alone cannot.
 pub const APPLIED_HASH: &str = "usersvc.dev/applied-hash";
 
+/// Annotation of the Deployment: for which preparation it was written. It outlives the Job.
+pub const PREPARED: &str = "usersvc.dev/prepared";
+/// Annotation of the Deployment: for which topics it was written.
+pub const TOPICS_HASH: &str = "usersvc.dev/topics-hash";
+/// Annotation of the pods: digest of what they get from Secrets, so that a changed one rolls them.
+pub const SECRETS_HASH: &str = "usersvc.dev/secrets-hash";
+
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 const SERVICE_NAME: &str = "user-service";
 
-/// All children of a resource, in write order.
-pub(crate) fn build(resource: &Validated) -> Result<Vec<Child>, serde_json::Error> {
+/// All children of a resource.
+pub(crate) struct Children {
+    /// In write order.
+    pub(crate) all: Vec<Child>,
+    /// What the preparation depends on, if there is something to prepare.
+    pub(crate) prepared: Option<String>,
+}
+
+/// All children of a resource. Without a cluster nothing is known of what its Secrets hold.
+pub(crate) fn build(
+    resource: &Validated,
+    secrets_hash: Option<&str>,
+) -> Result<Children, serde_json::Error> {
     let config = config_map::build(resource);
     let config_name = config.metadata.name.clone().unwrap_or_default();
-    Ok(vec![
+    let prepared = prepare::hash(resource, secrets_hash);
+    let job = prepared
+        .as_deref()
+        .map(|hash| prepare::build(resource, &config_name, hash));
+    let deployment = deployment::build(resource, &config_name, prepared.as_deref(), secrets_hash);
+
+    let mut all = vec![
         child(ChildKind::ServiceAccount, &service_account::build(resource))?,
         child(ChildKind::ConfigMap, &config)?,
         child(ChildKind::Service, &service::build(resource))?,
         child(ChildKind::Service, &service::build_headless(resource))?,
-        child(
-            ChildKind::Deployment,
-            &deployment::build(resource, &config_name),
-        )?,
-        child(
-            ChildKind::PodDisruptionBudget,
-            &disruption_budget::build(resource),
-        )?,
-    ])
+    ];
+    if let Some(job) = &job {
+        all.push(child(ChildKind::Job, job)?);
+    }
+    all.push(child(ChildKind::Deployment, &deployment)?);
+    all.push(child(
+        ChildKind::PodDisruptionBudget,
+        &disruption_budget::build(resource),
+    )?);
+    Ok(Children { all, prepared })
 }
 
 fn child<K>(kind: ChildKind, object: &K) -> Result<Child, serde_json::Error>
@@ -76,10 +103,13 @@ where
     })
 }
 
-/// First ten hexadecimal digits of the SHA-256: short enough for a name, and a clash within the few
-/// revisions of one resource is out of reach (40 bits).
 fn hash(content: &[u8]) -> String {
-    let digest = Sha256::digest(content);
+    short_hash(&Sha256::digest(content))
+}
+
+/// First ten hexadecimal digits of a digest: short enough for a name, and a clash within the few
+/// revisions of one resource is out of reach (40 bits).
+pub(crate) fn short_hash(digest: &[u8]) -> String {
     let prefix = digest
         .iter()
         .take(5)

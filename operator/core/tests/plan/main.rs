@@ -4,10 +4,15 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test fails by panicking"
 )]
 
+mod preparation;
+mod removal;
+mod secrets;
 mod status;
+mod topics;
 mod writes;
 
 use k8s_openapi::{
@@ -15,7 +20,9 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use operator_api::{UserService, UserServiceSpec, UserServiceStatus};
-use operator_core::{Child, ChildKind, Plan, Release, World, plan};
+use operator_core::{
+    Child, ChildKind, Plan, Release, SeenTopics, Topic, TopicChange, World, plan, secret_digest,
+};
 use serde_json::{Value, json};
 
 fn release() -> Release {
@@ -35,6 +42,134 @@ fn resource() -> UserService {
     resource.metadata.uid = Some("uid-of-users".into());
     resource.metadata.generation = Some(1);
     resource
+}
+
+/// A resource with users in a database and events in Kafka, schemas included.
+fn connected() -> UserService {
+    let mut connected = resource();
+    connected.spec = serde_json::from_value(json!({
+        "storage": {"mongodb": {"connection": {"secret": "users-mongodb"}}},
+        "events": {"kafka": {
+            "bootstrapServers": ["kafka-0.kafka.team-a.svc:9092"],
+            "schemaRegistry": {"url": "http://registry.team-a.svc:8080"},
+        }},
+    }))
+    .unwrap();
+    connected
+}
+
+/// The Secret that [`connected`] refers to, with this connection string.
+fn add_secret(world: &mut World, uri: &str) {
+    let digest = secret_digest("uid-of-users", "uri", uri.as_bytes());
+    world
+        .secrets
+        .insert("users-mongodb".into(), [("uri".into(), digest)].into());
+}
+
+/// Makes the changes as Kafka would.
+fn add_topics(world: &mut World, changes: &[TopicChange]) {
+    let SeenTopics::Found {
+        topics, created, ..
+    } = &mut world.topics
+    else {
+        panic!("Kafka was not asked");
+    };
+    for change in changes {
+        match change {
+            TopicChange::Create { topic, configs } => {
+                created.insert(topic.name.clone());
+                let live = Topic {
+                    id: format!("id-of-{}", topic.name),
+                    partitions: topic.partitions,
+                    replication_factor: topic.replication_factor,
+                    configs: configs.clone(),
+                };
+                topics.insert(topic.name.clone(), live);
+            }
+            TopicChange::Grow { name, partitions } => {
+                topics.get_mut(name).unwrap().partitions = *partitions;
+            }
+            TopicChange::Configure { name, configs } => {
+                topics
+                    .get_mut(name)
+                    .unwrap()
+                    .configs
+                    .extend(configs.clone());
+            }
+            TopicChange::Delete { name, .. } => {
+                topics.remove(name);
+            }
+        }
+    }
+}
+
+/// A world that has what [`connected`] needs, and Kafka with nothing in it.
+fn reachable() -> World {
+    let mut world = World {
+        topics: SeenTopics::Found {
+            topics: [].into(),
+            created: [].into(),
+            refused: [].into(),
+        },
+        ..World::default()
+    };
+    add_secret(&mut world, "mongodb://one");
+    world
+}
+
+/// Does what the plan says, topics first, as the controller does.
+fn carry_out(world: &mut World, resource: &mut UserService) -> Plan {
+    let mut plan = planned(world, resource);
+    if !plan.topics.is_empty() {
+        add_topics(world, &plan.topics);
+        plan = planned(world, resource);
+    }
+    world.live.extend(applied(&plan.writes).live);
+    for delete in &plan.deletes {
+        world.live.remove(&(delete.kind, delete.name.clone()));
+    }
+    if let Some(status) = &plan.status {
+        resource.status = Some(status.clone());
+    }
+    plan
+}
+
+fn job(world: &mut World) -> Option<&mut Value> {
+    world
+        .live
+        .iter_mut()
+        .find(|((kind, _), _)| *kind == ChildKind::Job)
+        .map(|(_, job)| job)
+}
+
+fn finish_job(world: &mut World, type_: &str) {
+    job(world).unwrap()["status"] = json!({
+        "conditions": [{"type": type_, "status": "True", "message": "told by the Job"}],
+    });
+}
+
+/// [`connected`] and its world after everything was prepared, applied, rolled out and reported.
+fn settled_connected() -> (UserService, World) {
+    let (mut resource, mut world) = (connected(), reachable());
+    carry_out(&mut world, &mut resource);
+    finish_job(&mut world, "Complete");
+    carry_out(&mut world, &mut resource);
+    rolled_out(&mut world);
+    carry_out(&mut world, &mut resource);
+    if let SeenTopics::Found { created, .. } = &mut world.topics {
+        created.clear();
+    }
+    (resource, world)
+}
+
+fn kinds(plan: &Plan) -> Vec<ChildKind> {
+    plan.writes.iter().map(|child| child.kind).collect()
+}
+
+/// Reason of `Ready`.
+fn ready_reason(resource: &UserService) -> &str {
+    let status = resource.status.as_ref().unwrap();
+    &condition(status, "Ready").unwrap().reason
 }
 
 fn planned(world: &World, resource: &UserService) -> Plan {

@@ -1,28 +1,36 @@
 //! The service that the generated server calls.
 
 use tonic::{Request, Response, Status};
-use user_application::{Clock, CreateUser, GetUser, IdGenerator, UserRepository};
+use user_application::{Clock, CreateUser, GetUser, IdGenerator, UpdateUser, UserRepository};
 use user_proto::user::v1::user_service_server::{UserService, UserServiceServer};
 use user_proto::user::v1::{
-    CreateUserRequest, CreateUserResponse, GetUserRequest, GetUserResponse,
+    CreateUserRequest, CreateUserResponse, GetUserRequest, GetUserResponse, UpdateUserRequest,
+    UpdateUserResponse,
 };
 
-use crate::convert::{new_user, shown, user_id};
+use crate::context::Arrived;
+use crate::convert::{new_user, shown, user_id, user_update};
 use crate::status::ApiError;
 
 /// `user.v1.UserService` over the use cases.
 #[derive(Debug)]
 pub struct UserApi<R, C, I> {
-    create_user: CreateUser<R, C, I>,
-    get_user: GetUser<R>,
+    create: CreateUser<R, C, I>,
+    get: GetUser<R>,
+    update: UpdateUser<R, C, I>,
 }
 
 impl<R: UserRepository, C: Clock, I: IdGenerator> UserApi<R, C, I> {
     /// The API over these use cases.
-    pub const fn new(create_user: CreateUser<R, C, I>, get_user: GetUser<R>) -> Self {
+    pub const fn new(
+        create: CreateUser<R, C, I>,
+        get: GetUser<R>,
+        update: UpdateUser<R, C, I>,
+    ) -> Self {
         Self {
-            create_user,
-            get_user,
+            create,
+            get,
+            update,
         }
     }
 
@@ -38,10 +46,11 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
         &self,
         request: Request<CreateUserRequest>,
     ) -> Result<Response<CreateUserResponse>, Status> {
-        let new = new_user(&request.into_inner())?;
+        let arrived = Arrived::of(&request);
+        let (new, request_id) = new_user(&request.into_inner())?;
         let user = self
-            .create_user
-            .execute(new)
+            .create
+            .execute(new, arrived.context(request_id))
             .await
             .map_err(ApiError::from)?;
         let user_id = user.id().to_string();
@@ -55,9 +64,30 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
         &self,
         request: Request<GetUserRequest>,
     ) -> Result<Response<GetUserResponse>, Status> {
+        let arrived = Arrived::of(&request);
         let id = user_id(&request.into_inner())?;
-        let user = self.get_user.execute(id).await.map_err(ApiError::from)?;
+        let user = self
+            .get
+            .execute(id, arrived.deadline())
+            .await
+            .map_err(ApiError::from)?;
         Ok(Response::new(GetUserResponse {
+            user: Some(shown(&user)),
+        }))
+    }
+
+    async fn update_user(
+        &self,
+        request: Request<UpdateUserRequest>,
+    ) -> Result<Response<UpdateUserResponse>, Status> {
+        let arrived = Arrived::of(&request);
+        let update = user_update(&request.into_inner())?;
+        let user = self
+            .update
+            .execute(update, arrived.context(None))
+            .await
+            .map_err(ApiError::from)?;
+        Ok(Response::new(UpdateUserResponse {
             user: Some(shown(&user)),
         }))
     }

@@ -1,9 +1,10 @@
 //! Messages to commands and users to messages.
 
 use tonic_types::FieldViolation;
-use user_application::NewUser;
-use user_domain::{Email, UserId, UserName};
-use user_proto::user::v1::{CreateUserRequest, GetUserRequest, User};
+use user_application::{NewUser, UserUpdate};
+use user_domain::{Email, UserChange, UserId, UserName, Version};
+use user_proto::user::v1::{CreateUserRequest, GetUserRequest, UpdateUserRequest, User};
+use uuid::Uuid;
 
 use crate::status::ApiError;
 
@@ -19,15 +20,99 @@ impl Violations {
     }
 }
 
-/// What the caller asks for, or all bad fields at once.
-pub(crate) fn new_user(request: &CreateUserRequest) -> Result<NewUser, ApiError> {
+/// The new user and the identifier of the request, or all bad fields at once.
+pub(crate) fn new_user(request: &CreateUserRequest) -> Result<(NewUser, Option<Uuid>), ApiError> {
     let mut violations = Violations::default();
     let name = violations.check("name", UserName::parse(&request.name));
     let email = violations.check("email", Email::parse(&request.email));
-    match (name, email) {
-        (Some(name), Some(email)) => Ok(NewUser { name, email }),
+    let request_id = violations.check("request_id", request_id(&request.request_id));
+    match (name, email, request_id) {
+        (Some(name), Some(email), Some(id)) => Ok((NewUser { name, email }, id)),
         _ => Err(ApiError::InvalidFields(violations.0)),
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FieldError {
+    #[error("must be a UUID, or absent")]
+    RequestId,
+    #[error("must be set")]
+    Missing,
+    #[error("{0:?} cannot be changed: give name, email or *")]
+    Path(String),
+    #[error("must be an etag of this service, with its quotes, or absent")]
+    Etag,
+}
+
+fn request_id(text: &str) -> Result<Option<Uuid>, FieldError> {
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| FieldError::RequestId),
+    }
+}
+
+/// What to change, or all bad fields at once.
+pub(crate) fn user_update(request: &UpdateUserRequest) -> Result<UserUpdate, ApiError> {
+    let mut violations = Violations::default();
+    let Some(user) = &request.user else {
+        violations.check("user", Err::<(), _>(FieldError::Missing));
+        return Err(ApiError::InvalidFields(violations.0));
+    };
+    let asked = asked(request, user);
+    for path in &asked {
+        if !["name", "email"].contains(path) {
+            let unknown = FieldError::Path((*path).to_owned());
+            violations.check("update_mask", Err::<(), _>(unknown));
+        }
+    }
+    let id = violations.check("user.user_id", user.user_id.parse());
+    let expected = violations.check("user.etag", version(&user.etag));
+    let mut change = UserChange::default();
+    if asked.contains(&"name") {
+        change.name = violations.check("user.name", UserName::parse(&user.name));
+    }
+    if asked.contains(&"email") {
+        change.email = violations.check("user.email", Email::parse(&user.email));
+    }
+    match (id, expected) {
+        (Some(id), Some(expected)) if violations.0.is_empty() => Ok(UserUpdate {
+            id,
+            change,
+            expected,
+        }),
+        _ => Err(ApiError::InvalidFields(violations.0)),
+    }
+}
+
+/// The fields to change by the rules of AIP-134.
+fn asked<'a>(request: &'a UpdateUserRequest, user: &User) -> Vec<&'a str> {
+    match &request.update_mask {
+        Some(mask) if mask.paths.iter().any(|path| path == "*") && mask.paths.len() == 1 => {
+            vec!["name", "email"]
+        }
+        Some(mask) if !mask.paths.is_empty() => mask.paths.iter().map(String::as_str).collect(),
+        _ => [("name", &user.name), ("email", &user.email)]
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(path, _)| path)
+            .collect(),
+    }
+}
+
+fn version(etag: &str) -> Result<Option<Version>, FieldError> {
+    if etag.is_empty() {
+        return Ok(None);
+    }
+    let inner = etag
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let number = inner.and_then(|inner| inner.parse().ok());
+    let version = number.and_then(Version::new);
+    version.map(Some).ok_or(FieldError::Etag)
+}
+
+fn etag(version: Version) -> String {
+    format!("\"{}\"", version.get())
 }
 
 /// Which user the caller asks for.
@@ -45,5 +130,7 @@ pub(crate) fn shown(user: &user_domain::User) -> User {
         name: user.name().as_str().to_owned(),
         email: user.email().as_str().to_owned(),
         create_time: Some(user.created_at().into()),
+        update_time: Some(user.updated_at().into()),
+        etag: etag(user.version()),
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::Timeout;
 use tonic::Status;
 use tower::{Layer, Service};
 
+use crate::context::Due;
 use crate::status::ApiError;
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
@@ -65,12 +66,15 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
         let asked = asked_timeout(request.headers());
         let timeout = asked.map_or(self.longest, |asked| asked.min(self.longest));
         if timeout.is_zero() {
             return DeadlineFuture::Expired;
         }
+        request
+            .extensions_mut()
+            .insert(Due(std::time::Instant::now() + timeout));
         DeadlineFuture::Running {
             call: tokio::time::timeout(timeout, self.inner.call(request)),
         }

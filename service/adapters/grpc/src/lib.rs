@@ -4,6 +4,7 @@
 //! every call needs: [`DeadlineLayer`] and [`MetricsLayer`].
 
 mod api;
+mod context;
 mod convert;
 mod deadline;
 mod metrics;

@@ -17,6 +17,10 @@ pub mod reason {
     pub const INVALID_FIELDS: &str = "INVALID_FIELDS";
     /// Another user has this e-mail address.
     pub const EMAIL_TAKEN: &str = "EMAIL_TAKEN";
+    /// The user is at another state than the caller has seen.
+    pub const USER_CHANGED: &str = "USER_CHANGED";
+    /// The request id was used before, for another request.
+    pub const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
     /// There is no such user.
     pub const USER_NOT_FOUND: &str = "USER_NOT_FOUND";
     /// The storage is full.
@@ -76,6 +80,16 @@ impl From<ApiError> for Status {
                     Code::NotFound,
                     reason::USER_NOT_FOUND,
                     "there is no such user",
+                ),
+                UseCaseError::Changed => (
+                    Code::Aborted,
+                    reason::USER_CHANGED,
+                    "the user was changed in between",
+                ),
+                UseCaseError::RequestIdReused => (
+                    Code::InvalidArgument,
+                    reason::REQUEST_ID_REUSED,
+                    "the request id was used for another request",
                 ),
                 UseCaseError::CapacityReached => (
                     Code::ResourceExhausted,
@@ -143,6 +157,16 @@ mod tests {
                 UseCaseError::UserNotFound.into(),
                 Code::NotFound,
                 reason::USER_NOT_FOUND,
+            ),
+            (
+                UseCaseError::Changed.into(),
+                Code::Aborted,
+                reason::USER_CHANGED,
+            ),
+            (
+                UseCaseError::RequestIdReused.into(),
+                Code::InvalidArgument,
+                reason::REQUEST_ID_REUSED,
             ),
             (
                 UseCaseError::CapacityReached.into(),

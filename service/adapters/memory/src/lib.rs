@@ -1,15 +1,19 @@
 //! Driven adapter: users and outbox in the memory of the process.
 //!
-//! The embedded default: no infrastructure, nothing survives the process. Bounded in both directions, so that it runs
+//! The embedded default: no infrastructure, nothing survives the process. Bounded in every direction, so that it runs
 //! full instead of running out of memory.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::num::NonZeroUsize;
+mod outbox;
+mod state;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
-use user_application::{Outbox, OutboxError, RepositoryError, UserRepository};
-use user_domain::{Email, EventId, User, UserEvent, UserId};
+use user_application::{RepositoryError, RequestKey, UserRepository, Write};
+use user_domain::{User, UserEvent, UserId};
+
+use state::State;
 
 /// How much a [`MemoryStorage`] holds before it answers `Full`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,15 +22,18 @@ pub struct Capacity {
     pub users: usize,
     /// Events that are not yet acknowledged.
     pub pending_events: usize,
+    /// Request ids that are remembered; the oldest is forgotten for a new one.
+    pub requests: usize,
 }
 
 impl Default for Capacity {
-    /// 50,000 users and 10,000 pending events: by calculation about 100 MiB if all names and addresses are as long as
-    /// they may be, which fits the 128 MiB that a pod gets by default.
+    /// 50,000 users, 10,000 pending events and 10,000 request ids: by calculation about 100 MiB if all names and
+    /// addresses are as long as they may be, which fits the 128 MiB that a pod gets by default.
     fn default() -> Self {
         Self {
             users: 50_000,
             pending_events: 10_000,
+            requests: 10_000,
         }
     }
 }
@@ -42,13 +49,6 @@ struct Shared {
     capacity: Capacity,
     state: Mutex<State>,
     event_added: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    users: HashMap<UserId, User>,
-    emails: HashSet<Email>,
-    outbox: VecDeque<UserEvent>,
 }
 
 impl MemoryStorage {
@@ -84,38 +84,37 @@ impl MemoryStorage {
     }
 }
 
-impl State {
-    fn insert(
-        &mut self,
+impl UserRepository for MemoryStorage {
+    async fn create(
+        &self,
         user: User,
         event: UserEvent,
-        capacity: Capacity,
-    ) -> Result<(), RepositoryError> {
-        // What the caller can do something about comes first: a duplicate is one even if there is no room.
-        if self.users.contains_key(&user.id()) {
-            return Err(RepositoryError::IdTaken);
-        }
-        if self.emails.contains(user.email()) {
-            return Err(RepositoryError::EmailTaken);
-        }
-        if self.users.len() >= capacity.users || self.outbox.len() >= capacity.pending_events {
-            return Err(RepositoryError::Full);
-        }
-        self.emails.insert(user.email().clone());
-        self.users.insert(user.id(), user);
-        self.outbox.push_back(event);
-        Ok(())
-    }
-}
-
-impl UserRepository for MemoryStorage {
-    async fn create(&self, user: User, event: UserEvent) -> Result<(), RepositoryError> {
-        self.state().insert(user, event, self.shared.capacity)?;
-        self.shared.event_added.notify_waiters();
-        Ok(())
+        request: Option<RequestKey>,
+        write: Write,
+    ) -> Result<User, RepositoryError> {
+        check(write.deadline)?;
+        let stored =
+            self.state()
+                .create(user, event, request, write.trace, self.shared.capacity)?;
+        self.shared.event_added.notify_one();
+        Ok(stored)
     }
 
-    async fn get(&self, id: UserId) -> Result<User, RepositoryError> {
+    async fn update(
+        &self,
+        user: User,
+        event: UserEvent,
+        write: Write,
+    ) -> Result<User, RepositoryError> {
+        check(write.deadline)?;
+        let stored = self
+            .state()
+            .update(user, event, write.trace, self.shared.capacity)?;
+        self.shared.event_added.notify_one();
+        Ok(stored)
+    }
+
+    async fn get(&self, id: UserId, _deadline: Instant) -> Result<User, RepositoryError> {
         self.state()
             .users
             .get(&id)
@@ -124,40 +123,11 @@ impl UserRepository for MemoryStorage {
     }
 }
 
-impl Outbox for MemoryStorage {
-    async fn wait(&self) -> Result<(), OutboxError> {
-        // Made before the look at the queue: an event added in between is notified to it even before it is polled.
-        let added = self.shared.event_added.notified();
-        if self.state().outbox.is_empty() {
-            added.await;
-        }
-        Ok(())
+fn check(deadline: Instant) -> Result<(), RepositoryError> {
+    if Instant::now() < deadline {
+        return Ok(());
     }
-
-    async fn pending(&self, limit: NonZeroUsize) -> Result<Vec<UserEvent>, OutboxError> {
-        Ok(self
-            .state()
-            .outbox
-            .iter()
-            .take(limit.get())
-            .cloned()
-            .collect())
-    }
-
-    async fn acknowledge(&self, published: &[EventId]) -> Result<(), OutboxError> {
-        let mut done: HashSet<&EventId> = published.iter().collect();
-        let mut state = self.state();
-        // A relay acknowledges from the front, so the rest of the queue is usually not looked at.
-        while state
-            .outbox
-            .front()
-            .is_some_and(|event| done.remove(&event.id()))
-        {
-            state.outbox.pop_front();
-        }
-        if !done.is_empty() {
-            state.outbox.retain(|event| !done.contains(&event.id()));
-        }
-        Ok(())
-    }
+    Err(RepositoryError::Unavailable(
+        "the deadline has passed".into(),
+    ))
 }

@@ -9,8 +9,8 @@
 )]
 
 use user_adapter_memory::{Capacity, MemoryStorage};
-use user_application::testkit::new_user;
-use user_application::{Outbox, RepositoryError, UserRepository};
+use user_application::testkit::{new_user, write};
+use user_application::{Outbox, RepositoryError, RequestKey, UserRepository};
 
 user_application::storage_contract!(MemoryStorage::new(Capacity::default()));
 
@@ -19,13 +19,20 @@ async fn when_full_of_users_new_ones_are_refused_and_old_ones_found() {
     let storage = MemoryStorage::new(Capacity {
         users: 1,
         pending_events: 10,
+        ..Capacity::default()
     });
     let (first, event) = new_user(1, "ada@example.com");
-    storage.create(first.clone(), event).await.unwrap();
+    storage
+        .create(first.clone(), event, None, write())
+        .await
+        .unwrap();
     let (second, event) = new_user(2, "grace@example.com");
-    let result = storage.create(second, event).await;
+    let result = storage.create(second, event, None, write()).await;
     assert!(matches!(result, Err(RepositoryError::Full)), "{result:?}");
-    assert_eq!(storage.get(first.id()).await.unwrap(), first);
+    assert_eq!(
+        storage.get(first.id(), write().deadline).await.unwrap(),
+        first
+    );
     assert_eq!((storage.user_count(), storage.pending_count()), (1, 1));
 }
 
@@ -34,15 +41,18 @@ async fn when_full_of_events_users_are_refused_until_some_are_acknowledged() {
     let storage = MemoryStorage::new(Capacity {
         users: 10,
         pending_events: 1,
+        ..Capacity::default()
     });
     let (first, event) = new_user(1, "ada@example.com");
     let id = event.id();
-    storage.create(first, event).await.unwrap();
+    storage.create(first, event, None, write()).await.unwrap();
     let (second, event) = new_user(2, "grace@example.com");
-    let result = storage.create(second.clone(), event.clone()).await;
+    let result = storage
+        .create(second.clone(), event.clone(), None, write())
+        .await;
     assert!(matches!(result, Err(RepositoryError::Full)), "{result:?}");
     storage.acknowledge(&[id]).await.unwrap();
-    storage.create(second, event).await.unwrap();
+    storage.create(second, event, None, write()).await.unwrap();
 }
 
 #[tokio::test]
@@ -50,11 +60,12 @@ async fn a_duplicate_is_called_a_duplicate_even_when_full() {
     let storage = MemoryStorage::new(Capacity {
         users: 1,
         pending_events: 1,
+        ..Capacity::default()
     });
     let (first, event) = new_user(1, "ada@example.com");
-    storage.create(first, event).await.unwrap();
+    storage.create(first, event, None, write()).await.unwrap();
     let (second, event) = new_user(2, "ada@example.com");
-    let result = storage.create(second, event).await;
+    let result = storage.create(second, event, None, write()).await;
     assert!(
         matches!(result, Err(RepositoryError::EmailTaken)),
         "{result:?}"
@@ -67,16 +78,39 @@ async fn no_wake_up_is_lost_between_looking_and_waiting() {
     for number in 1..=200 {
         let waiting = tokio::spawn({
             let storage = storage.clone();
-            async move { storage.wait().await }
+            async move { storage.added().await }
         });
         let (user, event) = new_user(number, &format!("user{number}@example.com"));
         let id = event.id();
-        storage.create(user, event).await.unwrap();
+        storage.create(user, event, None, write()).await.unwrap();
         tokio::time::timeout(std::time::Duration::from_secs(10), waiting)
             .await
             .expect("waiting ends")
-            .unwrap()
             .unwrap();
         storage.acknowledge(&[id]).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn beyond_their_capacity_the_oldest_request_ids_are_forgotten() {
+    let storage = MemoryStorage::new(Capacity {
+        requests: 2,
+        ..Capacity::default()
+    });
+    let create = |number: u16, id: u128| {
+        let (user, event) = new_user(number, &format!("user{number}@example.com"));
+        let request = RequestKey {
+            id: uuid::Uuid::from_u128(id),
+            fingerprint: [0; 32],
+        };
+        storage.create(user, event, Some(request), write())
+    };
+    for (number, id) in [(1, 1), (2, 2), (3, 3)] {
+        create(number, id).await.unwrap();
+    }
+    let users = storage.user_count();
+    create(4, 3).await.unwrap();
+    assert_eq!(storage.user_count(), users, "remembered");
+    create(5, 1).await.unwrap();
+    assert_eq!(storage.user_count(), users + 1, "forgotten");
 }

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Mutex;
-use user_application::{EventPublisher, PublishError, PublishFailure};
-use user_domain::UserEvent;
+use user_application::{EventPublisher, OutboxRecord, PublishError, TraceContext};
+use user_domain::EventKind;
 
 /// `source` of every event: which kind of service it comes from, as a URI reference.
 pub const SOURCE: &str = "//usersvc.dev/user-service";
@@ -49,27 +49,35 @@ impl<W: AsyncWrite + Unpin + Send> Output<W> {
     }
 }
 
-impl<W: AsyncWrite + Unpin + Send + 'static> EventPublisher for JsonLines<W> {
-    async fn publish(&self, events: &[UserEvent]) -> Result<(), PublishFailure> {
-        let failed = |error| PublishFailure {
-            published: 0,
-            error,
-        };
-        let mut lines = Vec::new();
-        for event in events {
-            serde_json::to_writer(&mut lines, &Envelope::from(event))
-                .map_err(|error| failed(PublishError::Encoding(error.into())))?;
-            lines.push(b'\n');
-        }
-        let written = self.output.lock().await.write(&lines).await;
-        // Lines may be out before the writer failed; they go out again under the same ids.
-        written.map_err(|error| failed(PublishError::Unavailable(error.into())))
+impl<W: AsyncWrite + Unpin + Send + 'static> JsonLines<W> {
+    async fn write(&self, envelope: &Envelope<'_>) -> Result<(), PublishError> {
+        let mut line = serde_json::to_vec(envelope)
+            .map_err(|error| PublishError::Unpublishable(error.into()))?;
+        line.push(b'\n');
+        let written = self.output.lock().await.write(&line).await;
+        // The line may be out before the writer failed; it goes out again under the same id.
+        written.map_err(|error| PublishError::Unavailable(error.into()))
     }
 }
 
-/// `CloudEvents` attributes, and the data beside them.
+impl<W: AsyncWrite + Unpin + Send + 'static> EventPublisher for JsonLines<W> {
+    async fn publish(&self, record: &OutboxRecord) -> Result<(), PublishError> {
+        self.write(&Envelope::new(record, None)).await
+    }
+
+    async fn publish_dead_letter(
+        &self,
+        record: &OutboxRecord,
+        reason: &PublishError,
+    ) -> Result<(), PublishError> {
+        self.write(&Envelope::new(record, Some(reason.reason())))
+            .await
+    }
+}
+
+/// `CloudEvents` attributes, and the data beside them. A dead letter says why it is one.
 #[derive(Serialize)]
-struct Envelope {
+struct Envelope<'a> {
     specversion: &'static str,
     id: String,
     source: &'static str,
@@ -77,6 +85,10 @@ struct Envelope {
     subject: String,
     time: String,
     datacontenttype: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadletterreason: Option<&'static str>,
     data: Data,
 }
 
@@ -85,18 +97,22 @@ struct Data {
     version: u64,
 }
 
-impl From<&UserEvent> for Envelope {
-    fn from(event: &UserEvent) -> Self {
+impl<'a> Envelope<'a> {
+    fn new(record: &'a OutboxRecord, deadletterreason: Option<&'static str>) -> Self {
+        let event = &record.event;
         Self {
             specversion: "1.0",
             id: event.id().to_string(),
             source: SOURCE,
-            r#type: match event {
-                UserEvent::Created(_) => "user.v1.UserCreated",
+            r#type: match event.kind() {
+                EventKind::Created => "user.created",
+                EventKind::Updated => "user.updated",
             },
             subject: event.user_id().to_string(),
             time: humantime::format_rfc3339_millis(event.occurred_at()).to_string(),
             datacontenttype: "application/json",
+            traceparent: record.trace.as_ref().map(TraceContext::parent),
+            deadletterreason,
             data: Data {
                 version: event.version().get(),
             },

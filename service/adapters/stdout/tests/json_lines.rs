@@ -15,8 +15,9 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 use user_adapter_stdout::JsonLines;
-use user_application::EventPublisher;
 use user_application::testkit::new_user;
+use user_application::{EventPublisher, OutboxRecord, PublishError};
+use user_domain::UserEvent;
 
 /// Keeps what is written; of the first write it takes only a part and then fails.
 #[derive(Clone, Default)]
@@ -64,15 +65,23 @@ impl AsyncWrite for Sink {
     }
 }
 
+fn record(event: &UserEvent) -> OutboxRecord {
+    OutboxRecord {
+        event: event.clone(),
+        trace: None,
+        attempts: 0,
+    }
+}
+
 #[tokio::test]
 async fn each_event_is_one_line_with_cloud_events_attributes_and_no_personal_data() {
     let sink = Sink::default();
     let (user, first) = new_user(1, "Ada@example.com");
     let (_, second) = new_user(2, "grace@example.com");
-    JsonLines::new(sink.clone())
-        .publish(&[first.clone(), second.clone()])
-        .await
-        .unwrap();
+    let publisher = JsonLines::new(sink.clone());
+    for event in [&first, &second] {
+        publisher.publish(&record(event)).await.unwrap();
+    }
     let text = sink.text();
     let lines: Vec<serde_json::Value> = text
         .lines()
@@ -84,7 +93,7 @@ async fn each_event_is_one_line_with_cloud_events_attributes_and_no_personal_dat
             "specversion": "1.0",
             "id": first.id().to_string(),
             "source": "//usersvc.dev/user-service",
-            "type": "user.v1.UserCreated",
+            "type": "user.created",
             "subject": first.user_id().to_string(),
             "time": "1970-01-01T00:00:00.001Z",
             "datacontenttype": "application/json",
@@ -103,17 +112,29 @@ async fn each_event_is_one_line_with_cloud_events_attributes_and_no_personal_dat
 }
 
 #[tokio::test]
+async fn a_dead_letter_is_a_line_that_says_why() {
+    let sink = Sink::default();
+    let (_, event) = new_user(1, "ada@example.com");
+    JsonLines::new(sink.clone())
+        .publish_dead_letter(&record(&event), &PublishError::Refused("no".into()))
+        .await
+        .unwrap();
+    let line: serde_json::Value = serde_json::from_str(&sink.text()).unwrap();
+    assert_eq!(
+        (&line["id"], &line["deadletterreason"]),
+        (&event.id().to_string().into(), &"refused".into())
+    );
+}
+
+#[tokio::test]
 async fn after_a_torn_write_the_next_attempt_starts_on_a_line_of_its_own() {
     let sink = Sink::default();
     *sink.tears.lock().unwrap() = Some(Tear::After(10));
     let publisher = JsonLines::new(sink.clone());
     let (_, event) = new_user(1, "ada@example.com");
-    let failure = publisher
-        .publish(std::slice::from_ref(&event))
-        .await
-        .unwrap_err();
-    assert_eq!(failure.published, 0);
-    publisher.publish(&[event]).await.unwrap();
+    let failed = publisher.publish(&record(&event)).await;
+    assert!(matches!(failed, Err(PublishError::Unavailable(_))));
+    publisher.publish(&record(&event)).await.unwrap();
     let text = sink.text();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2, "{text}");

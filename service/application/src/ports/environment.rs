@@ -1,6 +1,6 @@
-//! Time and identifiers.
+//! Time, chance and identifiers.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use user_domain::{EventId, UserId};
 
@@ -12,8 +12,14 @@ pub trait Clock: Send + Sync + 'static {
 
 /// Lets time pass.
 pub trait Timer: Send + Sync + 'static {
+    /// Now, on a clock that never goes back.
+    fn now(&self) -> Instant;
+
     /// Returns after `pause`. Safe to drop.
     fn sleep(&self, pause: Duration) -> impl Future<Output = ()> + Send;
+
+    /// A pause by chance, anything from zero to `longest`.
+    fn jitter(&self, longest: Duration) -> Duration;
 }
 
 /// Gives identifiers that nobody has used before.

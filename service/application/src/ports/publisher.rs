@@ -1,37 +1,51 @@
 //! Where events go.
 
-use user_domain::UserEvent;
+use crate::OutboxRecord;
 
 /// Tells others what happened.
 pub trait EventPublisher: Send + Sync + 'static {
-    /// Publishes events in the order given and returns once the other side has them.
+    /// Publishes one event and returns once the other side has it for good. Many calls run side by side, but never two
+    /// for the same user. When an error is answered, the event may be out nonetheless.
     ///
     /// # Errors
-    /// How many from the front are out nonetheless, and why the next one is not.
+    /// See [`PublishError`]; bounded in time.
     fn publish(
         &self,
-        events: &[UserEvent],
-    ) -> impl Future<Output = Result<(), PublishFailure>> + Send;
-}
+        record: &OutboxRecord,
+    ) -> impl Future<Output = Result<(), PublishError>> + Send;
 
-/// A batch that was published in part or not at all.
-#[derive(Debug, thiserror::Error)]
-#[error("an event was not published")]
-pub struct PublishFailure {
-    /// How many events from the front of the batch are out.
-    pub published: usize,
-    /// Why the next one is not.
-    #[source]
-    pub error: PublishError,
+    /// Publishes an event that is given up where those go, with the reason.
+    ///
+    /// # Errors
+    /// As above; the event stays pending then.
+    fn publish_dead_letter(
+        &self,
+        record: &OutboxRecord,
+        reason: &PublishError,
+    ) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
 
 /// Why the publisher did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The other side did not answer in time or at all; the event may be tried again.
+    /// The other side did not answer in time or at all, or can take nothing now. Says nothing about the event.
     #[error("the publisher is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The event cannot be written in the form the other side wants: a defect of the adapter.
-    #[error("the event cannot be encoded")]
-    Encoding(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The other side refused this very event; another attempt may help.
+    #[error("the event was refused")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// This very event can never be published as it is: too large, or not to be encoded.
+    #[error("the event cannot be published")]
+    Unpublishable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl PublishError {
+    /// A word for each kind, for metrics and for the dead letter.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Refused(_) => "refused",
+            Self::Unpublishable(_) => "unpublishable",
+        }
+    }
 }

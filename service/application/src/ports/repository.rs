@@ -1,26 +1,61 @@
 //! Where users are kept.
 
+use std::time::Instant;
+
 use user_domain::{User, UserEvent, UserId};
+
+use crate::{RequestKey, TraceContext};
 
 /// Keeps users, and beside them the events that wait to be published.
 ///
-/// `testkit::storage` holds the rules as tests; every adapter passes them.
+/// `testkit::storage` holds the rules as tests; every adapter passes them. A write that has begun is carried through
+/// even if the caller drops its future: it takes effect whole or not at all.
 pub trait UserRepository: Send + Sync + 'static {
-    /// Stores a new user together with its event: both or neither, also when the caller goes away half-way.
+    /// Stores a new user together with its event: both or neither. Answers the user as it is stored; if the same
+    /// request was carried out before, the user of that time as it is now, and nothing is stored.
     ///
     /// # Errors
-    /// `EmailTaken`, `IdTaken`, `Full`, `Unavailable`; nothing is stored then, save that `Unavailable` leaves it open.
+    /// `EmailTaken`, `IdTaken`, `RequestIdReused`, `Full`, `Unavailable`; nothing is stored then, save that
+    /// `Unavailable` leaves it open.
     fn create(
         &self,
         user: User,
         event: UserEvent,
-    ) -> impl Future<Output = Result<(), RepositoryError>> + Send;
+        request: Option<RequestKey>,
+        write: Write,
+    ) -> impl Future<Output = Result<User, RepositoryError>> + Send;
+
+    /// Replaces a user by its next version, together with the event of it: both or neither. Answers the user as it is
+    /// stored.
+    ///
+    /// # Errors
+    /// `NotFound`, `Changed` if the version before is not the one that is stored, `EmailTaken`, `Full`, `Unavailable`;
+    /// as above.
+    fn update(
+        &self,
+        user: User,
+        event: UserEvent,
+        write: Write,
+    ) -> impl Future<Output = Result<User, RepositoryError>> + Send;
 
     /// Finds a user.
     ///
     /// # Errors
-    /// `NotFound`, `Unavailable`.
-    fn get(&self, id: UserId) -> impl Future<Output = Result<User, RepositoryError>> + Send;
+    /// `NotFound`, `Unavailable`, the latter at `deadline` at the latest.
+    fn get(
+        &self,
+        id: UserId,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<User, RepositoryError>> + Send;
+}
+
+/// What goes along with every write.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// When the write has to be over; nothing is begun after it.
+    pub deadline: Instant,
+    /// The trace that the request belongs to; goes out with the event.
+    pub trace: Option<TraceContext>,
 }
 
 /// Why the repository did not do it.
@@ -35,6 +70,12 @@ pub enum RepositoryError {
     /// There is no such user.
     #[error("there is no such user")]
     NotFound,
+    /// The user was changed by somebody else in between.
+    #[error("the user was changed in between")]
+    Changed,
+    /// The identifier of the request was used before, for another request.
+    #[error("the request id was used for another request")]
+    RequestIdReused,
     /// As many users, or events not yet published, as may be held.
     #[error("the storage is full")]
     Full,

@@ -1,13 +1,14 @@
 //! Fakes for the ports.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use user_domain::{EventId, UserEvent, UserId};
+use user_domain::{EventId, UserId};
 
 use crate::{
-    Clock, EventPublisher, IdGenerator, PublishError, PublishFailure, RelayError, RelayObserver,
+    Clock, EventPublisher, IdGenerator, OutboxRecord, PublishError, RelayError, RelayObserver,
     Timer,
 };
 
@@ -48,109 +49,153 @@ impl IdGenerator for SequentialIds {
     }
 }
 
-/// A timer that does not wait, but lets other tasks run.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ImmediateTimer;
+/// A timer that does not wait but lets its own time pass, and other tasks run. By chance is always the longest.
+#[derive(Clone, Debug)]
+pub struct ImmediateTimer {
+    start: Instant,
+    passed: Arc<AtomicU64>,
+}
 
-impl Timer for ImmediateTimer {
-    async fn sleep(&self, _pause: Duration) {
-        let mut yielded = false;
-        std::future::poll_fn(|context| {
-            if std::mem::replace(&mut yielded, true) {
-                return std::task::Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            std::task::Poll::Pending
-        })
-        .await;
+impl Default for ImmediateTimer {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            passed: Arc::default(),
+        }
     }
 }
 
-/// A publisher that keeps what it is given, fails as often as it is told to, and notes what the relay reports.
-#[derive(Clone, Debug, Default)]
-pub struct Recorder(Arc<Inner>);
+impl Timer for ImmediateTimer {
+    fn now(&self) -> Instant {
+        self.start + Duration::from_micros(self.passed.load(Ordering::Relaxed))
+    }
 
+    async fn sleep(&self, pause: Duration) {
+        let until = self.now() + pause;
+        // In small steps, so that of two pauses side by side the shorter one ends first.
+        while self.now() < until {
+            self.passed.fetch_add(1_000, Ordering::Relaxed);
+            yield_once().await;
+        }
+    }
+
+    fn jitter(&self, longest: Duration) -> Duration {
+        longest
+    }
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+/// How a [`Recorder`] fails for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fails {
+    /// As if the other side were away.
+    Unavailable,
+    /// As if the other side refused the event.
+    Refused,
+    /// As if the event could never be published.
+    Unpublishable,
+}
+
+/// A publisher that keeps what it is given, fails where it is told to, and notes what the relay reports.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder(Arc<Mutex<Noted>>);
+
+/// What a [`Recorder`] noted, and what it is told.
 #[derive(Debug, Default)]
-struct Inner {
-    published: Mutex<Vec<EventId>>,
-    pauses: Mutex<Vec<Duration>>,
-    failures_left: AtomicU32,
-    acknowledged: AtomicU64,
+pub struct Noted {
+    /// Events that were published, in order.
+    pub published: Vec<EventId>,
+    /// Events that were published as dead letters.
+    pub dead: Vec<EventId>,
+    /// Pauses that the relay reported.
+    pub pauses: Vec<Duration>,
+    /// Events that the relay reported as published and acknowledged.
+    pub acknowledged: Vec<EventId>,
+    /// Events that the relay reported as given up.
+    pub buried: Vec<EventId>,
+    /// How often the relay became the active one.
+    pub activations: usize,
+    /// Fails so often for whatever comes, as if the other side were away.
+    pub outages_left: u32,
+    /// Fails for these events, so often.
+    pub poison: HashMap<EventId, (Fails, u32)>,
+    /// Fails for these users for good, as if their part of the other side were away.
+    pub unreachable: Vec<UserId>,
 }
 
 impl Recorder {
-    /// Fails this many times before it works; each failing attempt still publishes the first event of its batch.
-    pub fn failing(times: u32) -> Self {
-        let recorder = Self::default();
-        recorder.0.failures_left.store(times, Ordering::Relaxed);
-        recorder
+    /// What it noted so far; also the place to tell it things.
+    pub fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// What was published, in order.
-    pub fn published(&self) -> Vec<EventId> {
-        self.0
-            .published
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// The pauses that the relay reported.
-    pub fn pauses(&self) -> Vec<Duration> {
-        self.0
-            .pauses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// How many events the relay reported as published and acknowledged.
-    pub fn acknowledged(&self) -> u64 {
-        self.0.acknowledged.load(Ordering::Relaxed)
-    }
-
-    fn fails_now(&self) -> bool {
-        let one_less = |left: u32| left.checked_sub(1);
-        self.0
-            .failures_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-            .is_ok()
+impl Noted {
+    fn failure(&mut self, record: &OutboxRecord) -> Option<Fails> {
+        if self.outages_left > 0 {
+            self.outages_left -= 1;
+            return Some(Fails::Unavailable);
+        }
+        if self.unreachable.contains(&record.event.user_id()) {
+            return Some(Fails::Unavailable);
+        }
+        let (fails, left) = self.poison.get_mut(&record.event.id())?;
+        *left = left.checked_sub(1)?;
+        Some(*fails)
     }
 }
 
 impl EventPublisher for Recorder {
-    async fn publish(&self, events: &[UserEvent]) -> Result<(), PublishFailure> {
-        let fails = self.fails_now();
-        let taken = if fails { 1 } else { events.len() };
-        let ids = events.iter().take(taken).map(UserEvent::id);
-        self.0
-            .published
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(ids);
-        if fails {
-            let error = PublishError::Unavailable("told to fail".into());
-            return Err(PublishFailure {
-                published: taken,
-                error,
-            });
+    async fn publish(&self, record: &OutboxRecord) -> Result<(), PublishError> {
+        yield_once().await;
+        let mut noted = self.noted();
+        match noted.failure(record) {
+            Some(Fails::Unavailable) => Err(PublishError::Unavailable("told to fail".into())),
+            Some(Fails::Refused) => Err(PublishError::Refused("told to fail".into())),
+            Some(Fails::Unpublishable) => Err(PublishError::Unpublishable("told to fail".into())),
+            None => {
+                noted.published.push(record.event.id());
+                Ok(())
+            }
         }
+    }
+
+    async fn publish_dead_letter(
+        &self,
+        record: &OutboxRecord,
+        _reason: &PublishError,
+    ) -> Result<(), PublishError> {
+        self.noted().dead.push(record.event.id());
         Ok(())
     }
 }
 
 impl RelayObserver for Recorder {
-    fn published(&self, events: usize) {
-        self.0
-            .acknowledged
-            .fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
+    fn active(&self, active: bool) {
+        self.noted().activations += usize::from(active);
+    }
+
+    fn published(&self, records: &[OutboxRecord]) {
+        let ids = records.iter().map(|record| record.event.id());
+        self.noted().acknowledged.extend(ids);
     }
 
     fn retrying(&self, _error: &RelayError, pause: Duration) {
-        self.0
-            .pauses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(pause);
+        self.noted().pauses.push(pause);
+    }
+
+    fn buried(&self, record: &OutboxRecord, _error: &PublishError) {
+        self.noted().buried.push(record.event.id());
     }
 }

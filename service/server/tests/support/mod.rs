@@ -103,6 +103,7 @@ pub fn new_user(name: &str, email: &str) -> CreateUserRequest {
     CreateUserRequest {
         name: name.to_owned(),
         email: email.to_owned(),
+        ..CreateUserRequest::default()
     }
 }
 

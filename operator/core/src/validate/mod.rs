@@ -1,14 +1,22 @@
-use std::{collections::BTreeMap, fmt, time::Duration};
+mod checks;
+mod events;
+mod storage;
+
+use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::{
     api::core::v1::ResourceRequirements,
     apimachinery::pkg::{api::resource::Quantity as ApiQuantity, apis::meta::v1::OwnerReference},
 };
 use kube_core::{Resource, ResourceExt};
-use operator_api::{LogLevel, Quantity, ServerSpec, UserService};
-use user_settings::{Bounds, Settings, bounds};
+use operator_api::{CreatedTopic, LogLevel, Quantity, ServerSpec, UserService};
+use user_settings::{Settings, bounds};
 
-use crate::quantity;
+use crate::{
+    KafkaAccess, SecretKeys, quantity,
+    secrets::{SecretMount, fingerprint},
+    topics::DesiredTopics,
+};
 
 /// The service that ships with the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +53,49 @@ pub struct Validated {
     pub(crate) replicas: i32,
     pub(crate) resources: ResourceRequirements,
     pub(crate) settings: Settings,
+    /// What the pods get from Secrets.
+    pub(crate) mounts: Vec<SecretMount>,
+    /// The topics, if events go to Kafka.
+    pub(crate) topics: Option<DesiredTopics>,
+}
+
+impl Validated {
+    /// Whether every Secret and key that the resource needs is there.
+    pub fn has_secrets(&self, secrets: &BTreeMap<String, SecretKeys>) -> bool {
+        fingerprint(&self.mounts, secrets).is_ok()
+    }
+
+    /// How to reach Kafka, and which topics to ask for: those that there shall be, and `created`,
+    /// which the resource created before. `None` if events go elsewhere.
+    pub fn kafka(&self, created: &[CreatedTopic]) -> Option<KafkaAccess> {
+        let topics = self.topics.as_ref()?;
+        let created = created.iter().map(|topic| topic.name.clone());
+        Some(KafkaAccess {
+            kafka: self.settings.kafka.clone(),
+            credentials: self
+                .mounts
+                .iter()
+                .find(|mount| mount.volume == events::VOLUME)
+                .map(|mount| mount.secret.clone()),
+            topics: topics
+                .topics
+                .iter()
+                .map(|topic| topic.name.clone())
+                .chain(created)
+                .collect(),
+        })
+    }
+}
+
+/// Rules found broken.
+#[derive(Default)]
+struct Broken(Vec<Violation>);
+
+impl Broken {
+    fn add(&mut self, field: &'static str, rule: impl Into<String>) {
+        let rule = rule.into();
+        self.0.push(Violation { field, rule });
+    }
 }
 
 /// Checks what the schema of the custom resource demands and what it cannot say.
@@ -55,38 +106,29 @@ pub struct Validated {
 /// # Errors
 /// Every broken rule, each with its field.
 pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, Vec<Violation>> {
-    let mut broken = Vec::new();
+    let mut broken = Broken::default();
     let spec = &resource.spec;
     let name = resource.name_any();
     check_name(&name, &mut broken);
     let replicas = spec.replicas;
     if !(0..=100).contains(&replicas) {
-        broken.push(Violation {
-            field: "spec.replicas",
-            rule: format!("{replicas} is not between 0 and 100"),
-        });
+        let rule = format!("{replicas} is not between 0 and 100");
+        broken.add("spec.replicas", rule);
     }
-    if spec
-        .storage
-        .as_ref()
-        .is_some_and(|storage| storage.memory.is_none())
-    {
-        broken.push(Violation {
-            field: "spec.storage",
-            rule: "one storage must be named: memory".into(),
-        });
-    }
-    if spec
-        .events
-        .as_ref()
-        .is_some_and(|events| events.stdout.is_none())
-    {
-        broken.push(Violation {
-            field: "spec.events",
-            rule: "one publisher must be named: stdout".into(),
-        });
-    }
-    let settings = settings(&spec.server, spec.telemetry.log_level, &mut broken);
+    let mut settings = settings(&spec.server, spec.telemetry.log_level, &mut broken);
+    let mut mounts = Vec::new();
+    storage::read(
+        spec.storage.as_ref(),
+        &mut settings,
+        &mut mounts,
+        &mut broken,
+    );
+    let topics = events::read(
+        spec.events.as_ref(),
+        &mut settings,
+        &mut mounts,
+        &mut broken,
+    );
     let resources = resources(resource, &mut broken);
 
     let pinned = resource
@@ -103,8 +145,8 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         .clone()
         .unwrap_or_else(|| format!("{}:{version}", release.repository));
 
-    if !broken.is_empty() {
-        return Err(broken);
+    if !broken.0.is_empty() {
+        return Err(broken.0);
     }
     Ok(Validated {
         name,
@@ -115,16 +157,18 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         replicas,
         resources,
         settings,
+        mounts,
+        topics,
     })
 }
 
-fn check_name(name: &str, broken: &mut Vec<Violation>) {
+fn check_name(name: &str, broken: &mut Broken) {
     const FIELD: &str = "metadata.name";
     if name.len() > 40 {
-        broken.push(Violation {
-            field: FIELD,
-            rule: "must have at most 40 characters: children are named after it".into(),
-        });
+        broken.add(
+            FIELD,
+            "must have at most 40 characters: children are named after it",
+        );
     }
     let label = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
@@ -132,43 +176,33 @@ fn check_name(name: &str, broken: &mut Vec<Violation>) {
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !label {
-        broken.push(Violation {
-            field: FIELD,
-            rule:
-                "must start with a letter and hold only lower-case letters, digits and '-', no dots"
-                    .into(),
-        });
+        broken.add(
+            FIELD,
+            "must start with a letter and hold only lower-case letters, digits and '-', no dots",
+        );
     }
 }
 
-fn settings(server: &ServerSpec, log_level: LogLevel, broken: &mut Vec<Violation>) -> Settings {
+fn settings(server: &ServerSpec, log_level: LogLevel, broken: &mut Broken) -> Settings {
     let mut settings = Settings::default();
-    settings.server.request_timeout = duration(
+    settings.server.request_timeout = checks::duration(
         "spec.server.requestTimeout",
         server.request_timeout,
-        bounds::REQUEST_TIMEOUT,
+        &bounds::REQUEST_TIMEOUT.range(),
         broken,
     );
-    settings.server.drain_timeout = duration(
+    settings.server.drain_timeout = checks::duration(
         "spec.server.drainTimeout",
         server.drain_timeout,
-        bounds::DRAIN_TIMEOUT,
+        &bounds::DRAIN_TIMEOUT.range(),
         broken,
     );
-    match u32::try_from(server.max_concurrent_streams) {
-        Ok(streams) if bounds::MAX_CONCURRENT_STREAMS.contains(streams) => {
-            settings.server.max_concurrent_streams = streams;
-        }
-        _ => broken.push(Violation {
-            field: "spec.server.maxConcurrentStreams",
-            rule: format!(
-                "{} is not between {} and {}",
-                server.max_concurrent_streams,
-                bounds::MAX_CONCURRENT_STREAMS.min,
-                bounds::MAX_CONCURRENT_STREAMS.max
-            ),
-        }),
-    }
+    settings.server.max_concurrent_streams = checks::count(
+        "spec.server.maxConcurrentStreams",
+        server.max_concurrent_streams,
+        &bounds::MAX_CONCURRENT_STREAMS.range(),
+        broken,
+    );
     settings.telemetry.log_level = match log_level {
         LogLevel::Error => user_settings::LogLevel::Error,
         LogLevel::Warn => user_settings::LogLevel::Warn,
@@ -179,26 +213,7 @@ fn settings(server: &ServerSpec, log_level: LogLevel, broken: &mut Vec<Violation
     settings
 }
 
-fn duration(
-    field: &'static str,
-    value: kube_core::Duration,
-    bounds: Bounds<Duration>,
-    broken: &mut Vec<Violation>,
-) -> Duration {
-    let accepted = Duration::from(value);
-    if value.is_negative() || !bounds.contains(accepted) {
-        broken.push(Violation {
-            field,
-            rule: format!(
-                "{value:?} is not between {:?} and {:?}",
-                bounds.min, bounds.max
-            ),
-        });
-    }
-    accepted
-}
-
-fn resources(resource: &UserService, broken: &mut Vec<Violation>) -> ResourceRequirements {
+fn resources(resource: &UserService, broken: &mut Broken) -> ResourceRequirements {
     let requests = &resource.spec.pod.resources.requests;
     let limits = &resource.spec.pod.resources.limits;
     let pairs = [
@@ -218,17 +233,12 @@ fn resources(resource: &UserService, broken: &mut Vec<Violation>) -> ResourceReq
     for (request_field, request, limit_field, limit) in pairs {
         for (field, quantity) in [(request_field, request), (limit_field, limit)] {
             if quantity::value(quantity).is_none() {
-                broken.push(Violation {
-                    field,
-                    rule: format!("{:?} is no quantity such as 250m or 64Mi", quantity.0),
-                });
+                let rule = format!("{:?} is no quantity such as 250m or 64Mi", quantity.0);
+                broken.add(field, rule);
             }
         }
         if quantity::value(request) > quantity::value(limit) && quantity::value(limit).is_some() {
-            broken.push(Violation {
-                field: request_field,
-                rule: format!("must not exceed {limit_field}"),
-            });
+            broken.add(request_field, format!("must not exceed {limit_field}"));
         }
     }
     let list = |cpu: &Quantity, memory: &Quantity| {

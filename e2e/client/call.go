@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+const (
+	callTimeout = 5 * time.Second // one call, including the time to connect
+	maxInFlight = 512
+)
+
+// A server that comes back is noticed within a second.
+var reconnect = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+	MinConnectTimeout: callTimeout,
+}
+
+// Without retries of any kind: a call that fails once is a call that failed.
+func connect(target, balancing string) (*grpc.ClientConn, error) {
+	if target == "" {
+		return nil, errors.New(usage)
+	}
+	return grpc.NewClient(target,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(reconnect),
+		grpc.WithDisableRetry(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDefaultServiceConfig(fmt.Sprintf(`{"loadBalancingConfig":[{%q:{}}]}`, balancing)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(encoded{})))
+}
+
+// Connections that calls go round over.
+type pool []*grpc.ClientConn
+
+func connectAll(target, balancing string, connections int) (pool, error) {
+	var all pool
+	for range connections {
+		connection, err := connect(target, balancing)
+		if err != nil {
+			all.close()
+			return nil, err
+		}
+		all = append(all, connection)
+	}
+	return all, nil
+}
+
+func (p pool) close() {
+	for _, connection := range p {
+		_ = connection.Close()
+	}
+}
+
+func (p pool) any() *grpc.ClientConn { return p[rand.IntN(len(p))] }
+
+// Sends a message as `message` makes it.
+func call(connection *grpc.ClientConn, method string, values ...string) (answer []byte, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	err = connection.Invoke(ctx, "/user.v1.UserService/"+method, []byte(message(values...)), &answer)
+	return answer, err
+}
+
+// Encodes a message whose fields are all strings, or messages that are encoded already, numbered from 1.
+func message(values ...string) string {
+	var encoded []byte
+	for i, value := range values {
+		encoded = protowire.AppendTag(encoded, protowire.Number(i+1), protowire.BytesType)
+		encoded = protowire.AppendString(encoded, value)
+	}
+	return string(encoded)
+}
+
+// Carries encoded messages as they are: a few methods need no generated code.
+type encoded struct{}
+
+func (encoded) Name() string { return "proto" }
+
+func (encoded) Marshal(message any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(message.([]byte))}, nil
+}
+
+func (encoded) Unmarshal(data mem.BufferSlice, message any) error {
+	*message.(*[]byte) = data.Materialize()
+	return nil
+}
+
+// The value of one field with its length prefix gone; nil if the message does not have it.
+func field(message []byte, wanted protowire.Number) []byte {
+	value, _ := protowire.ConsumeBytes(raw(message, wanted))
+	return value
+}
+
+func number(message []byte, wanted protowire.Number) int64 {
+	value, _ := protowire.ConsumeVarint(raw(message, wanted))
+	return int64(value)
+}
+
+func raw(message []byte, wanted protowire.Number) []byte {
+	for len(message) > 0 {
+		found, _, length := protowire.ConsumeField(message)
+		if length < 0 {
+			return nil
+		}
+		if found == wanted {
+			_, _, tag := protowire.ConsumeTag(message)
+			return message[tag:length]
+		}
+		message = message[length:]
+	}
+	return nil
+}

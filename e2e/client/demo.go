@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// Both calls on one connection: a service that keeps its users in memory knows a user only in the pod that created it.
+func demo(target, name, email string) error {
+	connection, err := connect(target, "pick_first")
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	fmt.Printf("CreateUser {name: %q, email: %q}\n", name, email)
+	answer, err := call(connection, "CreateUser", name, email)
+	if err != nil {
+		return err
+	}
+	id := field(answer, 1)
+	printUser(field(answer, 2))
+	fmt.Printf("GetUser {user_id: %q}\n", id)
+	if answer, err = call(connection, "GetUser", string(id)); err != nil {
+		return err
+	}
+	printUser(field(answer, 1))
+	return nil
+}
+
+// Prints an encoded user.v1.User.
+func printUser(user []byte) {
+	at := field(user, 4)
+	created := time.Unix(number(at, 1), number(at, 2)).UTC().Format(time.RFC3339Nano)
+	fmt.Printf("  answered OK\n    user_id      %s\n    name         %s\n    email        %s\n    create_time  %s\n    etag         %s\n",
+		field(user, 1), field(user, 2), field(user, 3), created, field(user, 6))
+}

@@ -1,0 +1,233 @@
+//! Users in the database and events in Kafka, on the real servers.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, LogParams},
+};
+use operator_api::UserService;
+use scenarios::{
+    Scenario,
+    backing::{self, CONNECTION, DATABASE, FAULTY_DATABASE},
+    cluster::metric,
+    prove::{Proof, Prove},
+    wait::{Seen, until},
+};
+use serde_json::json;
+use user_settings::{ADMIN_PORT, metric as names, path};
+
+use crate::scenario;
+
+/// Longer than the relay's lease, so that a frozen relay is overtaken.
+const FREEZE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn from_memory_to_database_and_kafka_is_one_edit_and_every_event_arrives_decodable() {
+    scenario("durable", async |s| {
+        s.ready_with(json!({})).await?;
+        backing::connect_to(s, DATABASE).await?;
+        let resource = s.ready_with(backing::durable(s)).await?;
+        let durable = condition(&resource, "StorageDurable").context("condition")?;
+        ensure!(durable.0 == "True", "{durable:?}");
+
+        let proof = Prove::start(s, 20, Duration::from_secs(10))
+            .await?
+            .end()
+            .await?;
+        proof.assert_nothing_lost()?;
+        ensure!(proof.unknown == 0 && proof.dead_letters == 0, "{proof:?}");
+        ensure!(proof.acknowledged >= 150, "too few to judge: {proof:?}");
+
+        let pods: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
+        for pod in s.pods().await? {
+            let log = pods.logs(&pod.name_any(), &LogParams::default()).await?;
+            ensure!(
+                !log.contains("@example.com"),
+                "personal data in a log: {log}"
+            );
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// Status and reason of a condition.
+fn condition(resource: &UserService, kind: &str) -> Option<(String, String, String)> {
+    let status = resource.status.as_ref()?;
+    let found = status.conditions.iter().find(|found| found.type_ == kind)?;
+    Some((
+        found.status.clone(),
+        found.reason.clone(),
+        found.message.clone(),
+    ))
+}
+
+/// Waits until `Ready` is false for this reason; its message.
+async fn held_up(s: &Scenario, reason: &str) -> Result<String> {
+    until(reason, Duration::from_secs(90), || async {
+        let resource = s.resources().get("users").await?;
+        let ready = condition(&resource, "Ready");
+        Ok(match ready {
+            Some((status, found, message)) if status == "False" && found == reason => {
+                Seen::Yes(message)
+            }
+            other => Seen::NotYet(format!("{other:?}")),
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_missing_secret_is_named_and_what_runs_goes_on() {
+    scenario("secret", async |s| {
+        s.ready_with(json!({})).await?;
+        let before = names_of(&s.pods().await?);
+        s.apply(backing::durable(s)).await?;
+        let message = held_up(s, "SecretMissing").await?;
+        ensure!(message.contains(CONNECTION), "{message}");
+        ensure!(names_of(&s.pods().await?) == before, "pods were replaced");
+
+        backing::connect_to(s, DATABASE).await?;
+        s.ready().await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_preparation_that_fails_holds_the_rollout_up_and_leaves_what_runs_alone() {
+    scenario("prepare", async |s| {
+        s.ready_with(json!({})).await?;
+        let before = names_of(&s.pods().await?);
+        backing::connect_to(s, "postgres://elsewhere").await?;
+        s.apply(backing::durable(s)).await?;
+        let message = held_up(s, "PreparationFailed").await?;
+        ensure!(
+            message.contains("logs"),
+            "says how to learn more: {message}"
+        );
+        ensure!(names_of(&s.pods().await?) == before, "pods were replaced");
+
+        backing::connect_to(s, DATABASE).await?;
+        s.ready().await?;
+        ensure!(names_of(&s.pods().await?) != before, "the rollout goes on");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_changed_connection_rolls_the_pods() {
+    scenario("connection", async |s| {
+        backing::connect_to(s, DATABASE).await?;
+        s.ready_with(backing::durable(s)).await?;
+        let before = names_of(&s.pods().await?);
+        backing::connect_to(s, FAULTY_DATABASE).await?;
+        until("all pods are new", Duration::from_secs(90), || async {
+            let now = names_of(&s.pods().await?);
+            let rolled = !now.is_empty() && now.iter().all(|name| !before.contains(name));
+            Ok(Seen::when(rolled, (), now))
+        })
+        .await?;
+        s.ready().await?;
+        Ok(())
+    })
+    .await;
+}
+
+fn names_of(pods: &[Pod]) -> Vec<String> {
+    pods.iter().map(ResourceExt::name_any).collect()
+}
+
+/// The pod whose relay is the active one.
+async fn relay(s: &Scenario) -> Result<Pod> {
+    until("a relay is active", Duration::from_secs(40), || async {
+        for pod in s.pods().await? {
+            let text = s
+                .cluster
+                .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
+                .await;
+            if text.is_ok_and(|text| metric(&text, names::OUTBOX_RELAY_ACTIVE, "") > 0.0) {
+                return Ok(Seen::Yes(pod));
+            }
+        }
+        Ok(Seen::NotYet("none".to_owned()))
+    })
+    .await
+}
+
+/// Everything that may go wrong at once, small. `SOAK_SECONDS` makes it longer: the faults come again and again.
+#[tokio::test]
+async fn no_event_is_lost_or_out_of_order_whatever_crashes() {
+    scenario("crash", async |s| {
+        backing::connect_to(s, FAULTY_DATABASE).await?;
+        let mut spec = backing::durable(s);
+        spec["replicas"] = json!(3);
+        s.ready_with(spec).await?;
+        let soak: u64 = match std::env::var("SOAK_SECONDS") {
+            Ok(seconds) => seconds.parse().context("SOAK_SECONDS")?,
+            Err(_) => 0,
+        };
+        let load = Prove::start(s, 40, Duration::from_secs(900 + soak)).await?;
+        let outcome = harm(s, &load, soak).await;
+        backing::break_database(s, json!([])).await?;
+        outcome?;
+        let proof: Proof = load.stop().await?;
+        proof.assert_nothing_lost()?;
+        ensure!(
+            proof.dead_letters == 0,
+            "an outage is no reason for a dead letter: {proof:?}"
+        );
+        ensure!(proof.acknowledged >= 300, "too few to judge: {proof:?}");
+        Ok(())
+    })
+    .await;
+}
+
+async fn harm(s: &Scenario, load: &Prove, soak: u64) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
+    let start = std::time::Instant::now();
+    let mut round: u8 = 0;
+    loop {
+        load.reaches_more(100).await?;
+        backing::break_database(s, faults()).await?;
+        load.reaches_more(50).await?;
+
+        let killed = relay(s).await?;
+        let now = DeleteParams::default().grace_period(0);
+        pods.delete(&killed.name_any(), &now).await?;
+        load.reaches_more(100).await?;
+
+        let frozen = relay(s).await?;
+        backing::freeze(&frozen).await?;
+        // The time itself is the fault here.
+        tokio::time::sleep(FREEZE).await;
+        backing::thaw(&frozen).await?;
+        let next = relay(s).await?;
+        ensure!(next.uid() != frozen.uid(), "the frozen relay was overtaken");
+
+        backing::restart_broker(s, round % 3).await?;
+        load.reaches_more(100).await?;
+        round = round.wrapping_add(1);
+        if start.elapsed() >= Duration::from_secs(soak) {
+            return Ok(());
+        }
+    }
+}
+
+/// What a database does on a bad day: answers get lost, transactions clash, the primary steps down, all is slow.
+fn faults() -> serde_json::Value {
+    let transient = json!(["TransientTransactionError"]);
+    json!([
+        {"command": "commitTransaction", "after": 5, "times": 3, "action": "dropAnswer"},
+        {"command": "insert", "after": 10, "times": 5,
+         "action": {"error": {"code": 112, "codeName": "WriteConflict", "labels": transient}}},
+        {"command": "update", "after": 3, "times": 2,
+         "action": {"error": {"code": 10107, "codeName": "NotWritablePrimary", "labels": []}}},
+        {"command": "find", "after": 20, "times": 2, "action": "cut"},
+        {"command": "commitTransaction", "after": 30, "times": 10, "action": {"delayMs": 500}},
+    ])
+}

@@ -1,0 +1,36 @@
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema derives a hidden twin of each type"
+)]
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A Secret in the namespace of the resource.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretReference {
+    /// Name of a Secret in the namespace of the resource. A changed Secret rolls the pods.
+    #[schemars(length(min = 1, max = 253), regex(pattern = SECRET_NAME))]
+    pub secret: String,
+}
+
+/// One key of a Secret in the namespace of the resource.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyReference {
+    /// Name of a Secret in the namespace of the resource. A changed Secret rolls the pods.
+    #[schemars(length(min = 1, max = 253), regex(pattern = SECRET_NAME))]
+    pub secret: String,
+
+    /// Key of the Secret.
+    #[serde(default = "uri")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}
+
+const SECRET_NAME: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+
+fn uri() -> String {
+    "uri".to_owned()
+}

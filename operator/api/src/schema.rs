@@ -1,0 +1,43 @@
+//! Schemas and text forms that fields share.
+
+use kube_core::Duration;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::Serializer;
+
+pub(crate) fn duration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$",
+        "maxLength": 32,
+    })
+}
+
+/// `host:port` up to sixteen times. The longest item keeps all of them, joined, within what the
+/// service accepts.
+pub(crate) fn bootstrap_servers(_: &mut SchemaGenerator) -> Schema {
+    const HOST: &str = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])";
+    const PORT: &str =
+        "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 16,
+        "x-kubernetes-list-type": "atomic",
+        "items": {
+            "type": "string",
+            "maxLength": 127,
+            "pattern": format!("^{HOST}:{PORT}$"),
+        },
+    })
+}
+
+/// Whole hours as such: `168h`, where the type itself would say `604800s`.
+pub(crate) fn in_hours<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    let whole = std::time::Duration::from(*value);
+    let seconds = whole.as_secs();
+    if value.is_negative() || whole.subsec_nanos() > 0 || seconds == 0 || seconds % 3600 != 0 {
+        serializer.collect_str(value)
+    } else {
+        serializer.collect_str(&format_args!("{}h", seconds / 3600))
+    }
+}

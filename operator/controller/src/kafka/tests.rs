@@ -1,0 +1,186 @@
+use krafka::testing::FakeBroker;
+use operator_core::DesiredTopic;
+use user_settings::Kafka;
+
+use super::*;
+
+fn access(servers: &str) -> KafkaAccess {
+    KafkaAccess {
+        kafka: Kafka {
+            bootstrap_servers: servers.to_owned(),
+            ..Kafka::default()
+        },
+        credentials: None,
+        topics: BTreeSet::from(["user.created".to_owned()]),
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_refuses_connections_is_reported_as_unreachable() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    let (seen, session) = look(access(&address), &SecretData::default()).await;
+    assert!(
+        matches!(&seen, SeenTopics::Unreachable(why) if why.contains("refused")),
+        "{seen:?}"
+    );
+    assert!(session.is_none());
+}
+
+#[tokio::test]
+async fn a_cluster_that_says_nothing_takes_a_bounded_time() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let start = std::time::Instant::now();
+    let (seen, _) = look(access(&address), &SecretData::default()).await;
+    assert!(matches!(seen, SeenTopics::Unreachable(_)), "{seen:?}");
+    assert!(start.elapsed() < LOOK * 2, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_created_is_told_and_what_exists_is_not_claimed() {
+    let broker = FakeBroker::start().await.unwrap();
+    broker.create_topic("user.updated", 3);
+    let admin = access::connect(&access(&broker.bootstrap_servers()), &SecretData::default())
+        .await
+        .unwrap();
+    let create = |name: &str| TopicChange::Create {
+        topic: DesiredTopic {
+            name: name.to_owned(),
+            partitions: 6,
+            replication_factor: 1,
+            min_in_sync_replicas: 1,
+            retention: Duration::from_secs(60),
+        },
+        configs: BTreeMap::new(),
+    };
+    let (created, refused) =
+        changes::make(&admin, &[create("user.created"), create("user.updated")]).await;
+    assert_eq!(created, BTreeSet::from(["user.created".to_owned()]));
+    assert_eq!(refused, BTreeMap::new());
+    assert!(broker.topic_id("user.created").is_some());
+
+    let delete = TopicChange::Delete {
+        name: "user.created".to_owned(),
+        id: String::new(),
+    };
+    let (_, refused) = changes::make(&admin, &[delete]).await;
+    assert_eq!(refused, BTreeMap::new());
+    assert_eq!(broker.topic_id("user.created"), None);
+}
+
+#[test]
+fn the_protocol_decides_what_is_taken_from_the_secret() {
+    use k8s_openapi::{ByteString, api::core::v1::Secret};
+    use krafka::auth;
+    use user_settings::{SaslMechanism, SecurityProtocol};
+
+    let text = |text: &str| ByteString(text.as_bytes().to_vec());
+    let mut secrets = SecretData::default();
+    let held = [("username", text("ada\n")), ("password", text("pass\n"))];
+    let secret = Secret {
+        data: Some(held.map(|(key, value)| (key.to_owned(), value)).into()),
+        ..Secret::default()
+    };
+    secrets.insert("users-kafka".to_owned(), secret);
+    let mut access = access("kafka:9092");
+    access.credentials = Some("users-kafka".to_owned());
+
+    access.kafka.security_protocol = SecurityProtocol::SaslSsl;
+    access.kafka.sasl_mechanism = SaslMechanism::ScramSha256;
+    let security = access::security(&access, &secrets).unwrap();
+    assert_eq!(
+        *security.security_protocol(),
+        auth::SecurityProtocol::SaslSsl
+    );
+    assert_eq!(
+        security.sasl_mechanism(),
+        Some(&auth::SaslMechanism::ScramSha256)
+    );
+    let printed = format!("{security:?}");
+    assert!(!printed.contains("pass\""), "{printed}");
+
+    access.kafka.security_protocol = SecurityProtocol::Ssl;
+    let security = access::security(&access, &secrets).unwrap();
+    assert_eq!(*security.security_protocol(), auth::SecurityProtocol::Ssl);
+    assert!(security.sasl_mechanism().is_none());
+}
+
+/// The fake broker knows no configuration, so this one asks a real cluster that has none of the
+/// topics: `OPERATOR_TEST_KAFKA=host:port cargo test -p userservice-operator -- --ignored`.
+#[tokio::test]
+#[ignore = "needs a broker at OPERATOR_TEST_KAFKA"]
+async fn a_real_cluster_comes_to_what_is_planned_and_stays_there() {
+    use operator_core::plan_topics;
+
+    let mut access = access(&std::env::var("OPERATOR_TEST_KAFKA").unwrap());
+    let name = "user.created".to_owned();
+    let mut wanted = DesiredTopic {
+        name: name.clone(),
+        partitions: 2,
+        replication_factor: 1,
+        min_in_sync_replicas: 1,
+        retention: Duration::from_secs(3600),
+    };
+    access.topics.insert("user.updated".to_owned());
+    let topics = |seen: &SeenTopics| match seen {
+        SeenTopics::Found {
+            topics, refused, ..
+        } => {
+            assert_eq!(refused, &BTreeMap::new());
+            topics.clone()
+        }
+        other => panic!("{other:?}"),
+    };
+    let secrets = SecretData::default();
+    let mut id = String::new();
+    for round in 0..3_u32 {
+        wanted.partitions += round;
+        wanted.retention += Duration::from_secs(u64::from(round));
+        let (seen, session) = look(access.clone(), &secrets).await;
+        let session = session.unwrap();
+        let changes = plan_topics(std::slice::from_ref(&wanted), &topics(&seen), true);
+        assert!(!changes.is_empty());
+        let after = topics(&session.change(&changes).await);
+        assert_eq!(after[&name].partitions, wanted.partitions);
+        assert!(round == 0 || after[&name].id == id);
+        id.clone_from(&after[&name].id);
+        let rest = plan_topics(std::slice::from_ref(&wanted), &after, true);
+        assert_eq!(rest, [], "at rest nothing is planned");
+    }
+    assert_eq!(id.len(), 22, "{id}");
+
+    let (_, session) = look(access.clone(), &secrets).await;
+    let delete = TopicChange::Delete { name, id };
+    let gone = topics(&session.unwrap().change(&[delete]).await);
+    assert_eq!(gone, BTreeMap::new());
+}
+
+/// See above.
+#[tokio::test]
+#[ignore = "needs a broker at OPERATOR_TEST_KAFKA"]
+async fn what_a_real_cluster_refuses_is_told_in_its_words() {
+    let access = access(&std::env::var("OPERATOR_TEST_KAFKA").unwrap());
+    let (_, session) = look(access, &SecretData::default()).await;
+    let topic = DesiredTopic {
+        name: "user.refused".to_owned(),
+        partitions: 1,
+        replication_factor: 1000,
+        min_in_sync_replicas: 1,
+        retention: Duration::from_secs(60),
+    };
+    let configs = BTreeMap::new();
+    let seen = session
+        .unwrap()
+        .change(&[TopicChange::Create { topic, configs }])
+        .await;
+    let SeenTopics::Found {
+        created, refused, ..
+    } = seen
+    else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(created, BTreeSet::new());
+    assert!(refused["user.refused"].contains("1000"), "{refused:?}");
+}

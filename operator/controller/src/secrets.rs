@@ -1,0 +1,61 @@
+//! What Secrets hold, for the length of one pass.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use operator_core::{SecretKeys, secret_digest};
+
+/// What the Secrets of one resource hold, by name and key. It cannot be printed.
+#[derive(Default)]
+pub(crate) struct SecretData(BTreeMap<String, BTreeMap<String, ByteString>>);
+
+impl SecretData {
+    pub(crate) fn insert(&mut self, name: String, secret: Secret) {
+        self.0.insert(name, secret.data.unwrap_or_default());
+    }
+
+    /// What a Secret holds under a key.
+    pub(crate) fn value(&self, secret: &str, key: &str) -> Option<&[u8]> {
+        Some(&self.0.get(secret)?.get(key)?.0)
+    }
+
+    /// Names, keys and digests: all that leaves this type but for what a client is given.
+    pub(crate) fn digests(&self, uid: &str) -> BTreeMap<String, SecretKeys> {
+        let digests = |data: &BTreeMap<String, ByteString>| {
+            data.iter()
+                .map(|(key, value)| (key.clone(), secret_digest(uid, key, &value.0)))
+                .collect()
+        };
+        self.0
+            .iter()
+            .map(|(name, data)| (name.clone(), digests(data)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_digests_leave_and_values_do_not() {
+        let mut data = SecretData::default();
+        let held = BTreeMap::from([("uri".to_owned(), ByteString(b"mongodb://secret".to_vec()))]);
+        let secret = Secret {
+            data: Some(held),
+            ..Secret::default()
+        };
+        data.insert("users-mongodb".to_owned(), secret);
+        let digests = data.digests("uid");
+        assert_eq!(
+            digests["users-mongodb"]["uri"],
+            secret_digest("uid", "uri", b"mongodb://secret")
+        );
+        assert!(!format!("{digests:?}").contains("mongodb://"));
+        assert_eq!(
+            data.value("users-mongodb", "uri"),
+            Some(b"mongodb://secret".as_slice())
+        );
+        assert_eq!(data.value("users-mongodb", "url"), None);
+    }
+}

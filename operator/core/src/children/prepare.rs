@@ -1,0 +1,174 @@
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::{
+        batch::v1::{
+            Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+            PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+        },
+        core::v1::{Container, PodSpec, PodTemplateSpec},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use user_settings::{Events, Settings, Storage, exit_code};
+
+use super::{INSTANCE_LABEL, NAME_LABEL, config_map, metadata, pod, short_hash};
+use crate::Validated;
+use sha2::{Digest, Sha256};
+
+/// Attempts after the first, with pauses of 10 s that double.
+const BACKOFF_LIMIT: i32 = 5;
+/// Bound of all attempts together, seconds.
+const DEADLINE: i64 = 600;
+/// Not the name that the pods of the service carry: no Service may send them calls.
+const PREPARE_NAME: &str = "user-service-prepare";
+
+/// A command of the service that has to succeed before its pods start.
+struct Step {
+    name: &'static str,
+    args: &'static [&'static str],
+}
+
+const MIGRATE: Step = Step {
+    name: "migrate",
+    args: &["migrate"],
+};
+const REGISTER: Step = Step {
+    name: "schema-register",
+    args: &["schema", "register"],
+};
+
+fn steps(settings: &Settings) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if settings.storage == Storage::Mongodb {
+        steps.push(MIGRATE);
+    }
+    if has_registry(settings) {
+        steps.push(REGISTER);
+    }
+    steps
+}
+
+fn has_registry(settings: &Settings) -> bool {
+    settings.events == Events::Kafka && !settings.kafka.schema_registry_url.is_empty()
+}
+
+/// What a preparation depends on: the image, the Secrets, and those settings that say what is
+/// prepared. `None` if there is nothing to prepare.
+pub(super) fn hash(resource: &Validated, secrets_hash: Option<&str>) -> Option<String> {
+    let settings = &resource.settings;
+    if steps(settings).is_empty() {
+        return None;
+    }
+    let mut relevant = Settings::default();
+    if settings.storage == Storage::Mongodb {
+        relevant.storage = settings.storage;
+        relevant
+            .mongodb
+            .uri_file
+            .clone_from(&settings.mongodb.uri_file);
+        relevant
+            .mongodb
+            .database
+            .clone_from(&settings.mongodb.database);
+    }
+    if has_registry(settings) {
+        let kafka = &settings.kafka;
+        relevant.events = settings.events;
+        relevant.kafka.topic_prefix.clone_from(&kafka.topic_prefix);
+        relevant
+            .kafka
+            .schema_registry_url
+            .clone_from(&kafka.schema_registry_url);
+    }
+    let mut hasher = Sha256::new();
+    hasher.update(config_map::content(&relevant.to_vars()));
+    for part in [resource.image.as_str(), secrets_hash.unwrap_or_default()] {
+        hasher.update([0]);
+        hasher.update(part);
+    }
+    Some(short_hash(&hasher.finalize()))
+}
+
+/// Prepares the database and the schema registry for the pods of this version and these settings.
+/// Its success is its own record: it is kept, and removed only when another one took its place.
+pub(super) fn build(resource: &Validated, config_map: &str, hash: &str) -> Job {
+    let mut containers: Vec<Container> = steps(&resource.settings)
+        .into_iter()
+        .map(|step| container(resource, config_map, &step))
+        .collect();
+    let last = containers.pop();
+    Job {
+        metadata: metadata(resource, format!("{}-prepare-{hash}", resource.name)),
+        spec: Some(JobSpec {
+            backoff_limit: Some(BACKOFF_LIMIT),
+            active_deadline_seconds: Some(DEADLINE),
+            pod_failure_policy: Some(failure_policy()),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(BTreeMap::from([
+                        (NAME_LABEL.to_owned(), PREPARE_NAME.to_owned()),
+                        (INSTANCE_LABEL.to_owned(), resource.name.clone()),
+                    ])),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(PodSpec {
+                    restart_policy: Some("Never".to_owned()),
+                    service_account_name: Some(resource.name.clone()),
+                    automount_service_account_token: Some(false),
+                    enable_service_links: Some(false),
+                    security_context: Some(pod::security_context(resource)),
+                    volumes: pod::volumes(resource),
+                    // Init containers run one after the other, and before the container.
+                    init_containers: (!containers.is_empty()).then_some(containers),
+                    containers: last.into_iter().collect(),
+                    ..PodSpec::default()
+                }),
+            },
+            ..JobSpec::default()
+        }),
+        ..Job::default()
+    }
+}
+
+fn container(resource: &Validated, config_map: &str, step: &Step) -> Container {
+    Container {
+        name: step.name.to_owned(),
+        image: Some(resource.image.clone()),
+        args: Some(step.args.iter().map(ToString::to_string).collect()),
+        env_from: Some(pod::env_from(config_map)),
+        resources: Some(resource.resources.clone()),
+        volume_mounts: pod::volume_mounts(resource),
+        security_context: Some(pod::container_security_context()),
+        ..Container::default()
+    }
+}
+
+/// Bad settings, a schema conflict and a command that the image does not know are not tried again;
+/// an eviction is not held against the Job.
+fn failure_policy() -> PodFailurePolicy {
+    let mut hopeless = [exit_code::USAGE, exit_code::SCHEMA, exit_code::CONFIG].map(i32::from);
+    // The API server asks for ascending order.
+    hopeless.sort_unstable();
+    PodFailurePolicy {
+        rules: vec![
+            PodFailurePolicyRule {
+                action: "FailJob".to_owned(),
+                on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
+                    operator: "In".to_owned(),
+                    values: hopeless.to_vec(),
+                    ..PodFailurePolicyOnExitCodesRequirement::default()
+                }),
+                ..PodFailurePolicyRule::default()
+            },
+            PodFailurePolicyRule {
+                action: "Ignore".to_owned(),
+                on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern {
+                    type_: "DisruptionTarget".to_owned(),
+                    status: "True".to_owned(),
+                }]),
+                ..PodFailurePolicyRule::default()
+            },
+        ],
+    }
+}

@@ -1,0 +1,134 @@
+//! Why the pods are left as they are although everything else is written.
+
+use operator_api::condition::{RECONCILING, STALLED, reason};
+use serde_json::Value;
+
+use crate::{
+    Child, ChildKind, Validated, World,
+    children::{Children, PREPARED, TOPICS_HASH},
+    status::{FALSE, Stage, UNKNOWN},
+    topics::{DesiredTopics, Review},
+};
+
+/// The first reason to leave the pods as they are, worst first; none if they may be written.
+pub(crate) fn hold(
+    world: &World,
+    validated: &Validated,
+    children: &Children,
+    review: Option<&Review>,
+) -> Option<Stage> {
+    let preparation = preparation(world, validated, children);
+    if let Some(failed) = preparation.as_ref().filter(|stage| stage.ready == FALSE) {
+        return Some(failed.clone());
+    }
+    review
+        .and_then(|review| topics(world, validated, review))
+        .or(preparation)
+}
+
+/// A Secret or a key of it is missing.
+pub(crate) fn secret_missing(message: String) -> Stage {
+    Stage {
+        ready: FALSE,
+        abnormal: Some(STALLED),
+        reason: reason::SECRET_MISSING,
+        message,
+    }
+}
+
+/// Whether what the Deployment needs was prepared for it, by its own account: the Job that did it
+/// may be gone.
+pub(crate) fn is_prepared(world: &World, validated: &Validated, children: &Children) -> bool {
+    children.prepared.is_some()
+        && annotation(world, validated, PREPARED) == children.prepared.as_deref()
+}
+
+fn preparation(world: &World, validated: &Validated, children: &Children) -> Option<Stage> {
+    let job = children
+        .all
+        .iter()
+        .find(|child| child.kind == ChildKind::Job)?;
+    if is_prepared(world, validated, children) {
+        return None;
+    }
+    let live = world.get(ChildKind::Job, &job.name);
+    if live.is_some_and(|live| job_condition(live, "Complete").is_some()) {
+        return None;
+    }
+    if let Some(failure) = live.and_then(|live| job_condition(live, "Failed")) {
+        return Some(failed(validated, job, failure));
+    }
+    Some(Stage {
+        ready: UNKNOWN,
+        abnormal: Some(RECONCILING),
+        reason: reason::PREPARING,
+        message: format!(
+            "Job {} prepares what the pods need; until it is done they stay as they are.",
+            job.name
+        ),
+    })
+}
+
+fn failed(validated: &Validated, job: &Child, failure: &Value) -> Stage {
+    let why = failure
+        .get("message")
+        .and_then(Value::as_str)
+        .unwrap_or("it gave no reason");
+    let (namespace, name) = (&validated.namespace, &job.name);
+    Stage {
+        ready: FALSE,
+        abnormal: Some(STALLED),
+        reason: reason::PREPARATION_FAILED,
+        message: format!(
+            "Job {name} failed: {why}. What runs is left as it is. See kubectl logs -n {namespace} \
+             -l batch.kubernetes.io/job-name={name} --all-containers --prefix --tail=50; correct the cause, and \
+             delete the Job to have it tried again unless the correction changes the spec or a Secret."
+        ),
+    }
+}
+
+/// The condition of a Job, if it is true.
+fn job_condition<'a>(job: &'a Value, type_: &str) -> Option<&'a Value> {
+    let conditions = job.pointer("/status/conditions")?.as_array()?;
+    conditions.iter().find(|condition| {
+        let has =
+            |field: &str, value: &str| condition.get(field).and_then(Value::as_str) == Some(value);
+        has("type", type_) && has("status", "True")
+    })
+}
+
+/// Pods that were written for these very topics go on whatever became of Kafka since.
+fn topics(world: &World, validated: &Validated, review: &Review) -> Option<Stage> {
+    let hash = validated.topics.as_ref().map(DesiredTopics::hash);
+    if !review.lacking || annotation(world, validated, TOPICS_HASH) == hash.as_deref() {
+        return None;
+    }
+    let (ready, reason, message) = review.condition.clone().unwrap_or_else(|| {
+        let message = "The topics have not been looked at yet.".to_owned();
+        (UNKNOWN, reason::TOPICS_CHANGING, message)
+    });
+    let abnormal = if reason == reason::NAME_CONFLICT {
+        STALLED
+    } else {
+        RECONCILING
+    };
+    Some(Stage {
+        ready,
+        abnormal: Some(abnormal),
+        reason,
+        message,
+    })
+}
+
+/// An annotation of the resource's own Deployment.
+fn annotation<'a>(world: &'a World, validated: &Validated, name: &str) -> Option<&'a str> {
+    world
+        .own(
+            ChildKind::Deployment,
+            &validated.name,
+            validated.owner.as_ref(),
+        )?
+        .pointer("/metadata/annotations")?
+        .get(name)?
+        .as_str()
+}

@@ -1,0 +1,152 @@
+//! What has to be done before a resource may go.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube_core::{Resource, ResourceExt};
+use operator_api::{
+    CreatedTopic, ReclaimPolicy, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserService,
+    UserServiceStatus,
+};
+
+use crate::{
+    ChildKind, Delete, SeenTopics, Topic, TopicChange, World,
+    plan::{WRITE_RECHECK, delete_of, report},
+    status::{self, Obstacle, remembered},
+};
+
+/// What has to be done for a resource that is being deleted and holds our finalizer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Removal {
+    /// Objects to delete first, so that nobody publishes while topics go: a broker may create a
+    /// topic anew for whoever does.
+    pub deletes: Vec<Delete>,
+    /// Topics to delete. What follows from it is planned anew.
+    pub topics: Vec<TopicChange>,
+    /// Whether nothing is left to do, so that the finalizer may go.
+    pub release: bool,
+    /// The new status, if it differs from the one in force.
+    pub status: Option<UserServiceStatus>,
+    /// When to look again even if nothing changes.
+    pub requeue: Option<Duration>,
+    /// Whether something outside the API server stands in the way: look again, later each time.
+    pub troubled: bool,
+}
+
+/// Whether the resource holds our finalizer.
+pub fn has_finalizer(resource: &UserService) -> bool {
+    resource
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == TOPICS_FINALIZER)
+}
+
+/// Decides about a resource that is being deleted. Topics go only if this resource created them and
+/// says so; whatever else is at their names stays.
+pub fn removal(world: &World, resource: &UserService, now: &Time) -> Removal {
+    if !has_finalizer(resource) {
+        return Removal::default();
+    }
+    let created = remembered(resource);
+    if is_skipped(resource) || !deletes_topics(resource) || created.is_empty() {
+        return released();
+    }
+    let pods = world
+        .own(
+            ChildKind::Deployment,
+            &resource.name_any(),
+            resource.controller_owner_ref(&()).as_ref(),
+        )
+        .and_then(|live| delete_of(ChildKind::Deployment, &resource.name_any(), live));
+    if let Some(pods) = pods {
+        return Removal {
+            deletes: vec![pods],
+            requeue: Some(WRITE_RECHECK),
+            ..Removal::default()
+        };
+    }
+    match &world.topics {
+        SeenTopics::NotLooked => {
+            let why = "their cluster cannot be asked, since the spec or a Secret that it names is not as needed";
+            waiting(world, resource, why, now)
+        }
+        SeenTopics::Unreachable(why) => {
+            let why = format!("Kafka cannot be reached: {why}");
+            waiting(world, resource, &why, now)
+        }
+        SeenTopics::Found {
+            topics, refused, ..
+        } => {
+            let changes = deletions(&created, topics);
+            if changes.is_empty() {
+                return released();
+            }
+            let refused: Vec<String> = refused
+                .iter()
+                .map(|(topic, why)| format!("{topic}: {why}"))
+                .collect();
+            Removal {
+                topics: changes,
+                requeue: Some(WRITE_RECHECK),
+                // Topics that do not go although they were deleted are not deleted each second.
+                troubled: true,
+                ..if refused.is_empty() {
+                    Removal::default()
+                } else {
+                    waiting(world, resource, &refused.join("; "), now)
+                }
+            }
+        }
+    }
+}
+
+fn released() -> Removal {
+    Removal {
+        release: true,
+        ..Removal::default()
+    }
+}
+
+fn waiting(world: &World, resource: &UserService, why: &str, now: &Time) -> Removal {
+    let message = format!(
+        "Topics that this resource created are to be deleted with it: {why}. To let it go without, set the \
+         annotation {SKIP_TOPIC_DELETION} to \"true\"."
+    );
+    let status = status::held_up(world, resource, Obstacle::DeletingTopics(message), now);
+    Removal {
+        status: report(resource, status, None).status,
+        troubled: true,
+        ..Removal::default()
+    }
+}
+
+fn deletions(created: &[CreatedTopic], found: &BTreeMap<String, Topic>) -> Vec<TopicChange> {
+    created
+        .iter()
+        .filter(|topic| {
+            found
+                .get(&topic.name)
+                .is_some_and(|live| live.id == topic.id)
+        })
+        .map(|topic| TopicChange::Delete {
+            name: topic.name.clone(),
+            id: topic.id.clone(),
+        })
+        .collect()
+}
+
+fn is_skipped(resource: &UserService) -> bool {
+    resource
+        .annotations()
+        .get(SKIP_TOPIC_DELETION)
+        .is_some_and(|value| value == "true")
+}
+
+fn deletes_topics(resource: &UserService) -> bool {
+    resource
+        .spec
+        .events
+        .as_ref()
+        .and_then(|events| events.kafka.as_ref())
+        .is_some_and(|kafka| kafka.topics.reclaim_policy == ReclaimPolicy::Delete)
+}

@@ -1,0 +1,129 @@
+//! The Job that prepares database and registry before the pods.
+
+use operator_core::{ChildKind, Plan};
+use serde_json::json;
+
+use super::{
+    carry_out, condition, connected, finish_job, job, kinds, planned, reachable, ready_reason,
+    settled_connected,
+};
+
+#[test]
+fn pods_wait_for_the_preparation_and_follow_its_success() {
+    let (mut resource, mut world) = (connected(), reachable());
+    let first = kinds(&carry_out(&mut world, &mut resource));
+    assert!(
+        first.contains(&ChildKind::Job) && first.contains(&ChildKind::ConfigMap),
+        "{first:?}"
+    );
+    assert!(!first.contains(&ChildKind::Deployment));
+    assert_eq!(ready_reason(&resource), "Preparing");
+    assert_eq!(
+        planned(&world, &resource).writes,
+        [],
+        "while it runs nothing is written"
+    );
+
+    finish_job(&mut world, "Complete");
+    assert_eq!(
+        kinds(&carry_out(&mut world, &mut resource)),
+        [ChildKind::Deployment]
+    );
+}
+
+#[test]
+fn a_failed_preparation_tells_where_its_log_is_and_is_not_tried_again_by_itself() {
+    let (mut resource, mut world) = settled_connected();
+    resource.spec.version = Some("2.0.0".into());
+    let old = super::deployment(&mut world).clone();
+    world.live.retain(|(kind, _), _| *kind != ChildKind::Job);
+    carry_out(&mut world, &mut resource);
+    finish_job(&mut world, "Failed");
+    let plan = carry_out(&mut world, &mut resource);
+    assert_eq!((plan.writes, plan.deletes), (vec![], vec![]));
+    let status = resource.status.as_ref().unwrap();
+    let stalled = condition(status, "Stalled").unwrap();
+    assert_eq!(stalled.reason, "PreparationFailed");
+    assert!(
+        stalled.message.contains("told by the Job"),
+        "{}",
+        stalled.message
+    );
+    assert!(
+        stalled.message.contains("kubectl logs -n team-a"),
+        "{}",
+        stalled.message
+    );
+    assert_eq!(super::deployment(&mut world), &old, "what runs goes on");
+    assert_eq!(planned(&world, &resource), Plan::default());
+
+    world.live.retain(|(kind, _), _| *kind != ChildKind::Job);
+    assert_eq!(
+        kinds(&planned(&world, &resource)),
+        [ChildKind::Job],
+        "deleted, it is tried again"
+    );
+}
+
+#[test]
+fn a_preparation_whose_job_is_gone_is_not_run_again_for_pods_that_run_with_it() {
+    let (resource, mut world) = settled_connected();
+    assert_eq!(planned(&world, &resource), Plan::default(), "at rest");
+    world.live.retain(|(kind, _), _| *kind != ChildKind::Job);
+    assert_eq!(planned(&world, &resource), Plan::default());
+}
+
+#[test]
+fn a_setting_that_does_not_concern_what_is_prepared_prepares_nothing() {
+    let (mut resource, mut world) = settled_connected();
+    resource.spec.server.max_concurrent_streams = 64;
+    let written = kinds(&carry_out(&mut world, &mut resource));
+    assert_eq!(written, [ChildKind::ConfigMap, ChildKind::Deployment]);
+}
+
+#[test]
+fn another_image_is_prepared_anew_and_the_last_job_goes_after_the_rollout() {
+    let (mut resource, mut world) = settled_connected();
+    let old = job(&mut world).unwrap()["metadata"]["name"].clone();
+    resource.spec.version = Some("2.0.0".into());
+    assert_eq!(
+        kinds(&carry_out(&mut world, &mut resource)),
+        [ChildKind::Job]
+    );
+    for ((kind, _), job) in &mut world.live {
+        if *kind == ChildKind::Job {
+            job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+        }
+    }
+    assert_eq!(carry_out(&mut world, &mut resource).deletes, []);
+    super::rolled_out(&mut world);
+    let plan = carry_out(&mut world, &mut resource);
+    let deleted: Vec<&str> = plan
+        .deletes
+        .iter()
+        .map(|delete| delete.name.as_str())
+        .collect();
+    assert_eq!(json!(deleted), json!([old]));
+}
+
+#[test]
+fn the_commands_run_one_after_the_other_and_hopeless_exits_end_the_job() {
+    let (mut resource, mut world) = (connected(), reachable());
+    carry_out(&mut world, &mut resource);
+    let spec = job(&mut world).unwrap()["spec"].clone();
+    let pod = &spec["template"]["spec"];
+    assert_eq!(pod["initContainers"][0]["args"], json!(["migrate"]));
+    assert_eq!(pod["containers"][0]["args"], json!(["schema", "register"]));
+    assert_eq!(pod["restartPolicy"], "Never");
+    assert_eq!(
+        spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"],
+        json!([64, 76, 78])
+    );
+    assert_eq!(spec.get("ttlSecondsAfterFinished"), None);
+    let service = &world.live[&(ChildKind::Service, "users".into())];
+    assert_ne!(
+        spec["template"]["metadata"]["labels"]["app.kubernetes.io/name"],
+        service["spec"]["selector"]["app.kubernetes.io/name"],
+        "no call is sent to it"
+    );
+}

@@ -1,0 +1,195 @@
+//! The operator's own check of what stands outside the cluster, and that it says what the schema
+//! says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use operator_api::{UserService, UserServiceSpec, crd};
+use operator_core::{Release, Violation, validate};
+use serde_json::{Value, json};
+
+fn violations(spec: &Value) -> Vec<Violation> {
+    let spec: UserServiceSpec = serde_json::from_value(spec.clone()).unwrap();
+    let release = Release {
+        repository: "registry.example/user-service".into(),
+        version: "1.2.3".into(),
+    };
+    validate(&UserService::new("users", spec), &release)
+        .err()
+        .unwrap_or_default()
+}
+
+fn mongodb(fields: Value) -> Value {
+    let mut mongodb = json!({"connection": {"secret": "users-mongodb"}});
+    merge(&mut mongodb, fields);
+    json!({"storage": {"mongodb": mongodb}})
+}
+
+fn kafka(fields: Value) -> Value {
+    let mut kafka = json!({"bootstrapServers": ["kafka:9092"]});
+    merge(&mut kafka, fields);
+    json!({"events": {"kafka": kafka}})
+}
+
+fn merge(into: &mut Value, fields: Value) {
+    let Value::Object(fields) = fields else {
+        panic!("{fields} is no object");
+    };
+    into.as_object_mut().unwrap().extend(fields);
+}
+
+#[test]
+fn what_is_within_bounds_is_accepted() {
+    for spec in [
+        json!({"storage": {"memory": {}}, "events": {"stdout": {}}}),
+        mongodb(json!({})),
+        mongodb(json!({"maxPoolSize": 1})),
+        mongodb(json!({"minPoolSize": 0, "outboxRetention": "0s", "readPreference": "nearest"})),
+        kafka(json!({})),
+        kafka(json!({"bootstrapServers": ["kafka:1", "10.0.0.1:65535", "[::1]:9092"]})),
+        kafka(json!({"securityProtocol": "SSL"})),
+        kafka(json!({"securityProtocol": "SASL_SSL", "credentials": {"secret": "users-kafka"}})),
+        kafka(
+            json!({"topics": {"partitions": 1, "replicationFactor": 1, "minInSyncReplicas": 1, "retention": "1m"}}),
+        ),
+        kafka(json!({"schemaRegistry": {"url": "https://registry:8443/apis"}})),
+    ] {
+        assert_eq!(violations(&spec), [], "{spec}");
+    }
+}
+
+fn refused_by(cases: Vec<(Value, &str)>) {
+    for (spec, field) in cases {
+        let broken = violations(&spec);
+        let fields: Vec<&str> = broken.iter().map(|violation| violation.field).collect();
+        assert_eq!(fields, [field], "{spec}");
+    }
+}
+
+#[test]
+fn none_and_two_of_what_excludes_each_other_are_refused() {
+    let mongodb = json!({"connection": {"secret": "a"}});
+    let kafka = json!({"bootstrapServers": ["kafka:9092"]});
+    refused_by(vec![
+        (json!({"storage": {}}), "spec.storage"),
+        (
+            json!({"storage": {"memory": {}, "mongodb": mongodb}}),
+            "spec.storage",
+        ),
+        (json!({"events": {}}), "spec.events"),
+        (
+            json!({"events": {"stdout": {}, "kafka": kafka}}),
+            "spec.events",
+        ),
+    ]);
+}
+
+#[test]
+fn a_storage_that_is_out_of_bounds_is_refused_by_its_field() {
+    let connection = "spec.storage.mongodb.connection";
+    refused_by(vec![
+        (
+            mongodb(json!({"connection": {"secret": "UPPER"}})),
+            connection,
+        ),
+        (
+            mongodb(json!({"connection": {"secret": "a/b"}})),
+            connection,
+        ),
+        (
+            mongodb(json!({"connection": {"secret": "a", "key": ""}})),
+            connection,
+        ),
+        (
+            mongodb(json!({"database": "a.b"})),
+            "spec.storage.mongodb.database",
+        ),
+        (
+            mongodb(json!({"maxPoolSize": 0})),
+            "spec.storage.mongodb.maxPoolSize",
+        ),
+        (
+            mongodb(json!({"maxPoolSize": 1, "minPoolSize": 2})),
+            "spec.storage.mongodb.minPoolSize",
+        ),
+        (
+            mongodb(json!({"outboxRetention": "721h"})),
+            "spec.storage.mongodb.outboxRetention",
+        ),
+    ]);
+}
+
+#[test]
+fn a_broker_that_is_out_of_bounds_is_refused_by_its_field() {
+    let servers = "spec.events.kafka.bootstrapServers";
+    let credentials = "spec.events.kafka.credentials";
+    let url = "spec.events.kafka.schemaRegistry.url";
+    refused_by(vec![
+        (kafka(json!({"bootstrapServers": []})), servers),
+        (kafka(json!({"bootstrapServers": ["kafka"]})), servers),
+        (kafka(json!({"bootstrapServers": ["kafka:0"]})), servers),
+        (kafka(json!({"bootstrapServers": ["kafka:65536"]})), servers),
+        (kafka(json!({"bootstrapServers": ["a:1,b:2"]})), servers),
+        (kafka(json!({"securityProtocol": "SASL_SSL"})), credentials),
+        (kafka(json!({"credentials": {"secret": "a"}})), credentials),
+        (
+            kafka(json!({"topicPrefix": "a b"})),
+            "spec.events.kafka.topicPrefix",
+        ),
+        (kafka(json!({"schemaRegistry": {"url": "registry"}})), url),
+        (
+            kafka(json!({"schemaRegistry": {"url": "http://u:p@registry"}})),
+            url,
+        ),
+    ]);
+}
+
+#[test]
+fn a_topic_that_is_out_of_bounds_is_refused_by_its_field() {
+    let partitions = "spec.events.kafka.topics.partitions";
+    let topics = |fields: Value| kafka(json!({"topics": fields}));
+    refused_by(vec![
+        (topics(json!({"partitions": 0})), partitions),
+        (topics(json!({"partitions": 1001})), partitions),
+        (
+            topics(json!({"replicationFactor": 1})),
+            "spec.events.kafka.topics.minInSyncReplicas",
+        ),
+        (
+            topics(json!({"retention": "59s"})),
+            "spec.events.kafka.topics.retention",
+        ),
+    ]);
+}
+
+#[test]
+fn a_rule_that_the_schema_states_is_stated_in_the_same_words() {
+    let schema = serde_json::to_string(&crd()).unwrap();
+    for spec in [
+        json!({"storage": {}}),
+        json!({"events": {}}),
+        mongodb(json!({"maxPoolSize": 1, "minPoolSize": 2})),
+        kafka(json!({"securityProtocol": "SASL_SSL"})),
+        kafka(json!({"credentials": {"secret": "a"}})),
+        kafka(json!({"topics": {"replicationFactor": 1}})),
+    ] {
+        let broken = violations(&spec);
+        assert!(schema.contains(&broken[0].rule), "{}", broken[0].rule);
+    }
+}
+
+#[test]
+fn a_minimum_of_connections_that_nobody_asked_for_gives_way_to_a_small_maximum() {
+    let spec: UserServiceSpec = serde_json::from_value(mongodb(json!({"maxPoolSize": 3}))).unwrap();
+    let release = Release {
+        repository: "r".into(),
+        version: "1".into(),
+    };
+    let children = operator_core::render(&UserService::new("users", spec), &release).unwrap();
+    let settings = &children[1].object["data"];
+    assert_eq!(settings["USERSVC_MONGODB_MIN_POOL_SIZE"], "3");
+}

@@ -1,0 +1,273 @@
+//! The library's producer, and its replacement when it has broken down.
+//!
+//! An idempotent producer that can no longer tell what the broker has of it fails everything from then on (librdkafka's
+//! fatal errors). Another one begins anew; what was in the old one's queue fails, and its events are published again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
+use rdkafka::statistics::Statistics;
+use tokio::sync::oneshot;
+
+use crate::config::Properties;
+use crate::error::{ConfigError, DeliveryError};
+use crate::observer::{ProducerObserver, ProducerStatistics};
+
+/// Least time between two replacements, so that a producer that breaks down at once does not cost a processor.
+const REPLACE_EVERY: Duration = Duration::from_secs(1);
+
+/// A record on its way to a topic.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: OwnedHeaders,
+}
+
+type Acknowledgement = Result<(), Code>;
+type Native<W> = ThreadedProducer<Context<W>>;
+
+/// The producer of the moment.
+pub(crate) struct Producer<W: ProducerObserver> {
+    properties: Properties,
+    observer: Arc<W>,
+    current: Mutex<Current<W>>,
+}
+
+struct Current<W: ProducerObserver> {
+    native: Arc<Native<W>>,
+    since: Instant,
+}
+
+/// A record that was handed over.
+pub(crate) struct Sent<W: ProducerObserver> {
+    acknowledgement: oneshot::Receiver<Acknowledgement>,
+    context: Arc<Context<W>>,
+}
+
+impl<W: ProducerObserver> Producer<W> {
+    /// A producer with these properties; it connects by and by.
+    pub(crate) fn new(properties: Properties, observer: Arc<W>) -> Result<Self, ConfigError> {
+        let native = make(&properties, &observer)?;
+        Ok(Self {
+            properties,
+            observer,
+            current: Mutex::new(Current {
+                native: Arc::new(native),
+                since: Instant::now(),
+            }),
+        })
+    }
+
+    /// Hands a record over, to another producer if this one turns out to have broken down.
+    pub(crate) fn send(&self, record: Outgoing<'_>) -> Result<Sent<W>, DeliveryError> {
+        let native = self.native();
+        match hand_over(&native, record) {
+            Ok(sent) => Ok(sent),
+            Err((Code::Fatal, record)) => {
+                let native = self.replacement(&native)?;
+                hand_over(&native, record).map_err(|(code, _)| failed(code, &native))
+            }
+            Err((code, _)) => Err(failed(code, &native)),
+        }
+    }
+
+    /// After a failure: has another producer made if this one has broken down.
+    pub(crate) fn mend(&self) {
+        let native = self.native();
+        if native.client().fatal_error().is_some() {
+            // If it cannot be, the next attempt says so.
+            let _ = self.replacement(&native);
+        }
+    }
+
+    /// Waits until everything is acknowledged or has failed, no longer than `within`; how many records are left. Blocks.
+    pub(crate) fn flush(&self, within: Duration) -> usize {
+        let native = self.native();
+        // An error says no more than that records are left.
+        let _ = native.flush(within);
+        self.unacknowledged()
+    }
+
+    /// How many records are in the queue or in flight.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        usize::try_from(self.native().in_flight_count()).unwrap_or_default()
+    }
+
+    fn native(&self) -> Arc<Native<W>> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current.native)
+    }
+
+    /// The producer in place of this one, made unless another call has done so.
+    fn replacement(&self, broken: &Arc<Native<W>>) -> Result<Arc<Native<W>>, DeliveryError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&current.native, broken) {
+            return Ok(Arc::clone(&current.native));
+        }
+        if current.since.elapsed() < REPLACE_EVERY {
+            return Err(DeliveryError::Irreplaceable(
+                "it is new itself and broke down at once".to_owned(),
+            ));
+        }
+        let native = make(&self.properties, &self.observer)
+            .map_err(|error| DeliveryError::Irreplaceable(error.to_string()))?;
+        let native = Arc::new(native);
+        let old = std::mem::replace(
+            &mut *current,
+            Current {
+                native: Arc::clone(&native),
+                since: Instant::now(),
+            },
+        );
+        drop(current);
+        tracing::warn!(reason = ?broken.client().fatal_error().map(|(code, _)| code), "producer replaced");
+        self.observer.replaced();
+        // Purges its queue and waits for its thread: at most a second.
+        std::thread::spawn(move || drop(old));
+        Ok(native)
+    }
+}
+
+impl<W: ProducerObserver> Sent<W> {
+    /// Waits for the acknowledgement, no longer than `within`.
+    pub(crate) async fn acknowledged(self, within: Duration) -> Result<(), DeliveryError> {
+        match tokio::time::timeout(within, self.acknowledgement).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(Code::PurgeQueue | Code::PurgeInflight)) | Err(_)) => {
+                Err(DeliveryError::Replaced)
+            }
+            Ok(Ok(Err(code))) => Err(DeliveryError::Failed {
+                code,
+                connection: self.context.trouble(),
+            }),
+            Err(_) => Err(DeliveryError::Silent {
+                within,
+                connection: self.context.trouble(),
+            }),
+        }
+    }
+}
+
+fn make<W: ProducerObserver>(
+    properties: &Properties,
+    observer: &Arc<W>,
+) -> Result<Native<W>, ConfigError> {
+    let context = Context {
+        observer: Arc::clone(observer),
+        trouble: Mutex::new(None),
+    };
+    Ok(ThreadedProducer::from_config_and_context(
+        &properties.0,
+        context,
+    )?)
+}
+
+/// Puts a record into the queue; never blocks.
+fn hand_over<'a, W: ProducerObserver>(
+    native: &Native<W>,
+    record: Outgoing<'a>,
+) -> Result<Sent<W>, (Code, Outgoing<'a>)> {
+    let (sender, acknowledgement) = oneshot::channel();
+    let mut outgoing = BaseRecord::with_opaque_to(record.topic, Box::new(sender))
+        .key(record.key)
+        .headers(record.headers);
+    outgoing.payload = record.value;
+    native.send(outgoing).map_or_else(
+        |(error, back)| {
+            let record = Outgoing {
+                headers: back.headers.unwrap_or_default(),
+                ..record
+            };
+            Err((code_of(&error), record))
+        },
+        |()| {
+            Ok(Sent {
+                acknowledgement,
+                context: Arc::clone(native.client().context()),
+            })
+        },
+    )
+}
+
+fn failed<W: ProducerObserver>(code: Code, native: &Native<W>) -> DeliveryError {
+    DeliveryError::Failed {
+        code,
+        connection: native.client().context().trouble(),
+    }
+}
+
+/// Errors without a code are of no kind that sending makes.
+fn code_of(error: &KafkaError) -> Code {
+    error.rdkafka_error_code().unwrap_or(Code::Unknown)
+}
+
+/// What the library calls back.
+pub(crate) struct Context<W> {
+    observer: Arc<W>,
+    /// What last went wrong with the connections, until the next acknowledgement.
+    trouble: Mutex<Option<Code>>,
+}
+
+impl<W> Context<W> {
+    fn trouble(&self) -> Option<Code> {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_trouble(&self, code: Option<Code>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = code;
+    }
+}
+
+impl<W: ProducerObserver> ClientContext for Context<W> {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error => tracing::error!(facility, "librdkafka: {text}"),
+            RDKafkaLogLevel::Warning => tracing::warn!(facility, "librdkafka: {text}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(facility, "librdkafka: {text}");
+            }
+            RDKafkaLogLevel::Debug => tracing::debug!(facility, "librdkafka: {text}"),
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.observer
+            .statistics(&ProducerStatistics::from(&statistics));
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = code_of(&error);
+        // That no broker is left follows from what is said of each, and would hide it.
+        if code != Code::AllBrokersDown {
+            self.set_trouble(Some(code));
+        }
+        tracing::warn!(%error, reason, "producer");
+    }
+}
+
+impl<W: ProducerObserver> ProducerContext for Context<W> {
+    type DeliveryOpaque = Box<oneshot::Sender<Acknowledgement>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
+        let acknowledgement = match result {
+            Ok(_) => {
+                self.set_trouble(None);
+                Ok(())
+            }
+            Err((error, _)) => Err(code_of(error)),
+        };
+        // Nobody waits any more if the call was dropped.
+        let _ = waiting.send(acknowledgement);
+    }
+}

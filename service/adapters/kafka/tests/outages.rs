@@ -1,0 +1,202 @@
+//! What becomes of a record when the broker fails, by the library's own broker in this process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Answer};
+use user_adapter_kafka::{Framing, KafkaOptions, KafkaPublisher, ProducerObserver};
+use user_application::testkit::new_user;
+use user_application::{EventPublisher as _, OutboxRecord, PublishError};
+use user_settings::Kafka;
+use user_settings::event_type::USER_CREATED;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Default)]
+struct Counts {
+    delivered: Arc<AtomicUsize>,
+    replaced: Arc<AtomicUsize>,
+}
+
+impl ProducerObserver for Counts {
+    fn delivered(&self, event_type: &'static str, took: Duration) {
+        assert_eq!(event_type, USER_CREATED);
+        assert!(took > Duration::ZERO);
+        self.delivered.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn replaced(&self) {
+        self.replaced.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Bed {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+    publisher: KafkaPublisher<Counts>,
+    counts: Counts,
+    within: Duration,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let cluster = MockCluster::new(1).unwrap();
+        for topic in [USER_CREATED, "user.created.dlq"] {
+            cluster.create_topic(topic, 3, 1).unwrap();
+        }
+        let settings = Kafka {
+            bootstrap_servers: cluster.bootstrap_servers(),
+            delivery_timeout: TIMEOUT,
+            ..Kafka::default()
+        };
+        let options = KafkaOptions::new(&settings, "outages".to_owned());
+        let counts = Counts::default();
+        let publisher = KafkaPublisher::new(&options, Framing::Bare, counts.clone()).unwrap();
+        Self {
+            cluster,
+            publisher,
+            counts,
+            within: options.publish_within(),
+        }
+    }
+
+    async fn publish(&self) -> Result<(), PublishError> {
+        let before = Instant::now();
+        let outcome = self.publisher.publish(&record()).await;
+        let bound = self.within + Duration::from_millis(500);
+        assert!(before.elapsed() < bound, "{:?}", before.elapsed());
+        outcome
+    }
+
+    /// The next answers to records.
+    fn answers(&self, errors: &[Answer]) {
+        self.cluster.request_errors(Api::Produce, errors);
+    }
+
+    /// Waits for a broker that answers again.
+    async fn publishes(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = self.publish().await {
+            assert!(Instant::now() < deadline, "{error:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn record() -> OutboxRecord {
+    OutboxRecord {
+        event: new_user(1, "ada@example.com").1,
+        trace: None,
+        attempts: 0,
+    }
+}
+
+#[tokio::test]
+async fn while_the_broker_is_down_it_is_an_outage_and_after_that_it_goes_on() {
+    let bed = Bed::new();
+    bed.publish().await.unwrap();
+    bed.cluster.broker_down(1).unwrap();
+    let error = bed.publish().await.unwrap_err();
+    assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
+    bed.cluster.broker_up(1).unwrap();
+    bed.publishes().await;
+}
+
+#[tokio::test]
+async fn what_passes_within_the_delivery_timeout_is_not_seen() {
+    let bed = Bed::new();
+    bed.answers(&[
+        Answer::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        Answer::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        Answer::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+    ]);
+    bed.publish().await.unwrap();
+    assert_eq!(bed.counts.delivered.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn too_few_replicas_for_too_long_are_an_outage() {
+    let bed = Bed::new();
+    bed.answers(&[Answer::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
+    let error = bed.publish().await.unwrap_err();
+    assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
+    bed.cluster.clear_request_errors(Api::Produce);
+    bed.publishes().await;
+}
+
+#[tokio::test]
+async fn a_forbidden_topic_is_an_outage_of_what_was_set_up() {
+    let bed = Bed::new();
+    bed.answers(&[Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
+    let error = bed.publish().await.unwrap_err();
+    assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
+    bed.publishes().await;
+}
+
+#[tokio::test]
+async fn a_record_that_the_broker_finds_invalid_is_refused() {
+    let bed = Bed::new();
+    bed.answers(&[Answer::RD_KAFKA_RESP_ERR_INVALID_RECORD]);
+    let error = bed.publish().await.unwrap_err();
+    assert!(matches!(error, PublishError::Refused(_)), "{error:?}");
+    bed.publishes().await;
+}
+
+#[tokio::test]
+async fn a_record_that_the_broker_finds_too_large_is_unpublishable() {
+    let bed = Bed::new();
+    bed.answers(&[Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    let error = bed.publish().await.unwrap_err();
+    assert!(matches!(error, PublishError::Unpublishable(_)), "{error:?}");
+    bed.publisher
+        .publish_dead_letter(&record(), &error)
+        .await
+        .unwrap();
+    bed.publishes().await;
+}
+
+#[tokio::test]
+async fn a_producer_that_broke_down_is_replaced_and_publishing_goes_on() {
+    let bed = Bed::new();
+    bed.cluster.request_errors(
+        Api::InitProducerId,
+        &[Answer::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED],
+    );
+    let error = bed.publish().await.unwrap_err();
+    assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
+    bed.publishes().await;
+    assert_eq!(bed.counts.replaced.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn closing_waits_for_what_is_in_flight_and_no_longer_than_it_may() {
+    let bed = Bed::new();
+    bed.publish().await.unwrap();
+    let Bed {
+        publisher, cluster, ..
+    } = bed;
+    publisher.close(Duration::from_secs(5)).await.unwrap();
+
+    drop(cluster);
+
+    let bed = Bed::new();
+    bed.cluster.broker_down(1).unwrap();
+    let publisher = bed.publisher;
+    let record = record();
+    let waiting = tokio::time::timeout(Duration::from_millis(10), publisher.publish(&record));
+    waiting.await.unwrap_err();
+    let before = Instant::now();
+    let left = publisher.close(Duration::from_millis(200)).await;
+    assert_eq!(left.unwrap_err().0, 1);
+    assert!(before.elapsed() < Duration::from_secs(2));
+}

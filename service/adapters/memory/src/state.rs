@@ -1,0 +1,112 @@
+//! What is behind the lock, and how it changes.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use user_application::{Epoch, OutboxRecord, RelayId, RepositoryError, RequestKey, TraceContext};
+use user_domain::{Email, User, UserEvent, UserId};
+use uuid::Uuid;
+
+use crate::Capacity;
+
+/// The data, whole at any time.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) users: HashMap<UserId, User>,
+    emails: HashSet<Email>,
+    requests: HashMap<Uuid, ([u8; 32], UserId)>,
+    request_ages: VecDeque<Uuid>,
+    pub(crate) outbox: VecDeque<OutboxRecord>,
+    pub(crate) holder: Option<RelayId>,
+    pub(crate) epoch: Option<Epoch>,
+}
+
+impl State {
+    pub(crate) fn create(
+        &mut self,
+        user: User,
+        event: UserEvent,
+        request: Option<RequestKey>,
+        trace: Option<TraceContext>,
+        capacity: Capacity,
+    ) -> Result<User, RepositoryError> {
+        if let Some(earlier) = self.answered(request)? {
+            return Ok(earlier);
+        }
+        // What the caller can do something about comes first: a duplicate is one even if there is no room.
+        if self.users.contains_key(&user.id()) {
+            return Err(RepositoryError::IdTaken);
+        }
+        if self.emails.contains(user.email()) {
+            return Err(RepositoryError::EmailTaken);
+        }
+        if self.users.len() >= capacity.users || self.outbox.len() >= capacity.pending_events {
+            return Err(RepositoryError::Full);
+        }
+        self.emails.insert(user.email().clone());
+        self.users.insert(user.id(), user.clone());
+        self.add(event, trace);
+        if let Some(key) = request {
+            self.remember(key, user.id(), capacity.requests);
+        }
+        Ok(user)
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        user: User,
+        event: UserEvent,
+        trace: Option<TraceContext>,
+        capacity: Capacity,
+    ) -> Result<User, RepositoryError> {
+        let Some(stored) = self.users.get(&user.id()) else {
+            return Err(RepositoryError::NotFound);
+        };
+        if stored.version().next() != user.version() {
+            return Err(RepositoryError::Changed);
+        }
+        let moves = stored.email() != user.email();
+        if moves && self.emails.contains(user.email()) {
+            return Err(RepositoryError::EmailTaken);
+        }
+        if self.outbox.len() >= capacity.pending_events {
+            return Err(RepositoryError::Full);
+        }
+        if moves {
+            self.emails.remove(stored.email());
+            self.emails.insert(user.email().clone());
+        }
+        self.users.insert(user.id(), user.clone());
+        self.add(event, trace);
+        Ok(user)
+    }
+
+    /// The user that this very request made before.
+    fn answered(&self, request: Option<RequestKey>) -> Result<Option<User>, RepositoryError> {
+        let Some(key) = request else { return Ok(None) };
+        match self.requests.get(&key.id) {
+            Some((fingerprint, _)) if *fingerprint != key.fingerprint => {
+                Err(RepositoryError::RequestIdReused)
+            }
+            Some((_, user)) => Ok(self.users.get(user).cloned()),
+            None => Ok(None),
+        }
+    }
+
+    fn remember(&mut self, key: RequestKey, user: UserId, capacity: usize) {
+        if self.request_ages.len() >= capacity
+            && let Some(oldest) = self.request_ages.pop_front()
+        {
+            self.requests.remove(&oldest);
+        }
+        self.requests.insert(key.id, (key.fingerprint, user));
+        self.request_ages.push_back(key.id);
+    }
+
+    fn add(&mut self, event: UserEvent, trace: Option<TraceContext>) {
+        self.outbox.push_back(OutboxRecord {
+            event,
+            trace,
+            attempts: 0,
+        });
+    }
+}

@@ -1,0 +1,117 @@
+//! How the driver is set up.
+
+use std::time::Duration;
+
+use mongodb::options::{
+    Acknowledgment, ClientOptions, ReadConcern, ReadPreference as DriverPreference,
+    SelectionCriteria, WriteConcern,
+};
+
+use tokio::time::timeout;
+
+use crate::ConnectError;
+
+/// How long to look for a server that can do it. Below the usual deadline of a call, so that the call can say what was
+/// missing.
+const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the name servers may take for a `mongodb+srv://` string.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections made at a time; the driver's default of 2 makes a burst on a cold pool wait.
+const MAX_CONNECTING: u32 = 8;
+const MAX_IDLE_TIME: Duration = Duration::from_mins(5);
+/// How long a write waits for its majority before it is reported as not acknowledged.
+const WRITE_CONCERN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a storage is told beside where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageOptions {
+    /// Name of the database that holds all collections.
+    pub database: String,
+    /// Most connections, and most calls about users that are under way at a time.
+    pub max_pool_size: u32,
+    /// Connections kept even when idle.
+    pub min_pool_size: u32,
+    /// Which members answer reads that may be stale: how much waits in the outbox. All others are answered by the
+    /// primary.
+    pub read_preference: ReadPreference,
+    /// How long a published event is kept; zero removes it when it is acknowledged.
+    pub retention: Duration,
+    /// How this client is called in the server's logs.
+    pub app_name: String,
+}
+
+/// Which members of the replica set answer reads that may be stale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReadPreference {
+    /// The primary alone.
+    #[default]
+    Primary,
+    /// The primary, or a secondary while there is none.
+    PrimaryPreferred,
+    /// A secondary, or the primary while there is none.
+    SecondaryPreferred,
+    /// Whichever answers fastest.
+    Nearest,
+}
+
+impl Default for StorageOptions {
+    fn default() -> Self {
+        Self {
+            database: "users".to_owned(),
+            max_pool_size: 64,
+            min_pool_size: 8,
+            read_preference: ReadPreference::default(),
+            retention: Duration::from_hours(1),
+            app_name: "user-service".to_owned(),
+        }
+    }
+}
+
+impl From<ReadPreference> for SelectionCriteria {
+    fn from(preference: ReadPreference) -> Self {
+        let options = None;
+        Self::ReadPreference(match preference {
+            ReadPreference::Primary => DriverPreference::Primary,
+            ReadPreference::PrimaryPreferred => DriverPreference::PrimaryPreferred { options },
+            ReadPreference::SecondaryPreferred => DriverPreference::SecondaryPreferred { options },
+            ReadPreference::Nearest => DriverPreference::Nearest { options },
+        })
+    }
+}
+
+/// A majority, each with it in its journal.
+pub(crate) fn majority() -> WriteConcern {
+    WriteConcern::builder()
+        .w(Acknowledgment::Majority)
+        .journal(true)
+        .w_timeout(WRITE_CONCERN_TIMEOUT)
+        .build()
+}
+
+/// What the connection string says, save for what the promises of the storage rest on.
+pub(crate) async fn client_options(
+    uri: &str,
+    options: &StorageOptions,
+) -> Result<ClientOptions, ConnectError> {
+    if !uri.starts_with("mongodb://") && !uri.starts_with("mongodb+srv://") {
+        return Err(ConnectError::Scheme);
+    }
+    let parsed = timeout(LOOKUP_TIMEOUT, async { ClientOptions::parse(uri).await }).await;
+    let mut client = parsed
+        .map_err(|_| ConnectError::Lookup)?
+        .map_err(ConnectError::of)?;
+    client.app_name = Some(options.app_name.clone());
+    client.max_pool_size = Some(options.max_pool_size);
+    client.min_pool_size = Some(options.min_pool_size.min(options.max_pool_size));
+    client.max_connecting = Some(MAX_CONNECTING);
+    client.max_idle_time = Some(MAX_IDLE_TIME);
+    client
+        .server_selection_timeout
+        .get_or_insert(SERVER_SELECTION_TIMEOUT);
+    client.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+    client.read_concern = Some(ReadConcern::majority());
+    client.write_concern = Some(majority());
+    client.selection_criteria = Some(ReadPreference::Primary.into());
+    Ok(client)
+}

@@ -1,0 +1,177 @@
+//! The repository: a user, its event and its request id in one transaction.
+
+mod change;
+mod creation;
+
+use std::time::Instant;
+
+use mongodb::bson::{Bson, Document, doc};
+use user_application::{RepositoryError, RequestKey, UserRepository, Write};
+use user_domain::{EventId, User, UserEvent, UserId};
+
+use crate::bounded::left;
+use crate::documents::{self, Collection, binary};
+use crate::transaction::{Outcome, Statements, transact};
+use crate::{DatabaseError, MongoStorage};
+use change::{Change, Obstacle};
+use creation::{Creation, Taken};
+
+/// How often a request is looked at anew that was forgotten between two looks.
+const LOOKS: u32 = 3;
+
+impl UserRepository for MongoStorage {
+    async fn create(
+        &self,
+        user: User,
+        event: UserEvent,
+        request: Option<RequestKey>,
+        write: Write,
+    ) -> Result<User, RepositoryError> {
+        let storage = self.clone();
+        let deadline = write.deadline;
+        let creation = Creation::new(self, &user, &event, request, write.trace.as_ref());
+        let work = async move {
+            let mut looks = 1;
+            loop {
+                let done = storage.try_create(&user, event.id(), &creation, deadline);
+                match done.await? {
+                    Some(user) => return Ok(user),
+                    None if looks < LOOKS => looks += 1,
+                    None => return Err(DatabaseError::TimedOut.into()),
+                }
+            }
+        };
+        self.calls.queued(deadline, work).await
+    }
+
+    async fn update(
+        &self,
+        user: User,
+        event: UserEvent,
+        write: Write,
+    ) -> Result<User, RepositoryError> {
+        let storage = self.clone();
+        let deadline = write.deadline;
+        let change = Change::new(self, &user, &event, write.trace.as_ref());
+        let work = async move { storage.change(user, event.id(), &change, deadline).await };
+        self.calls.queued(deadline, work).await
+    }
+
+    /// From the primary, so that whoever wrote finds what it wrote.
+    async fn get(&self, id: UserId, deadline: Instant) -> Result<User, RepositoryError> {
+        let storage = self.clone();
+        let work = async move {
+            let user = storage.find_user(id, deadline).await?;
+            user.ok_or(RepositoryError::NotFound)
+        };
+        self.calls.queued(deadline, work).await
+    }
+}
+
+impl MongoStorage {
+    /// Stores a new user; nothing if the request was carried out before but is forgotten by now.
+    async fn try_create(
+        &self,
+        user: &User,
+        event: EventId,
+        creation: &Creation,
+        deadline: Instant,
+    ) -> Result<Option<User>, RepositoryError> {
+        let Some(taken) = self.store(event, creation, deadline).await? else {
+            return Ok(Some(user.clone()));
+        };
+        match taken {
+            Taken::Email => Err(RepositoryError::EmailTaken),
+            Taken::Id => Err(RepositoryError::IdTaken),
+            Taken::EmailOrId => match self.find_user(user.id(), deadline).await? {
+                Some(_) => Err(RepositoryError::IdTaken),
+                None => Err(RepositoryError::EmailTaken),
+            },
+            Taken::Request(key) => self.answered(key, deadline).await,
+        }
+    }
+
+    /// The user that this very request made before; nothing if it is forgotten.
+    async fn answered(
+        &self,
+        key: RequestKey,
+        deadline: Instant,
+    ) -> Result<Option<User>, RepositoryError> {
+        let requests = &self.collections.requests;
+        let Some(request) = find(requests, binary(key.id), deadline).await? else {
+            return Ok(None);
+        };
+        let (fingerprint, user) = documents::request(&request)?;
+        if fingerprint != key.fingerprint {
+            return Err(RepositoryError::RequestIdReused);
+        }
+        let user = self.find_user(UserId::new(user), deadline).await?;
+        let gone = DatabaseError::Unreadable {
+            collection: documents::REQUESTS,
+            field: "user_id",
+        };
+        Ok(Some(user.ok_or(gone)?))
+    }
+
+    async fn change(
+        &self,
+        user: User,
+        event: EventId,
+        change: &Change,
+        deadline: Instant,
+    ) -> Result<User, RepositoryError> {
+        let Some(obstacle) = self.store(event, change, deadline).await? else {
+            return Ok(user);
+        };
+        match obstacle {
+            Obstacle::Address => Err(RepositoryError::EmailTaken),
+            Obstacle::EventId => Err(RepositoryError::IdTaken),
+            Obstacle::Version => match self.find_user(user.id(), deadline).await? {
+                Some(_) => Err(RepositoryError::Changed),
+                None => Err(RepositoryError::NotFound),
+            },
+        }
+    }
+
+    /// Stores an event with what belongs to it; nothing but what stands against it, if something does.
+    async fn store<S: Statements>(
+        &self,
+        event: EventId,
+        statements: &S,
+        deadline: Instant,
+    ) -> Result<Option<S::Refusal>, DatabaseError> {
+        match transact(&self.client, deadline, statements).await? {
+            Outcome::Committed => {}
+            Outcome::Refused { retried: true, .. } if self.is_stored(event, deadline).await? => {}
+            Outcome::Refused { refusal, .. } => return Ok(Some(refusal)),
+        }
+        self.event_added.notify_one();
+        Ok(None)
+    }
+
+    /// Whether an attempt that seemed to fail did store the event, and what belongs to it, after all.
+    async fn is_stored(&self, event: EventId, deadline: Instant) -> Result<bool, DatabaseError> {
+        let id = binary(event.as_uuid());
+        let found = find(&self.collections.outbox, id, deadline).await?;
+        Ok(found.is_some())
+    }
+
+    async fn find_user(
+        &self,
+        id: UserId,
+        deadline: Instant,
+    ) -> Result<Option<User>, DatabaseError> {
+        let found = find(&self.collections.users, binary(id.as_uuid()), deadline).await?;
+        found.map(|document| documents::user(&document)).transpose()
+    }
+}
+
+/// The document of this identifier.
+async fn find(
+    collection: &Collection,
+    id: Bson,
+    deadline: Instant,
+) -> Result<Option<Document>, DatabaseError> {
+    let found = collection.find_one(doc! { "_id": id });
+    Ok(found.max_time(left(deadline)?).await?)
+}

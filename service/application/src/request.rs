@@ -1,0 +1,145 @@
+//! What comes along with a request, whatever it asks for.
+
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// By what a repeated request is recognised (AIP-155).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The identifier that the caller gave it.
+    pub id: Uuid,
+    /// What it asked for, as a hash: one identifier is for one request.
+    pub fingerprint: [u8; 32],
+}
+
+/// The trace that a request belongs to, as its caller wrote it (W3C Trace Context).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    parent: String,
+    state: Option<String>,
+}
+
+/// What comes along with a request.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// When the answer is due.
+    pub deadline: Instant,
+    /// The identifier that the caller gave the request.
+    pub request_id: Option<Uuid>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceContext>,
+}
+
+impl RequestContext {
+    /// The key of a request that asks for `what` with these `parts`; none without an identifier.
+    pub(crate) fn key(&self, what: &str, parts: &[&str]) -> Option<RequestKey> {
+        let id = self.request_id?;
+        let mut hash = Sha256::new();
+        for part in std::iter::once(&what).chain(parts) {
+            // The length first, so that no two lists of parts look alike.
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+        Some(RequestKey {
+            id,
+            fingerprint: hash.finalize().into(),
+        })
+    }
+}
+
+impl TraceContext {
+    /// Longest `tracestate` that is passed on, in bytes: what the specification asks everybody to carry at least.
+    pub const MAX_STATE_BYTES: usize = 512;
+
+    /// The context with this `traceparent` and `tracestate`; none if the first is not of version 00's form. A state that
+    /// is too long or not printable is left out, as the specification allows.
+    pub fn parse(parent: &str, state: Option<&str>) -> Option<Self> {
+        let mut parts = parent.split('-');
+        let mut hex = |length: usize| {
+            parts.next().is_some_and(|part| {
+                part.len() == length
+                    && part
+                        .bytes()
+                        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            })
+        };
+        let is_valid = parent.starts_with("00-") && hex(2) && hex(32) && hex(16) && hex(2);
+        if !is_valid || parts.next().is_some() {
+            return None;
+        }
+        let state = state.filter(|state| {
+            !state.is_empty()
+                && state.len() <= Self::MAX_STATE_BYTES
+                && state.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        });
+        Some(Self {
+            parent: parent.to_owned(),
+            state: state.map(ToOwned::to_owned),
+        })
+    }
+
+    /// The value of the header `traceparent`.
+    pub fn parent(&self) -> &str {
+        &self.parent
+    }
+
+    /// The value of the header `tracestate`.
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_form_of_the_specification_is_a_trace_context() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let context = TraceContext::parse(parent, Some("vendor=1")).expect("valid");
+        assert_eq!(
+            (context.parent(), context.state()),
+            (parent, Some("vendor=1"))
+        );
+        for bad in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-02",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(TraceContext::parse(bad, None), None, "{bad:?}");
+        }
+        let long = "x".repeat(TraceContext::MAX_STATE_BYTES + 1);
+        for state in ["", "a\r\nb", &long] {
+            let context = TraceContext::parse(parent, Some(state)).expect("valid");
+            assert_eq!(context.state(), None, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn different_requests_have_different_fingerprints() {
+        let context = RequestContext {
+            deadline: Instant::now(),
+            request_id: Some(Uuid::nil()),
+            trace: None,
+        };
+        let fingerprint =
+            |what, parts: &[&str]| context.key(what, parts).map(|key| key.fingerprint);
+        assert_eq!(
+            fingerprint("create", &["a", "b"]),
+            fingerprint("create", &["a", "b"])
+        );
+        assert_ne!(
+            fingerprint("create", &["a", "b"]),
+            fingerprint("create", &["ab", ""])
+        );
+        assert_ne!(
+            fingerprint("create", &["a", "b"]),
+            fingerprint("update", &["a", "b"])
+        );
+    }
+}

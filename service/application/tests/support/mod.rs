@@ -1,0 +1,192 @@
+//! A storage as simple as it can be, which fails when it is told to.
+
+#![allow(dead_code, reason = "not every test file needs all of it")]
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use user_application::testkit::{new_user, renamed};
+use user_application::{
+    Backlog, Epoch, Outbox, OutboxError, OutboxRecord, RelayId, RepositoryError, RequestKey,
+    UserRepository, Write,
+};
+use user_domain::{EventId, User, UserEvent, UserId};
+
+/// Whether it outlives the process is what it claims.
+#[derive(Clone, Default)]
+pub(crate) struct Store<const DURABLE: bool>(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) users: BTreeMap<UserId, User>,
+    pub(crate) pending: Vec<OutboxRecord>,
+    pub(crate) attempts: HashMap<EventId, u32>,
+    pub(crate) buried: HashMap<EventId, &'static str>,
+    pub(crate) holder: Option<RelayId>,
+    pub(crate) refused_claims: usize,
+    /// The next call of the repository answers this.
+    pub(crate) error: Option<RepositoryError>,
+    /// So many calls of the outbox fail.
+    pub(crate) failures_left: u32,
+}
+
+impl State {
+    fn add(&mut self, event: UserEvent) {
+        self.pending.push(OutboxRecord {
+            event,
+            trace: None,
+            attempts: 0,
+        });
+    }
+
+    fn check(&mut self) -> Result<(), OutboxError> {
+        if self.failures_left > 0 {
+            self.failures_left -= 1;
+            return Err(OutboxError::Unavailable("told to fail".into()));
+        }
+        Ok(())
+    }
+}
+
+impl<const DURABLE: bool> Store<DURABLE> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn add_user(&self, number: u16) -> (User, EventId) {
+        let (user, event) = new_user(number, "ada@example.com");
+        let id = event.id();
+        self.state().users.insert(user.id(), user.clone());
+        self.state().add(event);
+        (user, id)
+    }
+
+    /// So many users with one event each.
+    pub(crate) fn with_users(count: u16) -> (Self, Vec<EventId>) {
+        let store = Self::default();
+        let ids = (1..=count).map(|number| store.add_user(number).1).collect();
+        (store, ids)
+    }
+
+    /// So many users with so many events each, the users one after the other.
+    pub(crate) fn with_versions(users: u16, versions: u16) -> (Self, Vec<Vec<EventId>>) {
+        let store = Self::default();
+        let mut ids = Vec::new();
+        for number in 1..=users {
+            let (mut user, first) = store.add_user(number);
+            let mut events = vec![first];
+            for version in 1..versions {
+                let (next, event) = renamed(&user, number * 1000 + version);
+                user = next;
+                events.push(event.id());
+                store.state().add(event);
+            }
+            ids.push(events);
+        }
+        (store, ids)
+    }
+}
+
+impl<const DURABLE: bool> UserRepository for Store<DURABLE> {
+    async fn create(
+        &self,
+        user: User,
+        event: UserEvent,
+        _request: Option<RequestKey>,
+        _write: Write,
+    ) -> Result<User, RepositoryError> {
+        let mut state = self.state();
+        if let Some(error) = state.error.take() {
+            return Err(error);
+        }
+        state.users.insert(user.id(), user.clone());
+        state.add(event);
+        Ok(user)
+    }
+
+    async fn update(
+        &self,
+        user: User,
+        event: UserEvent,
+        _write: Write,
+    ) -> Result<User, RepositoryError> {
+        self.create(user, event, None, user_application::testkit::write())
+            .await
+    }
+
+    async fn get(&self, id: UserId, _deadline: Instant) -> Result<User, RepositoryError> {
+        let found = self.state().users.get(&id).cloned();
+        found.ok_or(RepositoryError::NotFound)
+    }
+}
+
+impl<const DURABLE: bool> Outbox for Store<DURABLE> {
+    const DURABLE: bool = DURABLE;
+
+    async fn claim(&self, holder: RelayId, _: Duration) -> Result<Option<Epoch>, OutboxError> {
+        let mut state = self.state();
+        if *state.holder.get_or_insert(holder) == holder {
+            return Ok(Some(Epoch(1)));
+        }
+        state.refused_claims += 1;
+        Ok(None)
+    }
+
+    async fn release(&self, holder: RelayId) -> Result<(), OutboxError> {
+        let mut state = self.state();
+        state.holder = state.holder.filter(|present| *present != holder);
+        Ok(())
+    }
+
+    async fn added(&self) {
+        std::future::pending().await
+    }
+
+    async fn pending(
+        &self,
+        limit: NonZeroUsize,
+        except: &[UserId],
+    ) -> Result<Vec<OutboxRecord>, OutboxError> {
+        let mut state = self.state();
+        state.check()?;
+        let waiting = |record: &&OutboxRecord| !except.contains(&record.event.user_id());
+        let found = state.pending.iter().filter(waiting).take(limit.get());
+        Ok(found.cloned().collect())
+    }
+
+    async fn acknowledge(&self, published: &[EventId]) -> Result<(), OutboxError> {
+        let mut state = self.state();
+        state.check()?;
+        state
+            .pending
+            .retain(|record| !published.contains(&record.event.id()));
+        Ok(())
+    }
+
+    async fn count_attempt(&self, event: EventId, _: Epoch) -> Result<(), OutboxError> {
+        let mut state = self.state();
+        *state.attempts.entry(event).or_default() += 1;
+        for record in &mut state.pending {
+            record.attempts += u32::from(record.event.id() == event);
+        }
+        Ok(())
+    }
+
+    async fn bury(
+        &self,
+        event: EventId,
+        _: Epoch,
+        reason: &'static str,
+    ) -> Result<(), OutboxError> {
+        let mut state = self.state();
+        state.buried.insert(event, reason);
+        state.pending.retain(|record| record.event.id() != event);
+        Ok(())
+    }
+
+    async fn backlog(&self) -> Result<Backlog, OutboxError> {
+        Ok(Backlog::default())
+    }
+}

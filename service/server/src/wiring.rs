@@ -1,0 +1,136 @@
+//! Which adapters stand behind the ports, by the settings.
+
+use std::pin::Pin;
+
+use tokio::net::TcpListener;
+use user_adapter_kafka::KafkaPublisher;
+use user_adapter_memory::MemoryStorage;
+use user_adapter_mongodb::MongoStorage;
+use user_adapter_stdout::JsonLines;
+use user_application::{EventPublisher, Outbox, UserRepository};
+use user_settings::{Events, FLUSH_TIMEOUT, Settings, Storage};
+
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::serve::{Limits, serve};
+use crate::task::Task;
+use crate::{ServiceError, database, grpc, kafka, relay};
+
+/// Connections at a time on the gRPC port. Clients hold one or a few each, so this is thousands of clients.
+const GRPC_CONNECTIONS: usize = 4096;
+
+/// What answers calls and what carries events out.
+pub(crate) struct Backends {
+    pub(crate) grpc: Task<usize>,
+    pub(crate) relay: Task<()>,
+    close: Pin<Box<dyn Future<Output = bool> + Send>>,
+}
+
+impl Backends {
+    /// Finishes what is in hand of the outbox, then writes that are under way; whether all of it was.
+    pub(crate) async fn flush(&mut self) -> bool {
+        let published = self.relay.stop().await.is_some();
+        self.close.as_mut().await && published
+    }
+}
+
+/// A storage that can serve as both ports.
+trait Backend: UserRepository + Outbox + Clone {
+    /// Ends what is under way; whether it ended in time.
+    fn close(self) -> impl Future<Output = bool> + Send;
+}
+
+impl Backend for MemoryStorage {
+    async fn close(self) -> bool {
+        true
+    }
+}
+
+impl Backend for MongoStorage {
+    async fn close(self) -> bool {
+        Self::close(&self, FLUSH_TIMEOUT).await
+    }
+}
+
+/// Connects to what the settings name, waits until it is there and suits this version, and begins.
+pub(crate) async fn start(
+    settings: &Settings,
+    listener: TcpListener,
+    health: &Health,
+    metrics: &Metrics,
+) -> Result<Backends, ServiceError> {
+    let parts = Parts {
+        settings,
+        listener,
+        health,
+        metrics,
+    };
+    match settings.storage {
+        Storage::Memory => with_storage(parts, metrics.memory.clone()).await,
+        Storage::Mongodb => {
+            let storage = database::connect(settings).await?;
+            database::wait_for_schema(&storage).await?;
+            with_storage(parts, storage).await
+        }
+    }
+}
+
+struct Parts<'a> {
+    settings: &'a Settings,
+    listener: TcpListener,
+    health: &'a Health,
+    metrics: &'a Metrics,
+}
+
+async fn with_storage<S: Backend>(parts: Parts<'_>, storage: S) -> Result<Backends, ServiceError> {
+    match parts.settings.events {
+        Events::Stdout => with_publisher(parts, storage, JsonLines::new(tokio::io::stdout())),
+        Events::Kafka => {
+            let kafka = &parts.settings.kafka;
+            let options = kafka::options(kafka);
+            let framing = kafka::wait_for_schemas(kafka, &options.topics).await?;
+            let observer = parts.metrics.producer.clone();
+            with_publisher(
+                parts,
+                storage,
+                KafkaPublisher::new(&options, framing, observer)?,
+            )
+        }
+    }
+}
+
+fn with_publisher<S: Backend, P: EventPublisher>(
+    parts: Parts<'_>,
+    storage: S,
+    publisher: P,
+) -> Result<Backends, ServiceError> {
+    let server = &parts.settings.server;
+    let service = grpc::service(
+        server,
+        storage.clone(),
+        parts.health,
+        parts.metrics.rpc.clone(),
+    )?;
+    let limits = Limits {
+        connections: GRPC_CONNECTIONS,
+        concurrent_streams: server.max_concurrent_streams,
+        drain_timeout: server.drain_timeout,
+        http2_only: true,
+    };
+    let grpc = Task::spawn(|stop| tokio::spawn(serve(parts.listener, service, limits, stop)));
+    let within = kafka::options(&parts.settings.kafka).publish_within();
+    let relay = Task::spawn(|stop| {
+        relay::spawn(
+            storage.clone(),
+            publisher,
+            within,
+            parts.metrics.relay.clone(),
+            stop,
+        )
+    });
+    Ok(Backends {
+        grpc,
+        relay,
+        close: Box::pin(Backend::close(storage)),
+    })
+}
