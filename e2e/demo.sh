@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A user service from one resource, called from inside the cluster, and what a consumer then gets. Can be run again at any
-# time.
+# A user service from one resource, called from inside the cluster, and the event that a consumer then gets. Can be run
+# again at any time.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,7 +10,10 @@ database='mongodb://mongodb-0.mongodb.backing:27017/?replicaSet=rs0'
 
 say() { printf '[%4ds] %s\n' "$SECONDS" "$*"; }
 indented() { sed 's/^/        /'; }
-drop_resource() { kubectl delete userservice users -n "$namespace" --ignore-not-found --cascade=foreground --timeout=120s; }
+
+drop_resource() {
+  kubectl delete userservice users -n "$namespace" --ignore-not-found --cascade=foreground --timeout=120s
+}
 
 # A resource stays at the version that it was created with. The demo shows the build that is here.
 drop_resource_of_another_build() {
@@ -34,7 +37,7 @@ database_secret() {
 
 client_pod() { # client_pod ARGUMENT…
   local arguments
-  arguments=$(printf '%s\0' "$@" | jq -Rsc 'split("\u0000")[:-1]')
+  arguments=$(printf '%s\n' "$@" | jq -Rnc '[inputs]')
   cat <<YAML
 apiVersion: v1
 kind: Pod
@@ -103,10 +106,10 @@ The service keeps running. To go on by hand, here in the repository:
   grpcurl -plaintext localhost:18080 describe user.v1.UserService
   grpcurl -plaintext -d '{"name": "Grace Hopper", "email": "grace@example.com"}' localhost:18080 user.v1.UserService/CreateUser
 
-  kubectl exec -n backing kafka-0 -- kafka topics --bootstrap-server kafka-0.kafka.backing:9092 --describe --topic user.created
+  kubectl exec -n backing kafka-0 -- kafka topics --bootstrap-server kafka-0.kafka.backing:9092 --describe
   kubectl scale userservice/users -n demo --replicas=3
 
-  make clean-demo    removes the demo and the operator; its users and events stay in the database and in Kafka
+  make clean-demo    removes the demo and the operator; users stay in the database, events in Kafka
   make bed-down      removes the cluster
 TEXT
 }

@@ -16,7 +16,7 @@ certificates() {
 # The folder alone keeps others out: servers read the files as a user of their image.
 make_certificates() {
   local making=$CERTIFICATES.making
-  rm -rf "$CERTIFICATES" "$making"
+  rm -rf "$making"
   mkdir -p "$making"
   chmod 700 "$making"
   openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj "/CN=userservice test bed" \
@@ -27,8 +27,10 @@ make_certificates() {
     -extfile <(printf '%s\n' "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kafka.$BACKING,DNS:*.kafka.$BACKING,DNS:*.kafka.$BACKING.svc,DNS:*.kafka.$BACKING.svc.cluster.local" \
       "extendedKeyUsage=serverAuth") -out "$making/kafka.crt"
   cat "$making/kafka.key" "$making/kafka.crt" "$making/ca.crt" >"$making/kafka.pem"
-  openssl rand -hex 16 | tr -d "\n" >"$making/password"
+  # Brokers keep the password that they were made with.
+  cp "$CERTIFICATES/password" "$making/" || openssl rand -hex 16 | tr -d "\n" >"$making/password"
   rm "$making"/{ca.key,ca.srl,kafka.key,kafka.crt,kafka.csr}
   chmod 644 "$making"/*
+  rm -rf "$CERTIFICATES"
   mv "$making" "$CERTIFICATES"
 }

@@ -21,7 +21,7 @@ images() {
   if [[ $BRANCH == connected ]]; then
     step "images: building, each program compiled by its Dockerfile (3 to 10 minutes the first time)" build_images
   else
-    step "images: compiling the service and the operator (3 to 10 minutes the first time)" compile_programs
+    step "images: compiling the programs (10 to 15 minutes the first time)" compile_programs user-service userservice-operator
     step "images: building" build_images
   fi
   step "images: loading into the nodes" load_images
@@ -43,10 +43,11 @@ compile_client() (
   CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -buildvcs=false -trimpath -ldflags '-s -w' -o "$IMAGES_MAKING/bin/client" .
 )
 
-compile_programs() (
+# All programs at once, whichever are wanted: cargo compiles what they share for each selection anew.
+compile_programs() ( # compile_programs PROGRAM…
   cd "$REPO" || return
-  cargo build --release --locked -p user-service -p userservice-operator
-  cp "$CARGO_TARGET_DIR"/release/{user-service,userservice-operator} "$IMAGES_MAKING/bin/"
+  cargo build --release --locked -p user-service -p userservice-operator -p mongodb-gateway -p mongodb-faults
+  cp "${@/#/$CARGO_TARGET_DIR/release/}" "$IMAGES_MAKING/bin/"
 )
 
 # build_image VARIABLE NAME DOCKERFILE CONTEXT ARGUMENT…: the tag is the image's own identity, the same for the same content.
@@ -76,12 +77,13 @@ load_images() {
   kind load docker-image --name "$CLUSTER_NAME" "${refs[@]}"
 }
 
-# prune_images NAME…: keeps the newest two of each, and those that a cluster uses, whose build may be older when a change was taken back.
+# prune_images NAME…: keeps the newest two of each, and those in use (by a cluster, or KEEP), whose build may be older when
+# a change was taken back.
 prune_images() {
   local name ref
   for name in "$@"; do
     while read -r ref; do
-      grep -qF "$ref" "$CACHE"/clusters/*/images || docker rmi "$ref" || echo "kept: $ref"
+      [[ $ref == "${KEEP:-}" ]] || grep -qF "$ref" "$CACHE"/clusters/*/images || docker rmi "$ref" || echo "kept: $ref"
     done < <(docker images --format '{{.Repository}}:{{.Tag}}' "localhost/userservice/$name" | tail -n +3)
   done
 }

@@ -2,7 +2,7 @@
 ARG BASE=localhost/debian:bookworm
 FROM ${BASE}
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev \
+ && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev make perl \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY bin /usr/local/rustup/bin

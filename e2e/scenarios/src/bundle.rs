@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
+    batch::v1::Job,
     core::v1::{ConfigMap, Event, Node, Pod, Service},
     discovery::v1::EndpointSlice,
     policy::v1::PodDisruptionBudget,
@@ -27,6 +28,7 @@ pub async fn collect(client: &Client, namespace: &str, folder: &Path) -> Result<
         ApiResource::erase::<UserService>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<ReplicaSet>(&()),
+        ApiResource::erase::<Job>(&()),
         ApiResource::erase::<Pod>(&()),
         ApiResource::erase::<Service>(&()),
         ApiResource::erase::<EndpointSlice>(&()),

@@ -25,6 +25,10 @@ use crate::{
 /// Bound for a resource to become ready: image loading and start-up on a busy two-core machine.
 const READY: Duration = Duration::from_secs(120);
 
+/// Selects the pods of the service `users`; those of its preparation are others.
+pub const SERVICE_PODS: &str =
+    "app.kubernetes.io/name=user-service,app.kubernetes.io/instance=users";
+
 /// A scenario's own part of the cluster.
 pub struct Scenario {
     /// The cluster.
@@ -32,6 +36,9 @@ pub struct Scenario {
     /// The scenario's namespace, under Pod Security `restricted`.
     pub namespace: String,
 }
+
+/// Bound for a resource to be gone, its topics with it.
+const GONE: Duration = Duration::from_secs(60);
 
 /// Runs `body` in a namespace of its own. When it fails, a bundle of evidence is left under
 /// `folder` and its place is printed; the namespace goes either way.
@@ -95,7 +102,19 @@ impl Scenario {
         Ok(Self { cluster, namespace })
     }
 
+    /// The resource goes first: to delete its topics, the operator needs what is in the namespace.
     async fn end(&self) -> Result<()> {
+        let resources = self.resources();
+        for resource in resources.list(&ListParams::default()).await? {
+            resources
+                .delete(&resource.name_any(), &DeleteParams::background())
+                .await?;
+        }
+        until("the resources are gone", GONE, || async {
+            let left = resources.list(&ListParams::default()).await?.items.len();
+            Ok(Seen::when(left == 0, (), left))
+        })
+        .await?;
         let namespaces: Api<Namespace> = Api::all(self.client());
         namespaces
             .delete(&self.namespace, &DeleteParams::background())
@@ -167,7 +186,7 @@ impl Scenario {
     /// If pods cannot be listed.
     pub async fn pods(&self) -> Result<Vec<Pod>> {
         let pods: Api<Pod> = Api::namespaced(self.client(), &self.namespace);
-        let params = ListParams::default().labels("app.kubernetes.io/instance=users");
+        let params = ListParams::default().labels(SERVICE_PODS);
         let mut items = pods.list(&params).await?.items;
         items.retain(|pod| pod.metadata.deletion_timestamp.is_none());
         items.sort_by_key(ResourceExt::name_any);

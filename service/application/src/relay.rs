@@ -32,6 +32,9 @@ const BATCH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 /// Between two looks at the outbox when nothing comes in: at first, and doubling up to at last.
 const IDLE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(1500)];
 
+/// Rounds in a row with nothing but failures until the lease is given up.
+const YIELD_AFTER: u32 = 8;
+
 /// Publishes what the outbox holds, at least once, and for each user in order.
 #[derive(Debug)]
 pub struct Relay<O, P, T, W> {
@@ -89,12 +92,22 @@ pub enum RelayError {
 enum Ended {
     Stopped,
     LeaseLost,
+    /// It gets nothing through time and again; another one may, from where it runs.
+    Stuck,
 }
 
 /// What came of the events of one user.
 struct Sent {
     published: Vec<OutboxRecord>,
-    failed: Option<(OutboxRecord, PublishError)>,
+    failed: Option<Failed>,
+}
+
+/// An event that was not published.
+struct Failed {
+    record: OutboxRecord,
+    error: PublishError,
+    /// Whether it is at the dead letters; absent if it is not given up.
+    letter: Option<Result<(), PublishError>>,
 }
 
 impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W> {
@@ -126,10 +139,15 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
                 Ok(Some(epoch)) => {
                     failures = 0;
                     let lease = Lease::new(epoch, before + self.policy.lease);
-                    if self.lead(&lease, &mut stop).await == Ended::Stopped {
-                        break;
+                    match self.lead(&lease, &mut stop).await {
+                        Ended::Stopped => break,
+                        Ended::LeaseLost => Duration::ZERO,
+                        Ended::Stuck => {
+                            self.release().await;
+                            // Longer than the others take to look.
+                            self.policy.lease / 2
+                        }
                     }
-                    Duration::ZERO
                 }
                 Ok(None) => self.policy.lease / 5,
                 Err(error) => self.failed(&error.into(), &mut failures),
@@ -139,6 +157,10 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
                 break;
             }
         }
+        self.release().await;
+    }
+
+    async fn release(&self) {
         if let Err(error) = self.outbox.release(self.policy.holder).await {
             self.observer.retrying(&error.into(), self.policy.lease);
         }
@@ -196,14 +218,15 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
             if stopping && O::DURABLE {
                 return Ended::Stopped;
             }
-            let may_send = left >= self.policy.publish_within && held.len() < BATCH.get();
+            let may_send =
+                left >= self.policy.publish_within && held.len(self.timer.now()) < BATCH.get();
             let outcome = if may_send {
                 self.round(lease.epoch, &mut held).await
             } else {
                 Ok(0)
             };
             let pause = match outcome {
-                Ok(0) if stopping && held.is_empty() => return Ended::Stopped,
+                Ok(0) if stopping && may_send && held.is_empty() => return Ended::Stopped,
                 Ok(0) => {
                     failures = 0;
                     let pause = held.next_due(self.timer.now()).unwrap_or(idle).min(idle);
@@ -217,7 +240,14 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
                 }
                 // Little time is left then.
                 Err(error) if stopping => self.failed(&error, &mut 0),
-                Err(error) => self.failed(&error, &mut failures),
+                Err(error) => {
+                    let pause = self.failed(&error, &mut failures);
+                    let unheard = matches!(error, RelayError::Publish(_));
+                    if O::DURABLE && unheard && failures >= YIELD_AFTER {
+                        return Ended::Stuck;
+                    }
+                    pause
+                }
             };
             self.rest(pause, failures > 0, stop).await;
         }
@@ -265,13 +295,18 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
         self.acknowledge(&done).await?;
         let mut settled = done.len();
         let mut outage = None;
-        for (record, error) in failed {
+        for Failed {
+            record,
+            error,
+            letter,
+        } in failed
+        {
             if matches!(error, PublishError::Unavailable(_)) {
                 self.hold(held, &record);
                 outage = Some(error);
                 continue;
             }
-            match self.judge(&record, &error, epoch).await {
+            match self.settle(&record, &error, letter, epoch).await {
                 Ok(true) => settled += 1,
                 Ok(false) => self
                     .observer
@@ -304,23 +339,37 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
         pause
     }
 
-    /// Publishes the events of one user in order, up to the first that fails.
+    /// Publishes the events of one user in order, up to the first that fails; if that one is given up, it goes to the
+    /// dead letters.
     async fn send(&self, chain: Vec<OutboxRecord>) -> Sent {
         let mut published = Vec::with_capacity(chain.len());
+        let mut failed = None;
         for record in chain {
             match self.publisher.publish(&record).await {
                 Ok(()) => published.push(record),
                 Err(error) => {
-                    return Sent {
-                        published,
-                        failed: Some((record, error)),
+                    let letter = if self.gives_up(&record, &error) {
+                        Some(self.publisher.publish_dead_letter(&record, &error).await)
+                    } else {
+                        None
                     };
+                    failed = Some(Failed {
+                        record,
+                        error,
+                        letter,
+                    });
+                    break;
                 }
             }
         }
-        Sent {
-            published,
-            failed: None,
+        Sent { published, failed }
+    }
+
+    fn gives_up(&self, record: &OutboxRecord, error: &PublishError) -> bool {
+        match error {
+            PublishError::Unavailable(_) => false,
+            PublishError::Unpublishable(_) => true,
+            PublishError::Refused(_) => record.attempts.saturating_add(1) >= self.policy.attempts,
         }
     }
 
@@ -334,21 +383,20 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
         Ok(())
     }
 
-    /// After a failure that is the event's own: whether it was given up.
-    async fn judge(
+    /// Writes down a failure that is the event's own; whether it is pending no more.
+    async fn settle(
         &self,
         record: &OutboxRecord,
         error: &PublishError,
+        letter: Option<Result<(), PublishError>>,
         epoch: Epoch,
     ) -> Result<bool, RelayError> {
         let event = record.event.id();
-        let attempts = record.attempts.saturating_add(1);
-        let hopeless = matches!(error, PublishError::Unpublishable(_));
-        if !hopeless && attempts < self.policy.attempts {
+        let Some(letter) = letter else {
             self.outbox.count_attempt(event, epoch).await?;
             return Ok(false);
-        }
-        self.publisher.publish_dead_letter(record, error).await?;
+        };
+        letter?;
         self.outbox.bury(event, epoch, error.reason()).await?;
         self.observer.buried(record, error);
         Ok(true)

@@ -87,6 +87,10 @@ async fn an_outage_is_tried_again_after_growing_pauses_and_nothing_is_lost_or_gi
     let pauses: Vec<u64> = noted.pauses.iter().map(Duration::as_secs).collect();
     assert_eq!(pauses[..5], [1, 2, 3, 3, 3]);
     assert_eq!(pauses.len(), 20);
+    assert_eq!(
+        noted.activations, 3,
+        "it gives others a chance now and then"
+    );
     assert!(noted.dead.is_empty());
     assert!(store.state().attempts.is_empty(), "an outage is no attempt");
 }
@@ -163,6 +167,28 @@ async fn users_who_cannot_be_reached_do_not_hold_up_the_others() {
     relay(&store, &recorder).run(others_are_out).await;
     assert_eq!(recorder.noted().published, ids[1]);
     assert!(recorder.noted().dead.is_empty());
+}
+
+#[tokio::test]
+async fn thousands_of_users_who_cannot_be_reached_for_a_while_are_published_in_the_end() {
+    let (store, ids) = Store::<true>::with_users(4000);
+    let recorder = Recorder::default();
+    for record in store.state().pending.iter().skip(1000) {
+        recorder.noted().unreachable.push(record.event.user_id());
+    }
+    let back = async {
+        while recorder.noted().published.len() < 1000 || recorder.noted().pauses.len() < 5 {
+            tokio::task::yield_now().await;
+        }
+        recorder.noted().unreachable.clear();
+        while !store.state().pending.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let relay = relay(&store, &recorder);
+    let bounded = tokio::time::timeout(Duration::from_secs(60), relay.run(back)).await;
+    bounded.expect("the outbox becomes empty");
+    assert_eq!(recorder.noted().published.len(), ids.len());
 }
 
 #[tokio::test]

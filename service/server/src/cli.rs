@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use user_settings::{Settings, exit_code, reference};
 
 use crate::commands::{self, Command};
+use crate::error::innermost;
 use crate::lifecycle::{Service, Stopped};
 use crate::signals::Signals;
 use crate::{ServiceError, build, config, telemetry};
@@ -58,7 +59,7 @@ pub fn main() -> ExitCode {
             Ok(Stopped::Clean) => exit_code::OK,
             Ok(Stopped::CutShort) => exit_code::FAILURE,
             Err(error) => {
-                tracing::error!(%error, "stopped");
+                tracing::error!(%error, cause = %innermost(&error), "stopped");
                 error.exit_code()
             }
         },
@@ -77,7 +78,7 @@ fn carry_out(command: Command, settings: &Settings) -> u8 {
     match done {
         Ok(()) => exit_code::OK,
         Err(error) => {
-            tracing::error!(%error, "failed");
+            tracing::error!(%error, cause = %innermost(&error), "failed");
             error.exit_code()
         }
     }

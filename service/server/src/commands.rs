@@ -85,7 +85,7 @@ async fn storage(settings: &Settings, command: &'static str) -> Result<MongoStor
             setting: "USERSVC_STORAGE=mongodb",
         });
     }
-    let storage = database::connect(settings).await?;
+    let storage = database::connect(settings, database::PATIENCE).await?;
     database::wait_for_answer(&storage)
         .await
         .map_err(CommandError::NoDatabase)?;

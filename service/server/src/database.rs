@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use user_adapter_mongodb::{
-    DatabaseError, MongoStorage, ReadPreference, SchemaError, StorageOptions,
+    ConnectError, DatabaseError, MongoStorage, ReadPreference, SchemaError, StorageOptions,
 };
 use user_settings::Settings;
 
@@ -19,8 +19,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A storage by the settings. It may not answer yet.
 ///
 /// # Errors
-/// The connection string cannot be read or used.
-pub(crate) async fn connect(settings: &Settings) -> Result<MongoStorage, ServiceError> {
+/// The connection string cannot be read or used, or its hosts could not be looked up for as long as `patience`.
+pub(crate) async fn connect(
+    settings: &Settings,
+    patience: Duration,
+) -> Result<MongoStorage, ServiceError> {
     let mongodb = &settings.mongodb;
     let uri = read_secret(&mongodb.uri_file)?;
     let options = StorageOptions {
@@ -36,7 +39,16 @@ pub(crate) async fn connect(settings: &Settings) -> Result<MongoStorage, Service
         retention: settings.outbox.retention,
         app_name: build::NAME.to_owned(),
     };
-    Ok(MongoStorage::connect(&uri, options).await?)
+    let end = Instant::now().checked_add(patience);
+    loop {
+        match MongoStorage::connect(&uri, options.clone()).await {
+            Err(error @ ConnectError::Lookup) if end.is_none_or(|end| Instant::now() < end) => {
+                tracing::warn!(%error, retry_in = ?RETRY, "waiting for the database");
+                tokio::time::sleep(RETRY).await;
+            }
+            storage => return Ok(storage?),
+        }
+    }
 }
 
 /// Returns when the database answers and its schema suits this version.

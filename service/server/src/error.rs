@@ -1,5 +1,6 @@
 //! Why the service could not start or go on.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,9 +63,22 @@ impl ServiceError {
             Self::Listen { .. }
             | Self::Start(_)
             | Self::Descriptors(_)
-            | Self::TaskEnded { .. } => exit_code::FAILURE,
-            Self::Secret { .. } | Self::Database(_) | Self::Kafka(_) => exit_code::CONFIG,
+            | Self::TaskEnded { .. }
+            | Self::Database(ConnectError::Lookup) => exit_code::FAILURE,
+            Self::Secret { .. }
+            | Self::Database(_)
+            | Self::Kafka(_)
+            | Self::EventSchema(EventSchemaError::Refused { .. }) => exit_code::CONFIG,
             Self::Schema(_) | Self::EventSchema(_) => exit_code::SCHEMA,
         }
     }
+}
+
+/// What an error goes back to; the error itself if it has no cause.
+pub(crate) fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
 }

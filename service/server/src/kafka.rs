@@ -6,6 +6,7 @@ use user_adapter_kafka::{Framing, KafkaOptions, RegistryOptions, SchemaRegistry,
 use user_settings::{Kafka, SchemaIdLocation};
 
 use crate::database::RETRY;
+use crate::error::innermost;
 use crate::{ServiceError, build};
 
 /// How long the registry may take for one answer.
@@ -53,7 +54,8 @@ pub(crate) async fn wait_for_schemas(
                 });
             }
             Err(error) if error.is_transient() => {
-                tracing::warn!(%error, retry_in = ?RETRY, "waiting for the schema registry");
+                let cause = innermost(&error).to_string();
+                tracing::warn!(%error, cause, retry_in = ?RETRY, "waiting for the schema registry");
                 tokio::time::sleep(RETRY).await;
             }
             Err(error) => return Err(ServiceError::EventSchema(error)),

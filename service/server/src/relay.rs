@@ -1,6 +1,5 @@
 //! The relay with what this service wires to it.
 
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
@@ -12,12 +11,15 @@ use user_application::{
 use uuid::Uuid;
 
 use crate::environment::RuntimeTimer;
+use crate::error::innermost;
 use crate::metrics::RelayMetrics;
 
 /// How long a relay that is not heard of stays the active one; longer than the longest attempt to publish.
 const LEASE: Duration = Duration::from_secs(15);
 /// Attempts that fail by an event's own fault until it is given up.
 const ATTEMPTS: u32 = 10;
+/// What a stopping relay may take to finish; the rest of the flush is for lease and database.
+const FINISH_WITHIN: Duration = Duration::from_secs(3);
 /// Between two looks at how much waits.
 const BACKLOG_EVERY: Duration = Duration::from_secs(10);
 
@@ -40,12 +42,28 @@ pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
     let relay = Relay::new(outbox.clone(), publisher, RuntimeTimer, observer, policy);
     tokio::spawn(async move {
         tokio::select! {
-            () = relay.run(stop.cancelled_owned()) => {}
-            () = watch_backlog(outbox, metrics) => {}
+            () = relay.run(stop.clone().cancelled_owned()) => {}
+            () = give_up_late(&outbox, policy.holder, stop) => {}
+            () = watch_backlog(outbox.clone(), metrics) => {}
         }
         // To drop a publisher may block for a while.
         let _ = tokio::task::spawn_blocking(move || drop(relay)).await;
     })
+}
+
+/// What a relay that was asked to stop has in hand may take longer than there is time, while the broker is away. Where
+/// events outlive the process it is left then, and the lease given back all the same.
+async fn give_up_late<O: Outbox>(outbox: &O, holder: RelayId, stop: CancellationToken) {
+    stop.cancelled().await;
+    if !O::DURABLE {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(FINISH_WITHIN).await;
+    tracing::warn!(within = ?FINISH_WITHIN, "what was in hand is left to another relay");
+    if let Err(error) = outbox.release(holder).await {
+        let cause = innermost(&error).to_string();
+        tracing::warn!(%error, cause, "the lease could not be given back");
+    }
 }
 
 /// Looks now and then how much waits. Only the active relay asks, so that what is shared is counted once; what is not
@@ -103,13 +121,4 @@ impl RelayObserver for Observer {
             "an event was given up and sent to the dead letters"
         );
     }
-}
-
-/// What an error goes back to.
-fn innermost(error: &dyn Error) -> &dyn Error {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost
 }

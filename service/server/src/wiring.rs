@@ -1,6 +1,7 @@
 //! Which adapters stand behind the ports, by the settings.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use user_adapter_kafka::KafkaPublisher;
@@ -68,7 +69,7 @@ pub(crate) async fn start(
     match settings.storage {
         Storage::Memory => with_storage(parts, metrics.memory.clone()).await,
         Storage::Mongodb => {
-            let storage = database::connect(settings).await?;
+            let storage = database::connect(settings, Duration::MAX).await?;
             database::wait_for_schema(&storage).await?;
             with_storage(parts, storage).await
         }

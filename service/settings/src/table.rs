@@ -98,6 +98,12 @@ impl Settings {
                 Some(setting) => {
                     if setting.kind.write(&mut settings, value.trim()).is_none() {
                         let accepted = setting.kind.accepted();
+                        // Credentials where none belong, as likely as not.
+                        let value = if value.contains('@') {
+                            "(not shown)".to_owned()
+                        } else {
+                            value
+                        };
                         problems.push(SettingError::Invalid {
                             variable,
                             value,

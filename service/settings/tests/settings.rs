@@ -164,6 +164,22 @@ fn kafka_without_brokers_is_refused_and_the_missing_variable_named() {
 }
 
 #[test]
+fn credentials_where_none_belong_are_refused_and_not_repeated() {
+    for (name, value) in [
+        (
+            "USERSVC_SCHEMA_REGISTRY_URL",
+            "https://key:hunter2@registry",
+        ),
+        ("USERSVC_MONGODB_URI_FILE", "mongodb://ada:hunter2@db"),
+        ("USERSVC_KAFKA_BOOTSTRAP_SERVERS", "ada:hunter2@kafka:9092"),
+    ] {
+        let problems = problems(&[(name, value)]);
+        assert!(problems[0].to_string().contains(name), "{problems:?}");
+        assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+    }
+}
+
+#[test]
 fn durations_are_written_as_kubernetes_writes_them() {
     let mut settings = Settings::default();
     settings.server.drain_timeout = Duration::from_secs(90);

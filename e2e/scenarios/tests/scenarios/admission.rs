@@ -10,6 +10,76 @@ use crate::scenario;
 
 /// Name, spec, and what the refusal must name.
 fn refused() -> Vec<(&'static str, Value, &'static str)> {
+    let mut cases = refused_shapes();
+    cases.extend(
+        refused_connections()
+            .into_iter()
+            .map(|(spec, field)| ("users", spec, field)),
+    );
+    cases
+}
+
+/// Users in a database, with this besides.
+fn mongodb(more: Value) -> Value {
+    json!({"storage": {"mongodb": merged(json!({"connection": {"secret": "users-mongodb"}}), more)}})
+}
+
+/// Events to Kafka, with this besides.
+fn kafka(more: Value) -> Value {
+    json!({"events": {"kafka": merged(json!({"bootstrapServers": ["kafka:9092"]}), more)}})
+}
+
+fn merged(mut base: Value, more: Value) -> Value {
+    if let (Some(base), Value::Object(more)) = (base.as_object_mut(), more) {
+        base.extend(more);
+    }
+    base
+}
+
+/// Spec, and what the refusal must name.
+fn refused_connections() -> Vec<(Value, &'static str)> {
+    let topics = |more: Value| kafka(json!({"topics": more}));
+    vec![
+        (
+            json!({"storage": {"memory": {}, "mongodb": {"connection": {"secret": "a"}}}}),
+            "spec.storage",
+        ),
+        (
+            json!({"events": {"stdout": {}, "kafka": {"bootstrapServers": ["kafka:9092"]}}}),
+            "spec.events",
+        ),
+        (
+            mongodb(json!({"minPoolSize": 9, "maxPoolSize": 8})),
+            "spec.storage.mongodb.minPoolSize",
+        ),
+        (
+            mongodb(json!({"outboxRetention": "721h"})),
+            "spec.storage.mongodb.outboxRetention",
+        ),
+        (
+            kafka(json!({"securityProtocol": "SASL_SSL"})),
+            "spec.events.kafka.credentials",
+        ),
+        (
+            kafka(json!({"credentials": {"secret": "users-kafka"}})),
+            "spec.events.kafka.credentials",
+        ),
+        (
+            topics(json!({"minInSyncReplicas": 3, "replicationFactor": 2})),
+            "spec.events.kafka.topics.minInSyncReplicas",
+        ),
+        (
+            topics(json!({"retention": "1s"})),
+            "spec.events.kafka.topics.retention",
+        ),
+        (
+            topics(json!({"partitions": 0})),
+            "spec.events.kafka.topics.partitions",
+        ),
+    ]
+}
+
+fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("users", json!({"replicas": -1}), "spec.replicas"),
         ("users", json!({"replicas": 101}), "spec.replicas"),
@@ -111,6 +181,22 @@ fn accepted() -> Vec<(&'static str, Value)> {
             json!({"version": "1.2.3-rc.1", "image": "registry.example:5000/team/user-service@sha256:0123"}),
         ),
         ("a-name-of-exactly-forty-characters-xxxxx", json!({})),
+        (
+            "users",
+            mongodb(json!({"minPoolSize": 8, "maxPoolSize": 8, "outboxRetention": "0s"})),
+        ),
+        (
+            "users",
+            kafka(
+                json!({"securityProtocol": "SASL_SSL", "credentials": {"secret": "users-kafka"}}),
+            ),
+        ),
+        (
+            "users",
+            kafka(
+                json!({"topics": {"minInSyncReplicas": 1, "replicationFactor": 1, "retention": "1m"}}),
+            ),
+        ),
     ]
 }
 

@@ -5,6 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
+    batch::v1::Job,
     core::v1::{ConfigMap, Pod, ResourceQuota, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
 };
@@ -297,6 +298,7 @@ async fn left(s: &Scenario) -> Result<Vec<String>> {
         ApiResource::erase::<PodDisruptionBudget>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<ReplicaSet>(&()),
+        ApiResource::erase::<Job>(&()),
         ApiResource::erase::<Pod>(&()),
     ];
     let mut found = Vec::new();

@@ -179,10 +179,14 @@ async fn the_operators_service_account_can_do_nothing_beyond_its_rules() {
             missing.is_empty(),
             "granted by the rules but not in force: {missing:?}"
         );
+        let secrets: Vec<&str> = granted
+            .iter()
+            .filter(|(_, resource, _)| resource == "secrets")
+            .map(|(_, _, verb)| verb.as_str())
+            .collect();
+        ensure!(secrets == ["get", "list", "watch"], "secrets: {secrets:?}");
         ensure!(
-            !granted
-                .iter()
-                .any(|(_, resource, _)| resource == "secrets" || resource == "*"),
+            !granted.iter().any(|(_, resource, _)| resource == "*"),
             "{granted:?}"
         );
         Ok(())

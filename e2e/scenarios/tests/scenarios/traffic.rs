@@ -12,6 +12,7 @@ use scenarios::{
     Scenario,
     cluster::metric,
     load::Load,
+    scenario::SERVICE_PODS,
     wait::{Seen, until},
 };
 use serde_json::json;
@@ -81,7 +82,7 @@ async fn changing_a_setting_rolls_the_pods_and_no_call_fails_meanwhile() {
         until("the old pods are gone", Duration::from_secs(90), || async {
             let pods: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
             let all = pods
-                .list(&ListParams::default().labels("app.kubernetes.io/instance=users"))
+                .list(&ListParams::default().labels(SERVICE_PODS))
                 .await?
                 .items;
             let old: Vec<String> = uids(&before).intersection(&uids(&all)).cloned().collect();

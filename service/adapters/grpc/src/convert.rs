@@ -38,8 +38,8 @@ enum FieldError {
     RequestId,
     #[error("must be set")]
     Missing,
-    #[error("{0:?} cannot be changed: give name, email or *")]
-    Path(String),
+    #[error("names a field that cannot be changed: give name, email or *")]
+    Path,
     #[error("must be an etag of this service, with its quotes, or absent")]
     Etag,
 }
@@ -59,11 +59,8 @@ pub(crate) fn user_update(request: &UpdateUserRequest) -> Result<UserUpdate, Api
         return Err(ApiError::InvalidFields(violations.0));
     };
     let asked = asked(request, user);
-    for path in &asked {
-        if !["name", "email"].contains(path) {
-            let unknown = FieldError::Path((*path).to_owned());
-            violations.check("update_mask", Err::<(), _>(unknown));
-        }
+    if asked.iter().any(|path| !["name", "email"].contains(path)) {
+        violations.check("update_mask", Err::<(), _>(FieldError::Path));
     }
     let id = violations.check("user.user_id", user.user_id.parse());
     let expected = violations.check("user.etag", version(&user.etag));

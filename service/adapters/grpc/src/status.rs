@@ -116,16 +116,18 @@ impl From<ApiError> for Status {
     }
 }
 
-/// An error with everything that caused it. For logs; the caller only learns the reason.
+/// An error with everything that caused it, each said once. For logs; the caller only learns the reason.
 fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+    let mut said = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let text = error.to_string();
+        if said.last() != Some(&text) {
+            said.push(text);
+        }
         cause = error.source();
     }
-    text
+    said.join(": ")
 }
 
 #[cfg(test)]
@@ -193,5 +195,14 @@ mod tests {
             assert_eq!(details.retry_info().is_some(), code == Code::Unavailable);
             assert!(!status.message().contains("refused"), "causes stay inside");
         }
+    }
+
+    #[test]
+    fn the_log_says_each_cause_once() {
+        let storage = RepositoryError::Unavailable("connection refused".into());
+        assert_eq!(
+            causes(&UseCaseError::Unavailable(storage)),
+            "the storage is unavailable: connection refused"
+        );
     }
 }

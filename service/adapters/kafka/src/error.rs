@@ -121,16 +121,15 @@ enum Fault {
 
 const fn fault(code: Code) -> Fault {
     match code {
-        // By the library's own check, or by the broker's: batches are too small to be refused for their size together.
+        // By the library's own check, or by the broker's.
         Code::MessageSizeTooLarge | Code::InvalidMessageSize => Fault::Record,
-        // The broker looked at the records and refused. Its own checks can be changed (the topic's configuration, its
-        // time limits), and a broker that does not say which of a batch it means has the whole batch refused.
+        // The broker looked at the records and refused. Its own checks can be changed (the topic's configuration), and
+        // a broker that does not say which of a batch it means has the whole batch refused.
         Code::InvalidRecord
-        | Code::InvalidTimestamp
         | Code::InvalidMessage
         | Code::MessageBatchTooLarge
-        | Code::PolicyViolation
-        | Code::UnsupportedForMessageFormat => Fault::RecordForNow,
+        | Code::PolicyViolation => Fault::RecordForNow,
+        // The time of a record is this machine's when it is sent, and its format the topic's: no fault of an event.
         // Time-outs, connections, authentication, authorization, leaders, replicas, quotas, queues, what is not known
         // yet; and `InvalidDifferentRecord`, which says that another record of the batch was refused.
         _ => Fault::Elsewhere,
@@ -163,8 +162,6 @@ mod tests {
                 (Code::InvalidMessageSize, Fault::Record),
                 (Code::MessageSizeTooLarge, Fault::Record),
                 (Code::MessageBatchTooLarge, Fault::RecordForNow),
-                (Code::InvalidTimestamp, Fault::RecordForNow),
-                (Code::UnsupportedForMessageFormat, Fault::RecordForNow),
                 (Code::PolicyViolation, Fault::RecordForNow),
                 (Code::InvalidRecord, Fault::RecordForNow),
             ]

@@ -248,8 +248,13 @@ impl<W: ProducerObserver> ClientContext for Context<W> {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = code_of(&error);
-        // That no broker is left follows from what is said of each, and would hide it.
-        if code != Code::AllBrokersDown {
+        // That a connection broke, or that no broker is left, follows from what is said besides, and would hide it.
+        let follows = match code {
+            Code::AllBrokersDown => true,
+            Code::BrokerTransportFailure => self.trouble().is_some(),
+            _ => false,
+        };
+        if !follows {
             self.set_trouble(Some(code));
         }
         tracing::warn!(%error, reason, "producer");

@@ -123,7 +123,12 @@ impl<W: ProducerObserver> EventPublisher for KafkaPublisher<W> {
         let headers = headers::event(record, &self.framing);
         let topic = &self.names(event).events;
         let before = Instant::now();
-        self.send(event, topic, Some(&value), headers).await?;
+        let sent = self.send(event, topic, Some(&value), headers).await;
+        sent.map_err(|error| match error {
+            // It may be its batch that is too large; after a pause of its own it goes with others, or alone.
+            PublishError::Unpublishable(cause) => PublishError::Refused(cause),
+            error => error,
+        })?;
         let event_type = event_type_of(event.kind());
         self.observer.delivered(event_type, before.elapsed());
         Ok(())

@@ -153,11 +153,11 @@ async fn a_record_that_the_broker_finds_invalid_is_refused() {
 }
 
 #[tokio::test]
-async fn a_record_that_the_broker_finds_too_large_is_unpublishable() {
+async fn a_record_that_the_broker_finds_too_large_is_refused_since_it_may_be_its_batch() {
     let bed = Bed::new();
     bed.answers(&[Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
     let error = bed.publish().await.unwrap_err();
-    assert!(matches!(error, PublishError::Unpublishable(_)), "{error:?}");
+    assert!(matches!(error, PublishError::Refused(_)), "{error:?}");
     bed.publisher
         .publish_dead_letter(&record(), &error)
         .await

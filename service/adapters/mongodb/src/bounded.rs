@@ -90,11 +90,6 @@ impl Bounded {
         }
     }
 
-    /// Runs something that nobody waits for.
-    pub(crate) fn aside(&self, limit: Duration, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(timeout(limit, work));
-    }
-
     /// Begins nothing more that queues, and waits for what is under way; whether all of it ended.
     pub(crate) async fn close(&self, limit: Duration) -> bool {
         self.slots.close();

@@ -51,12 +51,18 @@ impl Outbox for MongoStorage {
         except: &[UserId],
     ) -> Result<Vec<OutboxRecord>, OutboxError> {
         let outbox = self.collections.outbox.clone();
-        let mut filter = doc! { "state": PENDING };
-        if !except.is_empty() {
-            let except: Vec<String> = except.iter().map(ToString::to_string).collect();
-            filter.insert("aggregateid", doc! { "$nin": except });
-        }
-        let work = async move { Ok(readable(&oldest(&outbox, filter, limit).await?)) };
+        let mut except: Vec<String> = except.iter().map(ToString::to_string).collect();
+        let work = async move {
+            loop {
+                let found = oldest(&outbox, pending_but(&except), limit).await?;
+                let (records, waiting) = readable(&found);
+                // A page of nothing but what a later version wrote must not hide what is behind it.
+                if !records.is_empty() || found.len() < limit.get() || waiting.is_empty() {
+                    return Ok(records);
+                }
+                except.extend(waiting.into_iter().map(ToOwned::to_owned));
+            }
+        };
         self.calls.at_once(deadline(), work).await
     }
 
@@ -227,7 +233,9 @@ async fn oldest(
 
 /// The events that this version can read. One that it cannot, of a type that a later version has, waits for a relay of
 /// that version, and so do all that follow it for the same user.
-fn readable(documents: &[Document]) -> Vec<OutboxRecord> {
+///
+/// With the users who wait.
+fn readable(documents: &[Document]) -> (Vec<OutboxRecord>, HashSet<&str>) {
     let mut waiting = HashSet::new();
     let mut records = Vec::with_capacity(documents.len());
     for document in documents {
@@ -243,7 +251,16 @@ fn readable(documents: &[Document]) -> Vec<OutboxRecord> {
             }
         }
     }
-    records
+    (records, waiting)
+}
+
+/// What is pending, but for these users.
+fn pending_but(users: &[String]) -> Document {
+    let mut filter = doc! { "state": PENDING };
+    if !users.is_empty() {
+        filter.insert("aggregateid", doc! { "$nin": users });
+    }
+    filter
 }
 
 /// Marks events as sent, or removes them where they are not kept. Events that were given up as well: a relay that was

@@ -49,7 +49,8 @@ impl MongoStorage {
         };
         let client = storage.client.clone();
         let warm_up = async move { client.warm_connection_pool().await };
-        storage.calls.aside(WARM_UP_LIMIT, warm_up);
+        // Nobody waits for it, at the end neither.
+        tokio::spawn(tokio::time::timeout(WARM_UP_LIMIT, warm_up));
         Ok(storage)
     }
 

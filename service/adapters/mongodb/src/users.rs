@@ -6,6 +6,7 @@ mod creation;
 use std::time::Instant;
 
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::ReadConcern;
 use user_application::{RepositoryError, RequestKey, UserRepository, Write};
 use user_domain::{EventId, User, UserEvent, UserId};
 
@@ -61,7 +62,9 @@ impl UserRepository for MongoStorage {
     async fn get(&self, id: UserId, deadline: Instant) -> Result<User, RepositoryError> {
         let storage = self.clone();
         let work = async move {
-            let user = storage.find_user(id, deadline).await?;
+            let user = storage
+                .find_user(id, deadline, ReadConcern::majority())
+                .await?;
             user.ok_or(RepositoryError::NotFound)
         };
         self.calls.queued(deadline, work).await
@@ -83,7 +86,7 @@ impl MongoStorage {
         match taken {
             Taken::Email => Err(RepositoryError::EmailTaken),
             Taken::Id => Err(RepositoryError::IdTaken),
-            Taken::EmailOrId => match self.find_user(user.id(), deadline).await? {
+            Taken::EmailOrId => match self.find_user(user.id(), deadline, settled()).await? {
                 Some(_) => Err(RepositoryError::IdTaken),
                 None => Err(RepositoryError::EmailTaken),
             },
@@ -98,14 +101,16 @@ impl MongoStorage {
         deadline: Instant,
     ) -> Result<Option<User>, RepositoryError> {
         let requests = &self.collections.requests;
-        let Some(request) = find(requests, binary(key.id), deadline).await? else {
+        let Some(request) = find(requests, binary(key.id), deadline, settled()).await? else {
             return Ok(None);
         };
         let (fingerprint, user) = documents::request(&request)?;
         if fingerprint != key.fingerprint {
             return Err(RepositoryError::RequestIdReused);
         }
-        let user = self.find_user(UserId::new(user), deadline).await?;
+        let user = self
+            .find_user(UserId::new(user), deadline, settled())
+            .await?;
         let gone = DatabaseError::Unreadable {
             collection: documents::REQUESTS,
             field: "user_id",
@@ -126,7 +131,7 @@ impl MongoStorage {
         match obstacle {
             Obstacle::Address => Err(RepositoryError::EmailTaken),
             Obstacle::EventId => Err(RepositoryError::IdTaken),
-            Obstacle::Version => match self.find_user(user.id(), deadline).await? {
+            Obstacle::Version => match self.find_user(user.id(), deadline, settled()).await? {
                 Some(_) => Err(RepositoryError::Changed),
                 None => Err(RepositoryError::NotFound),
             },
@@ -152,7 +157,7 @@ impl MongoStorage {
     /// Whether an attempt that seemed to fail did store the event, and what belongs to it, after all.
     async fn is_stored(&self, event: EventId, deadline: Instant) -> Result<bool, DatabaseError> {
         let id = binary(event.as_uuid());
-        let found = find(&self.collections.outbox, id, deadline).await?;
+        let found = find(&self.collections.outbox, id, deadline, settled()).await?;
         Ok(found.is_some())
     }
 
@@ -160,10 +165,18 @@ impl MongoStorage {
         &self,
         id: UserId,
         deadline: Instant,
+        level: ReadConcern,
     ) -> Result<Option<User>, DatabaseError> {
-        let found = find(&self.collections.users, binary(id.as_uuid()), deadline).await?;
+        let id = binary(id.as_uuid());
+        let found = find(&self.collections.users, id, deadline, level).await?;
         found.map(|document| documents::user(&document)).transpose()
     }
+}
+
+/// How to look for what a write of ours ran into: a transaction meets what is committed, and a majority may not have it
+/// yet. Such a read waits until it has.
+fn settled() -> ReadConcern {
+    ReadConcern::linearizable()
 }
 
 /// The document of this identifier.
@@ -171,7 +184,8 @@ async fn find(
     collection: &Collection,
     id: Bson,
     deadline: Instant,
+    level: ReadConcern,
 ) -> Result<Option<Document>, DatabaseError> {
-    let found = collection.find_one(doc! { "_id": id });
+    let found = collection.find_one(doc! { "_id": id }).read_concern(level);
     Ok(found.max_time(left(deadline)?).await?)
 }

@@ -3,6 +3,8 @@
 //! Each line is a `CloudEvents` 1.0 event in the JSON format. It holds no personal data, because what is printed ends up
 //! in a log: who wants to know more asks the API for the subject.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Mutex;
@@ -11,6 +13,9 @@ use user_domain::EventKind;
 
 /// `source` of every event: which kind of service it comes from, as a URI reference.
 pub const SOURCE: &str = "//usersvc.dev/user-service";
+
+/// How long the reader of the lines may keep us waiting for one.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Writes one line for each event.
 #[derive(Debug)]
@@ -54,9 +59,12 @@ impl<W: AsyncWrite + Unpin + Send + 'static> JsonLines<W> {
         let mut line = serde_json::to_vec(envelope)
             .map_err(|error| PublishError::Unpublishable(error.into()))?;
         line.push(b'\n');
-        let written = self.output.lock().await.write(&line).await;
-        // The line may be out before the writer failed; it goes out again under the same id.
-        written.map_err(|error| PublishError::Unavailable(error.into()))
+        let write = async { self.output.lock().await.write(&line).await };
+        // The line may be out nonetheless; it goes out again under the same id.
+        match tokio::time::timeout(WRITE_TIMEOUT, write).await {
+            Ok(written) => written.map_err(|error| PublishError::Unavailable(error.into())),
+            Err(late) => Err(PublishError::Unavailable(late.into())),
+        }
     }
 }
 

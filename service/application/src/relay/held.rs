@@ -54,16 +54,15 @@ impl Held {
         Some(due.saturating_duration_since(now))
     }
 
-    /// How many are passed over.
-    pub(super) fn len(&self) -> usize {
-        self.0
-            .values()
-            .filter(|pause| pause.until.is_some())
-            .count()
+    /// How many are passed over at this moment.
+    pub(super) fn len(&self, now: Instant) -> usize {
+        let held = |pause: &&Pause| pause.until.is_some_and(|until| until > now);
+        self.0.values().filter(held).count()
     }
 
+    /// Whether nobody waits for an attempt, due or not.
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0.values().all(|pause| pause.until.is_none())
     }
 
     pub(super) fn clear(&mut self) {

@@ -43,7 +43,9 @@ const BROKERS: Text = Text {
         text.len() <= 2048
             && text.split(',').all(|broker| {
                 broker.trim().rsplit_once(':').is_some_and(|(host, port)| {
-                    !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+                    !host.is_empty()
+                        && !host.contains('@')
+                        && port.parse::<u16>().is_ok_and(|port| port > 0)
                 })
             })
     },

@@ -12,7 +12,7 @@ use user_settings::event_type::USER_CREATED;
 use crate::bed::{Bed, headers, record, text};
 
 #[tokio::test]
-async fn a_record_that_is_too_large_is_unpublishable_and_its_dead_letter_arrives() {
+async fn a_record_that_is_too_large_is_refused_and_its_dead_letter_arrives() {
     let bed = Bed::empty();
     let topic = bed.settings.topic(USER_CREATED);
     let dead_letters = bed.settings.dead_letter_topic(USER_CREATED);
@@ -22,7 +22,7 @@ async fn a_record_that_is_too_large_is_unpublishable_and_its_dead_letter_arrives
     let (user, event) = new_user(1, "ada@example.com");
     let record = record(event);
     let error = publisher.publish(&record).await.unwrap_err();
-    assert!(matches!(error, PublishError::Unpublishable(_)), "{error:?}");
+    assert!(matches!(error, PublishError::Refused(_)), "{error:?}");
     publisher
         .publish_dead_letter(&record, &error)
         .await
@@ -34,7 +34,7 @@ async fn a_record_that_is_too_large_is_unpublishable_and_its_dead_letter_arrives
     assert!(letter.payload().is_some());
     let headers = headers(letter);
     assert_eq!(text(&headers, "__connect.errors.topic"), topic);
-    assert_eq!(text(&headers, "x-reason"), "unpublishable");
+    assert_eq!(text(&headers, "x-reason"), "refused");
     assert_eq!(text(&headers, "x-attempts"), "1");
     assert_eq!(text(&headers, "ce_type"), "user.created");
     let everything: Vec<u8> = headers.values().flatten().copied().collect();
