@@ -131,7 +131,7 @@ impl Cluster<'_> {
     }
 
     /// Writes, deletes and reports what the plan says, in that order.
-    pub(crate) async fn apply(&self, plan: &Plan) -> Result<(), Error> {
+    pub(crate) async fn apply(&self, resource: &UserService, plan: &Plan) -> Result<(), Error> {
         for child in &plan.writes {
             self.write(child).await?;
         }
@@ -139,7 +139,7 @@ impl Cluster<'_> {
             self.delete(delete).await?;
         }
         if let Some(status) = &plan.status {
-            self.report(status).await?;
+            self.report(resource, status).await?;
         }
         Ok(())
     }
@@ -198,7 +198,11 @@ impl Cluster<'_> {
                 uid: Some(delete.uid.clone()),
                 resource_version: None,
             }),
-            ..DeleteParams::background()
+            ..if delete.foreground {
+                DeleteParams::foreground()
+            } else {
+                DeleteParams::background()
+            }
         };
         let api = self.api(delete.kind);
         match self

@@ -11,6 +11,9 @@ mod reconcile;
 mod run;
 mod secrets;
 mod telemetry;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod testing;
 mod watching;
 
 use std::process::ExitCode;

@@ -12,7 +12,8 @@ use kube::{
     runtime::{controller::Action, reflector::Store},
 };
 use operator_api::UserService;
-use operator_core::{Release, World, claims, has_finalizer, refused, validate};
+use operator_core::{Release, World, claims, has_finalizer, has_pods, in_use, refused, validate};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     backoff::{self, Backoff},
@@ -29,6 +30,14 @@ pub(crate) struct Context {
     pub(crate) release: Release,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) backoff: Backoff,
+    /// One permit for each pass that asks a Kafka.
+    pub(crate) kafka: Semaphore,
+}
+
+/// Half of the passes at most wait for a Kafka: one that is dead holds up each pass that asks it,
+/// and the others go on.
+pub(crate) fn kafka_permits(concurrency: u16) -> Semaphore {
+    Semaphore::new(usize::from(concurrency / 2).max(1))
 }
 
 /// Why a pass failed. All of them are tried again, later each time.
@@ -100,7 +109,12 @@ async fn keep(
     context: &Context,
     key: &str,
 ) -> Result<Action, Error> {
-    let (mut world, session) = look(cluster, resource, context).await?;
+    let Looked {
+        mut world,
+        session,
+        is_busy,
+        permit: _permit,
+    } = look(cluster, resource, context).await?;
     let now = Time(Timestamp::now());
     let mut plan = operator_core::plan(&world, resource, &context.release, &now)?;
     let done = async {
@@ -112,10 +126,10 @@ async fn keep(
             plan = operator_core::plan(&world, resource, &context.release, &now)?;
             // First of all: which topics are ours cannot be found out again.
             if let Some(status) = plan.status.take() {
-                cluster.report(&status).await?;
+                cluster.report(resource, &status).await?;
             }
         }
-        cluster.apply(&plan).await.map_err(Error::from)
+        cluster.apply(resource, &plan).await.map_err(Error::from)
     };
     if let Err(error) = done.await {
         let status = match &error {
@@ -124,11 +138,11 @@ async fn keep(
         }
         .and_then(|refusal| refused(&world, resource, refusal, &now));
         if let Some(status) = status {
-            cluster.report(&status).await?;
+            cluster.report(resource, &status).await?;
         }
         return Err(error);
     }
-    Ok(next(context, key, plan.requeue, plan.troubled))
+    Ok(next(context, key, plan.requeue, plan.troubled || is_busy))
 }
 
 /// Does what has to be done before a resource may go.
@@ -138,7 +152,15 @@ async fn remove(
     context: &Context,
     key: &str,
 ) -> Result<Action, Error> {
-    let (mut world, session) = look(cluster, resource, context).await?;
+    let Looked {
+        mut world,
+        session,
+        is_busy,
+        permit: _permit,
+    } = look(cluster, resource, context).await?;
+    if is_busy {
+        return Ok(next(context, key, None, true));
+    }
     let now = Time(Timestamp::now());
     let mut removal = operator_core::removal(&world, resource, &now);
     for delete in &removal.deletes {
@@ -149,7 +171,7 @@ async fn remove(
         removal = operator_core::removal(&world, resource, &now);
     }
     if let Some(status) = &removal.status {
-        cluster.report(status).await?;
+        cluster.report(resource, status).await?;
     }
     if removal.release {
         cluster.hold(resource, false).await?;
@@ -158,13 +180,35 @@ async fn remove(
     Ok(next(context, key, removal.requeue, removal.troubled))
 }
 
+/// What was read for one pass.
+struct Looked<'a> {
+    world: World,
+    /// The way to Kafka, if it answered.
+    session: Option<Session>,
+    /// Whether Kafka was not asked because too many passes do.
+    is_busy: bool,
+    /// Held for as long as Kafka is spoken to.
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Looked<'_> {
+    fn without_kafka(world: World, is_busy: bool) -> Self {
+        Self {
+            world,
+            session: None,
+            is_busy,
+            permit: None,
+        }
+    }
+}
+
 /// Reads what the resource refers to: the cluster, then Kafka, which has a bound of its own and
 /// whose absence is part of the answer.
-async fn look(
+async fn look<'a>(
     cluster: &Cluster<'_>,
     resource: &UserService,
-    context: &Context,
-) -> Result<(World, Option<Session>), Error> {
+    context: &'a Context,
+) -> Result<Looked<'a>, Error> {
     let (mut world, secrets) = cluster.dereference(resource, &context.release).await?;
     let created = resource
         .status
@@ -173,19 +217,32 @@ async fn look(
         .unwrap_or_default();
     let access = validate(resource, &context.release)
         .ok()
-        .filter(|validated| validated.has_secrets(&world.secrets))
+        .filter(|validated| validated.has_kafka_secret(&world.secrets))
         .and_then(|validated| validated.kafka(created));
-    let Some(access) = access else {
-        return Ok((world, None));
-    };
     let all = context.resources.state();
-    world.claims = claims(
-        resource,
-        all.iter().filter_map(|other| other.0.as_ref().ok()),
-    );
+    let others = all.iter().filter_map(|other| other.0.as_ref().ok());
+    if resource.metadata.deletion_timestamp.is_some() {
+        world.in_use = in_use(resource, others.clone());
+        if has_pods(&world, resource) {
+            // Topics have to wait for them.
+            return Ok(Looked::without_kafka(world, false));
+        }
+    }
+    let Some(access) = access else {
+        return Ok(Looked::without_kafka(world, false));
+    };
+    world.claims = claims(resource, others);
+    let Ok(permit) = context.kafka.try_acquire() else {
+        return Ok(Looked::without_kafka(world, true));
+    };
     let (topics, session) = kafka::look(access, &secrets).await;
     world.topics = topics;
-    Ok((world, session))
+    Ok(Looked {
+        world,
+        session,
+        is_busy: false,
+        permit: Some(permit),
+    })
 }
 
 /// When to look again; with trouble outside later each time.
@@ -205,3 +262,7 @@ fn key(guard: &DeserializeGuard<UserService>) -> String {
         guard.name_any()
     )
 }
+
+#[cfg(test)]
+#[path = "reconcile_tests.rs"]
+mod tests;

@@ -110,6 +110,7 @@ async fn operate(options: Options) -> Result<(), Error> {
         release: options.release,
         metrics: Arc::clone(&metrics),
         backoff: Backoff::default(),
+        kafka: reconcile::kafka_permits(options.concurrency),
     });
     let passes = controller
         .graceful_shutdown_on(stopped(stop))

@@ -1,14 +1,30 @@
 //! Why the pods are left as they are although everything else is written.
 
+use std::time::Duration;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use operator_api::condition::{RECONCILING, STALLED, reason};
 use serde_json::Value;
 
 use crate::{
-    Child, ChildKind, Validated, World,
+    Child, ChildKind, Delete, Validated, World,
     children::{Children, PREPARED, TOPICS_HASH},
+    plan::delete_of,
     status::{FALSE, Stage, UNKNOWN},
     topics::{DesiredTopics, Review},
 };
+
+/// How long a failed preparation is left alone before it is tried again: its own attempts have
+/// outlasted whatever is short.
+const RETRY: Duration = Duration::from_mins(5);
+
+/// When a failed preparation is tried again.
+pub(crate) enum Retry {
+    /// After this time.
+    Later(Duration),
+    /// Now, once this Job is gone.
+    Now(Delete),
+}
 
 /// The first reason to leave the pods as they are, worst first; none if they may be written.
 pub(crate) fn hold(
@@ -69,20 +85,55 @@ fn preparation(world: &World, validated: &Validated, children: &Children) -> Opt
     })
 }
 
+/// When the preparation is tried again, if it failed for a reason that time may remove.
+pub(crate) fn retry(
+    world: &World,
+    validated: &Validated,
+    children: &Children,
+    now: &Time,
+) -> Option<Retry> {
+    let job = children
+        .all
+        .iter()
+        .find(|child| child.kind == ChildKind::Job)?;
+    if is_prepared(world, validated, children) {
+        return None;
+    }
+    let live = world.own(ChildKind::Job, &job.name, validated.owner.as_ref())?;
+    let failure = job_condition(live, "Failed").filter(|failure| !is_hopeless(failure))?;
+    let failed: Timestamp = failure.get("lastTransitionTime")?.as_str()?.parse().ok()?;
+    let passed = Duration::try_from(now.0.duration_since(failed)).unwrap_or_default();
+    match RETRY.checked_sub(passed).filter(|left| !left.is_zero()) {
+        Some(left) => Some(Retry::Later(left)),
+        None => delete_of(ChildKind::Job, &job.name, live).map(Retry::Now),
+    }
+}
+
+/// Whether a command ended the Job with an exit code that no repetition mends.
+fn is_hopeless(failure: &Value) -> bool {
+    failure.get("reason").and_then(Value::as_str) == Some("PodFailurePolicy")
+}
+
 fn failed(validated: &Validated, job: &Child, failure: &Value) -> Stage {
     let why = failure
         .get("message")
         .and_then(Value::as_str)
         .unwrap_or("it gave no reason");
     let (namespace, name) = (&validated.namespace, &job.name);
+    let by_itself = if is_hopeless(failure) {
+        ""
+    } else {
+        "five minutes after it failed, and "
+    };
     Stage {
         ready: FALSE,
         abnormal: Some(STALLED),
         reason: reason::PREPARATION_FAILED,
         message: format!(
             "Job {name} failed: {why}. What runs is left as it is. See kubectl logs -n {namespace} \
-             -l batch.kubernetes.io/job-name={name} --all-containers --prefix --tail=50; correct the cause, and \
-             delete the Job to have it tried again unless the correction changes the spec or a Secret."
+             -l batch.kubernetes.io/job-name={name} --all-containers --prefix --tail=50; correct the cause. \
+             It is tried again {by_itself}when the image, the database, the registry, the topic prefix or a Secret \
+             changes or the Job is deleted."
         ),
     }
 }

@@ -18,10 +18,11 @@ mod validate;
 mod world;
 
 pub use plan::{Delete, Plan, RenderError, child_names, plan, refused, render};
-pub use removal::{Removal, has_finalizer, removal};
+pub use removal::{Removal, has_finalizer, has_pods, removal};
 pub use secrets::{SecretKeys, secret_digest, secret_names};
 pub use topics::{
-    DesiredTopic, KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange, claims, plan_topics,
+    DesiredTopic, KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange, claims, in_use,
+    plan_topics,
 };
 pub use validate::{Release, Validated, Violation, validate};
 pub use world::{Child, ChildKind, World};

@@ -4,7 +4,7 @@ use crate::{
     Child, ChildKind, Release, SecretKeys, TopicChange, Validated, Violation, World,
     children::{self, Children},
     contained::contained,
-    hold,
+    hold::{self, Retry},
     removal::has_finalizer,
     secrets,
     status::{self, Findings, Obstacle, Stage},
@@ -55,6 +55,8 @@ pub struct Delete {
     pub name: String,
     /// Its UID, a precondition of the delete.
     pub uid: String,
+    /// Whether it is to stay until everything that it owns is gone.
+    pub foreground: bool,
 }
 
 /// Compares what `resource` asks for with what `world` holds.
@@ -86,6 +88,7 @@ pub fn plan(
         .topics
         .as_ref()
         .map(|topics| topics::review(topics, world, &status::remembered(resource)));
+    let retry = hold::retry(world, &validated, &children, now);
     let hold = match &secrets {
         Ok(_) => hold::hold(world, &validated, &children, review.as_ref()),
         Err(missing) => Some(hold::secret_missing(missing.clone())),
@@ -103,7 +106,7 @@ pub fn plan(
         .conditions
         .iter()
         .any(|condition| condition.type_ == condition::READY && condition.status == "True");
-    let review = review.filter(|_| secrets.is_ok());
+    let review = review.filter(|_| validated.has_kafka_secret(&world.secrets));
     let troubled = review.as_ref().is_some_and(|review| review.troubled);
     let topics = review.map_or_else(Vec::new, |review| review.changes);
     let recheck = if !writes.is_empty() || !topics.is_empty() {
@@ -111,15 +114,34 @@ pub fn plan(
     } else {
         (!world.claims.is_empty()).then_some(CONFLICT_RECHECK)
     };
+    let mut deletes = if rolled_out { deletes } else { Vec::new() };
+    let recheck = try_again(retry, &mut deletes, recheck);
     Ok(Plan {
         finalizer: finalizer(resource, &validated),
         // Changes that do not show although they were made are not made each second.
         troubled: troubled || !topics.is_empty(),
         topics,
         writes,
-        deletes: if rolled_out { deletes } else { Vec::new() },
+        deletes,
         ..report(resource, status, recheck)
     })
+}
+
+/// Adds to `deletes` what a new attempt of a failed preparation asks for, and says when to look.
+fn try_again(
+    retry: Option<Retry>,
+    deletes: &mut Vec<Delete>,
+    recheck: Option<Duration>,
+) -> Option<Duration> {
+    match retry {
+        None => recheck,
+        Some(Retry::Later(wait)) => Some(recheck.map_or(wait, |recheck| recheck.min(wait))),
+        // The next pass makes it anew.
+        Some(Retry::Now(delete)) => {
+            deletes.push(delete);
+            Some(WRITE_RECHECK)
+        }
+    }
 }
 
 /// The children that are not as they should be, without those that have to wait.
@@ -243,6 +265,7 @@ pub(crate) fn delete_of(kind: ChildKind, name: &str, live: &Value) -> Option<Del
         kind,
         name: name.to_owned(),
         uid: live.pointer("/metadata/uid")?.as_str()?.to_owned(),
+        foreground: false,
     })
 }
 

@@ -8,11 +8,13 @@ use operator_api::{
     CreatedTopic, ReclaimPolicy, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserService,
     UserServiceStatus,
 };
+use serde_json::Value;
 
 use crate::{
     ChildKind, Delete, SeenTopics, Topic, TopicChange, World,
     plan::{WRITE_RECHECK, delete_of, report},
     status::{self, Obstacle, remembered},
+    topics,
 };
 
 /// What has to be done for a resource that is being deleted and holds our finalizer.
@@ -33,6 +35,19 @@ pub struct Removal {
     pub troubled: bool,
 }
 
+/// Whether the Deployment of the resource is still there, or on its way out: its pods may publish.
+pub fn has_pods(world: &World, resource: &UserService) -> bool {
+    own_deployment(world, resource).is_some()
+}
+
+fn own_deployment<'a>(world: &'a World, resource: &UserService) -> Option<&'a Value> {
+    world.own(
+        ChildKind::Deployment,
+        &resource.name_any(),
+        resource.controller_owner_ref(&()).as_ref(),
+    )
+}
+
 /// Whether the resource holds our finalizer.
 pub fn has_finalizer(resource: &UserService) -> bool {
     resource
@@ -42,25 +57,27 @@ pub fn has_finalizer(resource: &UserService) -> bool {
 }
 
 /// Decides about a resource that is being deleted. Topics go only if this resource created them and
-/// says so; whatever else is at their names stays.
+/// says so; whatever else is at their names stays, and so do those that another resource uses.
 pub fn removal(world: &World, resource: &UserService, now: &Time) -> Removal {
     if !has_finalizer(resource) {
         return Removal::default();
     }
-    let created = remembered(resource);
+    let mut created = remembered(resource);
+    created.retain(|topic| !world.in_use.contains_key(&topic.name));
     if is_skipped(resource) || !deletes_topics(resource) || created.is_empty() {
         return released();
     }
-    let pods = world
-        .own(
-            ChildKind::Deployment,
-            &resource.name_any(),
-            resource.controller_owner_ref(&()).as_ref(),
-        )
-        .and_then(|live| delete_of(ChildKind::Deployment, &resource.name_any(), live));
-    if let Some(pods) = pods {
+    if let Some(live) = own_deployment(world, resource) {
+        let pods = delete_of(ChildKind::Deployment, &resource.name_any(), live);
         return Removal {
-            deletes: vec![pods],
+            // It goes after its pods, so that its end says that nobody publishes any more.
+            deletes: pods
+                .map(|pods| Delete {
+                    foreground: true,
+                    ..pods
+                })
+                .into_iter()
+                .collect(),
             requeue: Some(WRITE_RECHECK),
             ..Removal::default()
         };
@@ -70,10 +87,7 @@ pub fn removal(world: &World, resource: &UserService, now: &Time) -> Removal {
             let why = "their cluster cannot be asked, since the spec or a Secret that it names is not as needed";
             waiting(world, resource, why, now)
         }
-        SeenTopics::Unreachable(why) => {
-            let why = format!("Kafka cannot be reached: {why}");
-            waiting(world, resource, &why, now)
-        }
+        SeenTopics::Unreachable(why) => waiting(world, resource, &topics::unreachable(why), now),
         SeenTopics::Found {
             topics, refused, ..
         } => {

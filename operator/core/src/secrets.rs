@@ -51,6 +51,8 @@ pub fn secret_names(resource: &UserService) -> BTreeSet<&str> {
 /// A Secret as the pods get it: some of its keys as files in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SecretMount {
+    /// Path of the field of the spec that names the Secret.
+    pub(crate) field: &'static str,
     /// Name of the volume.
     pub(crate) volume: &'static str,
     /// Name of the Secret.
@@ -105,13 +107,21 @@ impl SecretFile {
 /// A digest of everything that the pods get from Secrets; `None` if they get nothing.
 ///
 /// # Errors
-/// The first Secret or key that is missing, in words, with what to do.
-pub(crate) fn fingerprint(
-    mounts: &[SecretMount],
+/// The first Secret or key that is missing, in words, with the field that names it and what to do.
+pub(crate) fn fingerprint<'a>(
+    mounts: impl IntoIterator<Item = &'a SecretMount>,
     secrets: &BTreeMap<String, SecretKeys>,
 ) -> Result<Option<String>, String> {
     let mut hasher = Sha256::new();
-    for SecretMount { secret, files, .. } in mounts {
+    let mut has_any = false;
+    for mount in mounts {
+        has_any = true;
+        let SecretMount {
+            field,
+            secret,
+            files,
+            ..
+        } = mount;
         let Some(keys) = secrets.get(secret) else {
             let needed: Vec<&str> = files
                 .iter()
@@ -124,7 +134,7 @@ pub(crate) fn fingerprint(
                 format!(" with {}", needed.join(" and "))
             };
             return Err(format!(
-                "Secret {secret} does not exist: create it in the namespace of this resource{with}."
+                "{field}: Secret {secret} does not exist: create it in the namespace of this resource{with}."
             ));
         };
         for file in files {
@@ -133,12 +143,12 @@ pub(crate) fn fingerprint(
                 None if file.is_needed(keys) => {
                     let key = &file.key;
                     return Err(format!(
-                        "Secret {secret} has no key {key}: add it, or name another key or Secret."
+                        "{field}: Secret {secret} has no key {key}: add it, or name another key or Secret."
                     ));
                 }
                 None => {}
             }
         }
     }
-    Ok((!mounts.is_empty()).then(|| short_hash(&hasher.finalize())))
+    Ok(has_any.then(|| short_hash(&hasher.finalize())))
 }

@@ -69,6 +69,8 @@ pub struct World {
     pub topics: SeenTopics,
     /// Topics that an older resource claims too, each with its namespace and name.
     pub claims: BTreeMap<String, String>,
+    /// Topics that another resource describes, each with its namespace and name.
+    pub in_use: BTreeMap<String, String>,
 }
 
 impl World {

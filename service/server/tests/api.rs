@@ -21,8 +21,8 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
 use tonic_types::StatusExt as _;
 use user_adapter_grpc::{ERROR_DOMAIN, reason};
-use user_proto::user::v1::GetUserRequest;
 use user_proto::user::v1::user_service_client::UserServiceClient;
+use user_proto::user::v1::{CreateUserRequest, GetUserRequest, UpdateUserRequest, User};
 use user_settings::{health as names, metric, path};
 
 fn assert_reason(status: &Status, code: Code, reason: &str) {
@@ -99,6 +99,88 @@ async fn all_bad_fields_are_named_at_once() {
             ("name", "must not be empty"),
             ("email", "must be an e-mail address such as ada@example.com")
         ]
+    );
+}
+
+/// A user to be called so from now on; whatever its state is if there is no etag.
+fn renamed(user_id: &str, name: &str, etag: &str) -> UpdateUserRequest {
+    UpdateUserRequest {
+        user: Some(User {
+            user_id: user_id.to_owned(),
+            name: name.to_owned(),
+            etag: etag.to_owned(),
+            ..User::default()
+        }),
+        update_mask: None,
+    }
+}
+
+#[tokio::test]
+async fn a_changed_user_keeps_what_was_not_asked_for_and_has_another_etag() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let request = new_user("Ada", "ada@example.com");
+    let created = client.create_user(request).await.unwrap().into_inner();
+    let before = created.user.expect("user is set");
+    let request = renamed(&before.user_id, "Ada Lovelace", &before.etag);
+    let changed = client.update_user(request).await.unwrap().into_inner();
+    let after = changed.user.expect("user is set");
+    assert_eq!(
+        (after.name.as_str(), after.email.as_str()),
+        ("Ada Lovelace", "ada@example.com")
+    );
+    assert_eq!(
+        (before.etag.as_str(), after.etag.as_str()),
+        ("\"1\"", "\"2\"")
+    );
+    let user_id = before.user_id.clone();
+    let found = client.get_user(GetUserRequest { user_id }).await;
+    assert_eq!(found.unwrap().into_inner().user, Some(after));
+
+    let late = client
+        .update_user(renamed(&before.user_id, "Grace", &before.etag))
+        .await
+        .unwrap_err();
+    assert_reason(&late, Code::Aborted, reason::USER_CHANGED);
+}
+
+#[tokio::test]
+async fn a_mask_with_a_field_that_cannot_be_changed_is_refused_whatever_its_size() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let created = client
+        .create_user(new_user("Ada", "ada@example.com"))
+        .await
+        .unwrap()
+        .into_inner();
+    for paths in [vec!["user_id".to_owned()], vec!["x".to_owned(); 20_000]] {
+        let mut request = renamed(&created.user_id, "Grace", "");
+        request.update_mask = Some(prost_types::FieldMask { paths });
+        let status = client.update_user(request).await.unwrap_err();
+        assert_reason(&status, Code::InvalidArgument, reason::INVALID_FIELDS);
+        let details = status.get_error_details();
+        let violations = &details.bad_request().expect("has it").field_violations;
+        let fields: Vec<_> = violations.iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(fields, ["update_mask"]);
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_makes_one_user_and_its_id_is_for_no_other() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let request = |email: &str| CreateUserRequest {
+        request_id: "0192f0c1-2b3c-7d4e-8f50-617283940a1b".to_owned(),
+        ..new_user("Ada", email)
+    };
+    let first = client.create_user(request("ada@example.com")).await;
+    let again = client.create_user(request("ada@example.com")).await;
+    assert_eq!(first.unwrap().into_inner(), again.unwrap().into_inner());
+    let other = client.create_user(request("grace@example.com")).await;
+    assert_reason(
+        &other.unwrap_err(),
+        Code::InvalidArgument,
+        reason::REQUEST_ID_REUSED,
     );
 }
 

@@ -11,15 +11,53 @@ use serde_json::json;
 use super::{Cluster, Error};
 
 const KIND: &str = "UserService";
+/// Attempts to report over changes that others make at the same time.
+const REPORTS: u32 = 4;
 /// Field manager of the finalizer alone, so that taking it away takes nothing else.
 const FINALIZER_MANAGER: &str = "userservice-operator-finalizer";
 
 impl Cluster<'_> {
-    /// Writes the status of the resource.
-    pub(crate) async fn report(&self, status: &UserServiceStatus) -> Result<(), Error> {
+    /// Writes the status of the resource, and never that of a successor of the same name.
+    pub(crate) async fn report(
+        &self,
+        resource: &UserService,
+        status: &UserServiceStatus,
+    ) -> Result<(), Error> {
+        let mut version = resource.resource_version();
+        for _ in 1..REPORTS {
+            match self.report_at(version, status).await {
+                // Changed since it was read, be it by this very pass: what was found out is told
+                // all the same, as long as it is the same resource.
+                Err(Error::Api { source, .. }) if is_conflict(&source) => {
+                    let live = self.resources();
+                    let live = self
+                        .bounded("get", KIND, self.name, live.get_metadata(self.name))
+                        .await?;
+                    if live.uid() != resource.uid() {
+                        return Err(Error::Api {
+                            verb: "report",
+                            kind: KIND,
+                            name: self.name.to_owned(),
+                            source,
+                        });
+                    }
+                    version = live.resource_version();
+                }
+                answer => return answer,
+            }
+        }
+        self.report_at(version, status).await
+    }
+
+    async fn report_at(
+        &self,
+        version: Option<String>,
+        status: &UserServiceStatus,
+    ) -> Result<(), Error> {
         let patch = json!({
             "apiVersion": UserService::api_version(&()),
             "kind": UserService::kind(&()),
+            "metadata": {"resourceVersion": version},
             "status": status,
         });
         let params = PatchParams::apply(MANAGER).force();
@@ -37,20 +75,36 @@ impl Cluster<'_> {
 
     /// Sets our finalizer or takes it away. Others keep theirs.
     pub(crate) async fn hold(&self, resource: &UserService, hold: bool) -> Result<(), Error> {
-        let finalizers = if hold { vec![TOPICS_FINALIZER] } else { vec![] };
-        let patch = json!({
-            "apiVersion": UserService::api_version(&()),
-            "kind": UserService::kind(&()),
-            // The UID keeps a resource that is gone by now from being made anew.
-            "metadata": {"finalizers": finalizers, "uid": resource.uid()},
-        });
-        let params = PatchParams::apply(FINALIZER_MANAGER).force();
+        let (params, patch) = if hold {
+            let patch = json!({
+                "apiVersion": UserService::api_version(&()),
+                "kind": UserService::kind(&()),
+                // The UID keeps a resource that is gone by now from being made anew.
+                "metadata": {"finalizers": [TOPICS_FINALIZER], "uid": resource.uid()},
+            });
+            let params = PatchParams::apply(FINALIZER_MANAGER).force();
+            (params, Patch::Apply(patch))
+        } else {
+            let rest: Vec<&String> = resource
+                .finalizers()
+                .iter()
+                .filter(|finalizer| *finalizer != TOPICS_FINALIZER)
+                .collect();
+            // No apply: it takes away only what its manager owns alone, and others may have set
+            // ours, such as whoever restored the resource. The version keeps finalizers that came
+            // meanwhile.
+            let patch = json!({"metadata": {
+                "finalizers": rest,
+                "uid": resource.uid(),
+                "resourceVersion": resource.resource_version(),
+            }});
+            (PatchParams::default(), Patch::Merge(patch))
+        };
         self.bounded(
             "finalize",
             KIND,
             self.name,
-            self.resources()
-                .patch(self.name, &params, &Patch::Apply(&patch)),
+            self.resources().patch(self.name, &params, &patch),
         )
         .await?;
         self.metrics.written("finalize", KIND);
@@ -67,3 +121,11 @@ impl Cluster<'_> {
         Api::namespaced(self.client.clone(), self.namespace)
     }
 }
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict())
+}
+
+#[cfg(test)]
+#[path = "resource_tests.rs"]
+mod tests;

@@ -24,8 +24,8 @@ use crate::secrets::SecretData;
 
 /// Bound for connecting and looking.
 const LOOK: Duration = Duration::from_secs(5);
-/// Bound for changing and looking again.
-const CHANGE: Duration = Duration::from_secs(5);
+/// Bound for changing and looking again: whoever gives up does not learn which topics are ours.
+const CHANGE: Duration = Duration::from_secs(15);
 /// Bound of one request.
 const REQUEST: Duration = Duration::from_secs(4);
 /// Bound of one attempt to connect: a dead broker or two leave time for the next.

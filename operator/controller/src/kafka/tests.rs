@@ -112,6 +112,7 @@ fn the_protocol_decides_what_is_taken_from_the_secret() {
 #[tokio::test]
 #[ignore = "needs a broker at OPERATOR_TEST_KAFKA"]
 async fn a_real_cluster_comes_to_what_is_planned_and_stays_there() {
+    use operator_api::CreatedTopic;
     use operator_core::plan_topics;
 
     let mut access = access(&std::env::var("OPERATOR_TEST_KAFKA").unwrap());
@@ -140,13 +141,21 @@ async fn a_real_cluster_comes_to_what_is_planned_and_stays_there() {
         wanted.retention += Duration::from_secs(u64::from(round));
         let (seen, session) = look(access.clone(), &secrets).await;
         let session = session.unwrap();
-        let changes = plan_topics(std::slice::from_ref(&wanted), &topics(&seen), true);
+        let ours = [CreatedTopic {
+            name: name.clone(),
+            id: id.clone(),
+        }];
+        let changes = plan_topics(std::slice::from_ref(&wanted), &topics(&seen), &ours, true);
         assert!(!changes.is_empty());
         let after = topics(&session.change(&changes).await);
         assert_eq!(after[&name].partitions, wanted.partitions);
         assert!(round == 0 || after[&name].id == id);
         id.clone_from(&after[&name].id);
-        let rest = plan_topics(std::slice::from_ref(&wanted), &after, true);
+        let ours = [CreatedTopic {
+            name: name.clone(),
+            id: id.clone(),
+        }];
+        let rest = plan_topics(std::slice::from_ref(&wanted), &after, &ours, true);
         assert_eq!(rest, [], "at rest nothing is planned");
     }
     assert_eq!(id.len(), 22, "{id}");

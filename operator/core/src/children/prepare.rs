@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 /// Attempts after the first, with pauses of 10 s that double.
 const BACKOFF_LIMIT: i32 = 5;
-/// Bound of all attempts together, seconds.
-const DEADLINE: i64 = 600;
+/// Bound of all attempts together, seconds: the migration of a large database takes its time.
+const DEADLINE: i64 = 3 * 60 * 60;
 /// Not the name that the pods of the service carry: no Service may send them calls.
 const PREPARE_NAME: &str = "user-service-prepare";
 

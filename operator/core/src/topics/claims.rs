@@ -42,6 +42,35 @@ pub fn claims<'a>(
     claimed
 }
 
+/// Topics that another resource describes at the brokers of `resource`, each with its namespace and
+/// name. One that is being deleted describes nothing any more.
+pub fn in_use<'a>(
+    resource: &UserService,
+    all: impl IntoIterator<Item = &'a UserService>,
+) -> BTreeMap<String, String> {
+    let Some(ours) = kafka(resource) else {
+        return BTreeMap::new();
+    };
+    let our_servers = servers(&ours.bootstrap_servers.join(","));
+    let us = (resource.namespace(), resource.name_any());
+    let mut used = BTreeMap::new();
+    for other in all {
+        let is_other = (other.namespace(), other.name_any()) != us
+            && other.metadata.deletion_timestamp.is_none();
+        let Some(theirs) = kafka(other).filter(|_| is_other) else {
+            continue;
+        };
+        if servers(&theirs.bootstrap_servers.join(",")).is_disjoint(&our_servers) {
+            continue;
+        }
+        let (_, namespace, name) = age(other);
+        for topic in topics_of(theirs) {
+            used.insert(topic, format!("{namespace}/{name}"));
+        }
+    }
+    used
+}
+
 /// Oldest first. Without a creation time a resource is in no cluster yet, hence the youngest.
 fn age(resource: &UserService) -> (AgeOrder, String, String) {
     let created = resource.metadata.creation_timestamp.clone();

@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
+use operator_api::CreatedTopic;
 use user_settings::{Kafka, event_type};
 
-pub use claims::claims;
-pub(crate) use review::{Review, created, review};
+pub use claims::{claims, in_use};
+pub(crate) use review::{Review, created, review, unreachable};
 
 /// Configuration of a topic that the operator owns. The rest of it is whoever set it.
 pub const OWNED_CONFIGS: [&str; 3] = [CLEANUP_POLICY, MIN_IN_SYNC_REPLICAS, RETENTION];
@@ -175,10 +176,12 @@ pub(crate) fn servers(bootstrap_servers: &str) -> BTreeSet<String> {
 }
 
 /// What brings the topics that are there to those that shall be. Partitions are added only if
-/// `may_grow`, and never taken away; replicas are not moved.
+/// `may_grow`, and never taken away; replicas are not moved. Only those `created` by the resource
+/// are configured: what others set on theirs has a reason.
 pub fn plan_topics(
     desired: &[DesiredTopic],
     found: &BTreeMap<String, Topic>,
+    created: &[CreatedTopic],
     may_grow: bool,
 ) -> Vec<TopicChange> {
     let mut changes = Vec::new();
@@ -197,11 +200,24 @@ pub fn plan_topics(
                 partitions: topic.partitions,
             });
         }
-        let mut configs = topic.configs(live.replication_factor);
-        configs.retain(|key, value| live.configs.get(key) != Some(value));
-        if !configs.is_empty() {
+        let configs = differing(topic, live);
+        if !configs.is_empty() && is_created(created, &name, live) {
             changes.push(TopicChange::Configure { name, configs });
         }
     }
     changes
+}
+
+/// Configuration that shall be and is not.
+fn differing(topic: &DesiredTopic, live: &Topic) -> BTreeMap<String, String> {
+    let mut configs = topic.configs(live.replication_factor);
+    configs.retain(|key, value| live.configs.get(key) != Some(value));
+    configs
+}
+
+/// Whether a topic is one of those `created`, and not another one of the same name.
+fn is_created(created: &[CreatedTopic], name: &str, live: &Topic) -> bool {
+    created
+        .iter()
+        .any(|topic| topic.name == name && topic.id == live.id)
 }

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use operator_api::{CreatedTopic, condition::reason};
 
-use super::{DesiredTopic, DesiredTopics, SeenTopics, Topic, TopicChange, plan_topics};
+use super::{
+    DesiredTopic, DesiredTopics, SeenTopics, Topic, TopicChange, differing, is_created, plan_topics,
+};
 use crate::{
     World,
     children::short_hash,
@@ -23,7 +25,7 @@ pub(crate) struct Review {
     pub(crate) lacking: bool,
     /// Whether something outside stands in the way, which time may remove.
     pub(crate) troubled: bool,
-    /// Topics that the resource created and that still exist.
+    /// Topics that the resource created, as far as is known.
     pub(crate) created: Vec<CreatedTopic>,
 }
 
@@ -55,11 +57,12 @@ pub(crate) fn review(wanted: &DesiredTopics, world: &World, before: &[CreatedTop
         .iter()
         .cloned()
         .partition(|topic| world.claims.contains_key(&topic.name));
-    let changes = plan_topics(&ours, found, wanted.may_grow);
+    let created = created(world, before);
+    let changes = plan_topics(&ours, found, &created, wanted.may_grow);
     let condition = conflict(&claimed, &world.claims)
         .or_else(|| refusal(refused))
         .or_else(|| changing(&changes))
-        .or_else(|| deviation(&ours, found, wanted.may_grow))
+        .or_else(|| deviation(&ours, found, &created, wanted.may_grow))
         .unwrap_or_else(|| {
             let count = ours.len();
             let message = format!("{count} topics are there as described.");
@@ -68,7 +71,7 @@ pub(crate) fn review(wanted: &DesiredTopics, world: &World, before: &[CreatedTop
     Review {
         lacking: !claimed.is_empty() || ours.iter().any(|topic| !found.contains_key(&topic.name)),
         troubled: !refused.is_empty(),
-        created: created(world, before),
+        created,
         changes,
         condition: Some(condition),
     }
@@ -78,15 +81,17 @@ impl Review {
     fn blind(before: &[CreatedTopic], why: Option<&String>) -> Self {
         Self {
             changes: Vec::new(),
-            condition: why.map(|why| {
-                let message = format!("Kafka cannot be reached: {why}");
-                (FALSE, reason::KAFKA_UNREACHABLE, message)
-            }),
+            condition: why.map(|why| (FALSE, reason::KAFKA_UNREACHABLE, unreachable(why))),
             lacking: true,
             troubled: why.is_some(),
             created: before.to_vec(),
         }
     }
+}
+
+/// That Kafka cannot be reached, with the field that says where it is.
+pub(crate) fn unreachable(why: &str) -> String {
+    format!("spec.events.kafka.bootstrapServers: Kafka cannot be reached: {why}")
 }
 
 type Finding = (&'static str, &'static str, String);
@@ -125,6 +130,7 @@ fn changing(changes: &[TopicChange]) -> Option<Finding> {
 fn deviation(
     topics: &[DesiredTopic],
     found: &BTreeMap<String, Topic>,
+    created: &[CreatedTopic],
     may_grow: bool,
 ) -> Option<Finding> {
     let (mut unsupported, mut not_acknowledged) = (Vec::new(), Vec::new());
@@ -149,6 +155,7 @@ fn deviation(
             ));
         }
     }
+    unsupported.extend(foreign_configs(topics, found, created));
     if !not_acknowledged.is_empty() {
         unsupported.push(format!(
             "{}; growPartitions: RemapKeys adds what is missing, and keys move to other partitions",
@@ -164,8 +171,40 @@ fn deviation(
     (!unsupported.is_empty()).then(|| (FALSE, reason::CHANGE_NOT_SUPPORTED, unsupported.join("; ")))
 }
 
-/// Topics that the resource created: what was known `before` and still exists, as far as was seen,
-/// and what was created in this pass, newest last.
+/// What is configured otherwise than described on topics that the resource did not create.
+fn foreign_configs(
+    topics: &[DesiredTopic],
+    found: &BTreeMap<String, Topic>,
+    created: &[CreatedTopic],
+) -> Vec<String> {
+    let mut foreign = Vec::new();
+    for topic in topics {
+        let Some(live) = found.get(&topic.name) else {
+            continue;
+        };
+        let differing = differing(topic, live);
+        if differing.is_empty() || is_created(created, &topic.name, live) {
+            continue;
+        }
+        let listed: Vec<String> = differing
+            .iter()
+            .map(|(key, value)| {
+                let is = live.configs.get(key).map_or("unset", String::as_str);
+                format!("{key}={is}, not {value}")
+            })
+            .collect();
+        foreign.push(format!(
+            "{}, which this resource did not create, has {}: set it with Kafka's own tools",
+            topic.name,
+            listed.join(", ")
+        ));
+    }
+    foreign
+}
+
+/// Topics that the resource created: what was known `before`, unless another one has the name by
+/// now, and what was created in this pass, newest last. One that is not seen is kept: a broker may
+/// not have heard of it yet.
 pub(crate) fn created(world: &World, before: &[CreatedTopic]) -> Vec<CreatedTopic> {
     let SeenTopics::Found {
         topics, created, ..
@@ -176,7 +215,7 @@ pub(crate) fn created(world: &World, before: &[CreatedTopic]) -> Vec<CreatedTopi
     let kept = before.iter().filter(|topic| {
         topics
             .get(&topic.name)
-            .is_some_and(|live| live.id == topic.id)
+            .is_none_or(|live| live.id == topic.id)
     });
     let mut all: Vec<CreatedTopic> = kept.cloned().collect();
     for name in created {

@@ -144,6 +144,7 @@ fn read_credentials(spec: &KafkaEvents, mounts: &mut Vec<SecretMount>, broken: &
     };
     checks::secret(FIELD, &credentials.secret, broken);
     mounts.push(SecretMount {
+        field: FIELD,
         volume: VOLUME,
         secret: credentials.secret.clone(),
         directory: KAFKA_CREDENTIALS_DIRECTORY,
@@ -169,12 +170,10 @@ fn read_registry(
     }
     settings.kafka.schema_registry_url.clone_from(&spec.url);
     if let Some(credentials) = &spec.credentials {
-        checks::secret(
-            "spec.events.kafka.schemaRegistry.credentials",
-            &credentials.secret,
-            broken,
-        );
+        const FIELD: &str = "spec.events.kafka.schemaRegistry.credentials";
+        checks::secret(FIELD, &credentials.secret, broken);
         mounts.push(SecretMount {
+            field: FIELD,
             volume: "schema-registry",
             secret: credentials.secret.clone(),
             directory: SCHEMA_REGISTRY_CREDENTIALS_DIRECTORY,

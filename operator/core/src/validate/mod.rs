@@ -60,9 +60,14 @@ pub struct Validated {
 }
 
 impl Validated {
-    /// Whether every Secret and key that the resource needs is there.
-    pub fn has_secrets(&self, secrets: &BTreeMap<String, SecretKeys>) -> bool {
-        fingerprint(&self.mounts, secrets).is_ok()
+    /// Whether the Secret and its keys that the way to the brokers needs are there, if any. What
+    /// else the pods need does not matter for the topics.
+    pub fn has_kafka_secret(&self, secrets: &BTreeMap<String, SecretKeys>) -> bool {
+        let kafka = self
+            .mounts
+            .iter()
+            .filter(|mount| mount.volume == events::VOLUME);
+        fingerprint(kafka, secrets).is_ok()
     }
 
     /// How to reach Kafka, and which topics to ask for: those that there shall be, and `created`,

@@ -41,6 +41,7 @@ fn read_mongodb(
     }
     if let Some((directory, file)) = MONGODB_URI_FILE.rsplit_once('/') {
         mounts.push(SecretMount {
+            field: FIELD,
             volume: "mongodb",
             secret: connection.secret.clone(),
             directory,

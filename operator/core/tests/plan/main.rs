@@ -143,9 +143,11 @@ fn job(world: &mut World) -> Option<&mut Value> {
 }
 
 fn finish_job(world: &mut World, type_: &str) {
-    job(world).unwrap()["status"] = json!({
-        "conditions": [{"type": type_, "status": "True", "message": "told by the Job"}],
+    let condition = json!({
+        "type": type_, "status": "True", "message": "told by the Job",
+        "lastTransitionTime": at(0).0.to_string(), "reason": "BackoffLimitExceeded",
     });
+    job(world).unwrap()["status"] = json!({"conditions": [condition]});
 }
 
 /// [`connected`] and its world after everything was prepared, applied, rolled out and reported.

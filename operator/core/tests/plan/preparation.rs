@@ -1,11 +1,13 @@
 //! The Job that prepares database and registry before the pods.
 
-use operator_core::{ChildKind, Plan};
+use std::time::Duration;
+
+use operator_core::{ChildKind, Plan, World, plan};
 use serde_json::json;
 
 use super::{
-    carry_out, condition, connected, finish_job, job, kinds, planned, reachable, ready_reason,
-    settled_connected,
+    at, carry_out, condition, connected, finish_job, job, kinds, planned, reachable, ready_reason,
+    release, settled_connected,
 };
 
 #[test]
@@ -32,7 +34,7 @@ fn pods_wait_for_the_preparation_and_follow_its_success() {
 }
 
 #[test]
-fn a_failed_preparation_tells_where_its_log_is_and_is_not_tried_again_by_itself() {
+fn a_failed_preparation_tells_where_its_log_is_and_when_it_is_tried_again() {
     let (mut resource, mut world) = settled_connected();
     resource.spec.version = Some("2.0.0".into());
     let old = super::deployment(&mut world).clone();
@@ -55,7 +57,19 @@ fn a_failed_preparation_tells_where_its_log_is_and_is_not_tried_again_by_itself(
         stalled.message
     );
     assert_eq!(super::deployment(&mut world), &old, "what runs goes on");
-    assert_eq!(planned(&world, &resource), Plan::default());
+    assert!(
+        stalled.message.contains(
+            "tried again five minutes after it failed, and when the image, the database, the registry, the topic \
+             prefix or a Secret changes or the Job is deleted"
+        ),
+        "{}",
+        stalled.message
+    );
+    let at_rest = Plan {
+        requeue: Some(Duration::from_secs(200)),
+        ..Plan::default()
+    };
+    assert_eq!(planned(&world, &resource), at_rest, "it failed 100 s ago");
 
     world.live.retain(|(kind, _), _| *kind != ChildKind::Job);
     assert_eq!(
@@ -63,6 +77,55 @@ fn a_failed_preparation_tells_where_its_log_is_and_is_not_tried_again_by_itself(
         [ChildKind::Job],
         "deleted, it is tried again"
     );
+}
+
+#[test]
+fn a_preparation_that_an_outage_failed_is_tried_again_by_itself_after_five_minutes() {
+    let (mut resource, mut world) = (connected(), reachable());
+    carry_out(&mut world, &mut resource);
+    finish_job(&mut world, "Failed");
+    let name = job(&mut world).unwrap()["metadata"]["name"].clone();
+    let later = |world: &World| plan(world, &resource, &release(), &at(300)).unwrap();
+    let retried = later(&world);
+    let deleted: Vec<(&str, &str)> = retried
+        .deletes
+        .iter()
+        .map(|delete| (delete.name.as_str(), delete.uid.as_str()))
+        .collect();
+    let uid = format!("uid-of-{}", name.as_str().unwrap());
+    assert_eq!(
+        json!(deleted),
+        json!([[name, uid]]),
+        "although nothing is rolled out"
+    );
+    assert!(retried.requeue.is_some());
+
+    job(&mut world).unwrap()["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(later(&world).deletes, [], "once");
+    world.live.retain(|(kind, _), _| *kind != ChildKind::Job);
+    assert_eq!(kinds(&later(&world)), [ChildKind::Job]);
+}
+
+#[test]
+fn a_preparation_that_no_repetition_mends_is_not_tried_again_by_itself() {
+    let (mut resource, mut world) = (connected(), reachable());
+    carry_out(&mut world, &mut resource);
+    finish_job(&mut world, "Failed");
+    job(&mut world).unwrap()["status"]["conditions"][0]["reason"] = json!("PodFailurePolicy");
+    carry_out(&mut world, &mut resource);
+    let status = resource.status.as_ref().unwrap();
+    let message = &condition(status, "Stalled").unwrap().message;
+    assert!(message.contains("tried again when"), "{message}");
+    let later = plan(&world, &resource, &release(), &at(100_000)).unwrap();
+    assert_eq!((later.deletes, later.requeue), (vec![], None));
+}
+
+#[test]
+fn a_long_migration_has_hours() {
+    let (mut resource, mut world) = (connected(), reachable());
+    carry_out(&mut world, &mut resource);
+    let spec = &job(&mut world).unwrap()["spec"];
+    assert_eq!(spec["activeDeadlineSeconds"], 3 * 60 * 60);
 }
 
 #[test]

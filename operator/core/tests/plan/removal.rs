@@ -1,7 +1,9 @@
 //! A resource that is being deleted and whose topics go with it.
 
-use operator_api::{ReclaimPolicy, UserService};
-use operator_core::{ChildKind, Removal, SeenTopics, TopicChange, World, removal};
+use operator_api::{KafkaEvents, ReclaimPolicy, UserService};
+use operator_core::{
+    ChildKind, Removal, SeenTopics, TopicChange, World, in_use, removal, validate,
+};
 use serde_json::json;
 
 use super::{at, condition, settled_connected};
@@ -24,6 +26,11 @@ fn leaving() -> (UserService, World) {
     (resource, world)
 }
 
+fn kafka(resource: &mut UserService) -> &mut KafkaEvents {
+    let events = resource.spec.events.as_mut().unwrap();
+    events.kafka.as_mut().unwrap()
+}
+
 fn deleted(removal: &Removal) -> Vec<&str> {
     removal
         .topics
@@ -43,8 +50,16 @@ fn the_pods_go_before_the_topics_that_they_would_bring_back() {
     resource.metadata = leaving.metadata;
     let first = removal(&world, &resource, &at(100));
     assert_eq!(first.deletes[0].kind, ChildKind::Deployment);
+    assert!(
+        first.deletes[0].foreground,
+        "it is there until its pods are gone"
+    );
     assert_eq!((first.topics.len(), first.release), (0, false));
     assert!(first.requeue.is_some());
+    super::deployment(&mut world)["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let second = removal(&world, &resource, &at(100));
+    assert_eq!((second.deletes.len(), second.topics.len()), (0, 0));
+    assert!(!second.release && second.requeue.is_some());
     world.live.remove(&(ChildKind::Deployment, "users".into()));
     assert_eq!(removal(&world, &resource, &at(100)).topics.len(), 4);
 }
@@ -68,6 +83,53 @@ fn a_topic_of_the_same_name_that_somebody_made_anew_stays() {
     let removal = removal(&world, &resource, &at(100));
     assert!(!deleted(&removal).contains(&"user.created"));
     assert_eq!(deleted(&removal).len(), 3);
+}
+
+#[test]
+fn topics_that_another_resource_describes_stay_and_hold_nobody() {
+    let (resource, mut world) = leaving();
+    let mut other = super::connected();
+    other.metadata.namespace = Some("team-b".into());
+    let mut gone = other.clone();
+    gone.metadata.deletion_timestamp = Some(at(100));
+    let mut elsewhere = other.clone();
+    kafka(&mut elsewhere).bootstrap_servers = vec!["other:9092".into()];
+    world.in_use = in_use(&resource, [&resource, &gone, &elsewhere]);
+    assert_eq!(deleted(&removal(&world, &resource, &at(100))).len(), 4);
+
+    world.in_use = in_use(&resource, [&resource, &other]);
+    assert_eq!(world.in_use["user.created"], "team-b/users");
+    assert!(removal(&world, &resource, &at(100)).release);
+    world.topics = SeenTopics::NotLooked;
+    assert!(removal(&world, &resource, &at(100)).release);
+}
+
+#[test]
+fn a_topic_of_a_former_prefix_that_another_resource_describes_stays() {
+    let (mut resource, mut world) = leaving();
+    kafka(&mut resource).topic_prefix = Some("new.".into());
+    let mut other = super::connected();
+    other.metadata.name = Some("others".into());
+    world.in_use = in_use(&resource, [&other]);
+    assert!(removal(&world, &resource, &at(100)).release);
+}
+
+#[test]
+fn the_way_to_plaintext_brokers_asks_for_no_secret() {
+    let (resource, _) = leaving();
+    let validated = validate(&resource, &super::release()).unwrap();
+    assert!(validated.has_kafka_secret(&[].into()));
+
+    let mut protected = resource;
+    let spec = kafka(&mut protected);
+    spec.security_protocol = operator_api::SecurityProtocol::SaslSsl;
+    spec.credentials = Some(operator_api::SecretReference {
+        secret: "users-kafka".into(),
+    });
+    let validated = validate(&protected, &super::release()).unwrap();
+    assert!(!validated.has_kafka_secret(&[].into()));
+    let keys = ["username", "password"].map(|key| (key.to_owned(), "digest".to_owned()));
+    assert!(validated.has_kafka_secret(&[("users-kafka".into(), keys.into())].into()));
 }
 
 #[test]

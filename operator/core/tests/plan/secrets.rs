@@ -29,7 +29,8 @@ fn a_missing_secret_or_key_is_named_and_no_pod_is_written() {
         !kinds(&plan).contains(&ChildKind::Deployment) && !kinds(&plan).contains(&ChildKind::Job)
     );
     assert!(
-        message(&plan).contains("Secret users-mongodb does not exist"),
+        message(&plan)
+            .starts_with("spec.storage.mongodb.connection: Secret users-mongodb does not exist"),
         "{}",
         message(&plan)
     );
@@ -41,7 +42,8 @@ fn a_missing_secret_or_key_is_named_and_no_pod_is_written() {
     );
     let plan = planned(&world, &connected());
     assert!(
-        message(&plan).contains("Secret users-mongodb has no key uri"),
+        message(&plan)
+            .starts_with("spec.storage.mongodb.connection: Secret users-mongodb has no key uri"),
         "{}",
         message(&plan)
     );
@@ -120,7 +122,8 @@ fn half_a_client_certificate_is_a_missing_key() {
     world.secrets.insert("users-kafka".into(), keys);
     let plan = planned(&world, &resource);
     assert!(
-        message(&plan).contains("users-kafka has no key tls.key"),
+        message(&plan)
+            .starts_with("spec.events.kafka.credentials: Secret users-kafka has no key tls.key"),
         "{}",
         message(&plan)
     );

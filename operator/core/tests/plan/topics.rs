@@ -200,6 +200,61 @@ fn a_topic_that_was_there_before_is_used_and_not_remembered_as_created() {
 }
 
 #[test]
+fn the_configuration_of_a_topic_that_somebody_else_created_is_reported_and_left_alone() {
+    let (mut resource, mut world) = settled_connected();
+    let live = found(&mut world).get_mut("user.created").unwrap();
+    live.id = "theirs".into();
+    live.configs.insert("retention.ms".into(), "1".into());
+    live.configs.remove("cleanup.policy");
+    let plan = planned(&world, &resource);
+    assert_eq!(plan.topics, []);
+    let (status, reason, message) = topics_ready(&plan);
+    assert_eq!(
+        (status.as_str(), reason.as_str()),
+        ("False", "ChangeNotSupported")
+    );
+    assert!(
+        message.contains("user.created")
+            && message.contains("retention.ms=1, not 604800000")
+            && message.contains("cleanup.policy=unset, not delete"),
+        "{message}"
+    );
+    carry_out(&mut world, &mut resource);
+    assert_eq!(ready_reason(&resource), "Available", "pods go on");
+    assert_eq!(planned(&world, &resource), Plan::default());
+}
+
+#[test]
+fn a_created_topic_that_a_broker_has_not_heard_of_is_not_forgotten() {
+    let (mut resource, mut world) = settled_connected();
+    let before = resource.status.as_ref().unwrap().topics.clone();
+    let live = found(&mut world).remove("user.created").unwrap();
+    let plan = planned(&world, &resource);
+    assert_eq!(plan.status.unwrap().topics, before);
+
+    let anew = Topic {
+        id: "anew".into(),
+        ..live
+    };
+    found(&mut world).insert("user.created".into(), anew);
+    if let SeenTopics::Found { created, .. } = &mut world.topics {
+        created.insert("user.created".into());
+    }
+    carry_out(&mut world, &mut resource);
+    let topics = &resource.status.as_ref().unwrap().topics;
+    let ids: Vec<&str> = topics
+        .iter()
+        .filter(|topic| topic.name == "user.created")
+        .map(|topic| topic.id.as_str())
+        .collect();
+    assert_eq!(
+        ids,
+        ["anew"],
+        "made anew, it takes the place of the old one"
+    );
+}
+
+#[test]
 fn kafka_away_stops_the_first_pods_but_none_that_run() {
     let away = || SeenTopics::Unreachable("connection refused".into());
     let mut world = World {
@@ -211,6 +266,10 @@ fn kafka_away_stops_the_first_pods_but_none_that_run() {
     assert!(plan.troubled);
     let (_, reason, message) = topics_ready(&plan);
     assert_eq!(reason, "KafkaUnreachable");
+    assert!(
+        message.starts_with("spec.events.kafka.bootstrapServers: "),
+        "{message}"
+    );
     assert!(message.contains("connection refused"), "{message}");
 
     let (mut resource, settled) = settled_connected();

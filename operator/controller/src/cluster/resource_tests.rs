@@ -1,0 +1,131 @@
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    metrics::Metrics,
+    testing::{Asked, failure, server},
+};
+
+fn resource() -> UserService {
+    let mut resource = UserService::new("users", operator_api::UserServiceSpec::default());
+    resource.metadata.namespace = Some("team-a".into());
+    resource.metadata.uid = Some("uid-of-users".into());
+    resource.metadata.resource_version = Some("7".into());
+    resource
+}
+
+fn answered(uid: &str, version: &str) -> (u16, Value) {
+    let mut live = resource();
+    live.metadata.uid = Some(uid.into());
+    live.metadata.resource_version = Some(version.into());
+    (200, serde_json::to_value(live).unwrap())
+}
+
+fn cluster(client: kube::Client, metrics: &Metrics) -> Cluster<'_> {
+    Cluster {
+        client,
+        metrics,
+        namespace: "team-a",
+        name: "users",
+    }
+}
+
+#[tokio::test]
+async fn the_finalizer_is_taken_away_whoever_set_it_and_others_keep_theirs() {
+    let (client, log) = server(|_| answered("uid-of-users", "8")).await;
+    let metrics = Metrics::new();
+    let mut resource = resource();
+    resource.metadata.finalizers = Some(vec!["theirs".into(), TOPICS_FINALIZER.into()]);
+    cluster(client, &metrics)
+        .hold(&resource, false)
+        .await
+        .unwrap();
+    let asked = log.lock().unwrap()[0].clone();
+    assert_eq!(asked.content, "application/merge-patch+json");
+    assert_eq!(
+        asked.body,
+        json!({"metadata": {
+            "finalizers": ["theirs"], "uid": "uid-of-users", "resourceVersion": "7",
+        }})
+    );
+}
+
+/// An API server that refuses to report at version 7, since `uid` is there at version 9.
+fn moved_on(uid: &'static str) -> impl Fn(&Asked) -> (u16, Value) + Clone {
+    move |asked| match asked.body.pointer("/metadata/resourceVersion") {
+        Some(version) if version == "7" => failure(409, "Conflict"),
+        _ => answered(uid, "9"),
+    }
+}
+
+#[tokio::test]
+async fn a_status_is_reported_over_a_change_that_was_made_meanwhile() {
+    let (client, log) = server(moved_on("uid-of-users")).await;
+    let metrics = Metrics::new();
+    let status = UserServiceStatus::default();
+    cluster(client, &metrics)
+        .report(&resource(), &status)
+        .await
+        .unwrap();
+    let log = log.lock().unwrap();
+    assert_eq!(log.len(), 3);
+    assert_eq!(log[2].body["metadata"], json!({"resourceVersion": "9"}));
+}
+
+#[tokio::test]
+async fn a_status_is_not_reported_on_a_successor_of_the_same_name() {
+    let (client, log) = server(moved_on("uid-of-another")).await;
+    let metrics = Metrics::new();
+    let status = UserServiceStatus::default();
+    let answer = cluster(client, &metrics).report(&resource(), &status).await;
+    assert!(answer.is_err());
+    assert_eq!(
+        log.lock().unwrap().len(),
+        2,
+        "patch and get, no second patch"
+    );
+}
+
+#[tokio::test]
+async fn a_status_under_endless_changes_is_given_up_and_tried_in_the_next_pass() {
+    let (client, log) = server(|asked| match asked.body {
+        Value::Null => answered("uid-of-users", "9"),
+        _ => failure(409, "Conflict"),
+    })
+    .await;
+    let metrics = Metrics::new();
+    let status = UserServiceStatus::default();
+    let answer = cluster(client, &metrics).report(&resource(), &status).await;
+    assert!(answer.is_err());
+    assert_eq!(log.lock().unwrap().len(), 7);
+}
+
+#[tokio::test]
+async fn the_deployment_of_a_resource_that_leaves_is_deleted_after_its_pods() {
+    let (client, log) = server(|_| {
+        let kept = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "users", "deletionTimestamp": "2026-01-01T00:00:00Z"},
+        });
+        (200, kept)
+    })
+    .await;
+    let metrics = Metrics::new();
+    let mut delete = operator_core::Delete {
+        kind: operator_core::ChildKind::Deployment,
+        name: "users".into(),
+        uid: "uid-of-deployment".into(),
+        foreground: true,
+    };
+    let cluster = cluster(client, &metrics);
+    cluster.delete(&delete).await.unwrap();
+    delete.foreground = false;
+    cluster.delete(&delete).await.unwrap();
+    let log = log.lock().unwrap();
+    for (asked, policy) in log.iter().zip(["Foreground", "Background"]) {
+        assert_eq!(asked.method, axum::http::Method::DELETE);
+        assert_eq!(asked.body["propagationPolicy"], policy);
+        assert_eq!(asked.body["preconditions"]["uid"], "uid-of-deployment");
+    }
+    assert_eq!(log.len(), 2);
+}
