@@ -141,7 +141,7 @@ impl<const DURABLE: bool> Outbox for Store<DURABLE> {
     }
 
     async fn added(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn pending(
