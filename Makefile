@@ -45,7 +45,8 @@ ON_SERVERS := user-adapter-kafka user-adapter-mongodb mongodb-gateway
 
 integration: ## those, and the adapters against Kafka, the schema registry and the database on loopback
 	$(BED) loopback
-	$(WITH_BED) echo "database: $$TEST_DATABASE_NAME"; cargo test --workspace --exclude scenarios --locked
+	$(WITH_BED) echo "database: $$TEST_DATABASE_NAME"; cargo test --workspace --exclude scenarios --locked; \
+	OPERATOR_TEST_KAFKA=$$TEST_KAFKA cargo test --workspace --exclude scenarios --locked real_cluster -- --ignored
 	cd e2e/client && go test ./...
 
 chart: bed-up ## the Helm chart, against the API server's own schemas
