@@ -33,6 +33,9 @@ pub const DATABASE: &str = "mongodb://mongodb-0.mongodb.backing:27017/?replicaSe
 /// The database, past the faults.
 pub const FAULTY_DATABASE: &str = "mongodb://mongodb-faults.backing:27017/?directConnection=true";
 
+/// Name of the service's process.
+const SERVICE: &str = "user-service";
+
 /// How long a broker may take to be back and to have caught up.
 const BROKER_BACK: Duration = Duration::from_secs(120);
 
@@ -140,7 +143,7 @@ pub async fn restart_broker(scenario: &Scenario, number: u8) -> Result<()> {
 /// # Errors
 /// If the node has no such process.
 pub async fn freeze(pod: &Pod) -> Result<()> {
-    signal(pod, "STOP").await
+    signal(pod, SERVICE, "STOP").await
 }
 
 /// Lets a frozen pod go on.
@@ -148,17 +151,42 @@ pub async fn freeze(pod: &Pod) -> Result<()> {
 /// # Errors
 /// If the node has no such process.
 pub async fn thaw(pod: &Pod) -> Result<()> {
-    signal(pod, "CONT").await
+    signal(pod, SERVICE, "CONT").await
+}
+
+/// Freezes all brokers: Kafka takes connections and answers nothing, until [`thaw_brokers`].
+///
+/// # Errors
+/// If one of them cannot be frozen.
+pub async fn freeze_brokers(scenario: &Scenario) -> Result<()> {
+    signal_brokers(scenario, "STOP").await
+}
+
+/// Lets all brokers go on.
+///
+/// # Errors
+/// If one of them cannot.
+pub async fn thaw_brokers(scenario: &Scenario) -> Result<()> {
+    signal_brokers(scenario, "CONT").await
+}
+
+async fn signal_brokers(scenario: &Scenario, name: &str) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(scenario.client(), NAMESPACE);
+    for broker in 0..BROKERS.len() {
+        let pod = pods.get(&format!("kafka-{broker}")).await?;
+        signal(&pod, "java", name).await?;
+    }
+    Ok(())
 }
 
 /// Nodes are containers of the bed's engine; a process is known by the pod's UID in its control group.
-async fn signal(pod: &Pod, signal: &str) -> Result<()> {
+async fn signal(pod: &Pod, program: &str, signal: &str) -> Result<()> {
     let uid = pod.uid().context("the pod has a UID")?.replace('-', "_");
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
     let script = format!(
         r#"found=1
         for process in /proc/[0-9]*; do
-            if grep -qE '{uid}|{}' "$process/cgroup" && grep -q '^user-service' "$process/comm"; then
+            if grep -qE '{uid}|{}' "$process/cgroup" && grep -q '^{program}' "$process/comm"; then
                 kill -{signal} "${{process#/proc/}}" && found=0
             fi
         done 2>/dev/null

@@ -159,6 +159,39 @@ async fn relay(s: &Scenario) -> Result<Pod> {
     .await
 }
 
+#[tokio::test]
+async fn while_kafka_is_frozen_calls_go_on_and_every_event_arrives_afterwards() {
+    scenario("frozen", async |s| {
+        backing::connect_to(s, DATABASE).await?;
+        s.ready_with(backing::durable(s)).await?;
+        let load = Prove::start(s, 30, Duration::from_secs(900)).await?;
+        load.reaches_more(60).await?;
+        backing::freeze_brokers(s).await?;
+        let went_on = load.reaches_more(900).await;
+        backing::thaw_brokers(s).await?;
+        went_on?;
+        let proof = load.stop().await?;
+        proof.assert_nothing_lost()?;
+        ensure!(
+            proof.failed.is_empty() && proof.dead_letters == 0,
+            "nobody but consumers notices: {proof:?}"
+        );
+        for pod in s.pods().await? {
+            let status = pod.status.clone().unwrap_or_default();
+            let restarts = status.container_statuses.unwrap_or_default();
+            ensure!(
+                restarts
+                    .iter()
+                    .all(|container| container.restart_count == 0),
+                "{} was restarted",
+                pod.name_any()
+            );
+        }
+        Ok(())
+    })
+    .await;
+}
+
 /// Everything that may go wrong at once, small. `SOAK_SECONDS` makes it longer: the faults come again and again.
 #[tokio::test]
 async fn no_event_is_lost_or_out_of_order_whatever_crashes() {
