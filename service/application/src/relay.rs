@@ -6,6 +6,7 @@
 //! their first appearances are in order.
 
 mod backoff;
+mod contract;
 mod held;
 mod lease;
 mod stop;
@@ -18,13 +19,12 @@ use futures::future::{self, Either};
 use user_domain::EventId;
 
 pub use backoff::Backoff;
+pub use contract::{RelayError, RelayObserver, RelayPolicy};
 use held::Held;
 use lease::Lease;
 use stop::Stop;
 
-use crate::{
-    Epoch, EventPublisher, Outbox, OutboxError, OutboxRecord, PublishError, RelayId, Timer,
-};
+use crate::{Epoch, EventPublisher, Outbox, OutboxError, OutboxRecord, PublishError, Timer};
 
 /// Events taken at a time: enough to make a round trip worth it, few enough to hold in memory.
 const BATCH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
@@ -43,48 +43,6 @@ pub struct Relay<O, P, T, W> {
     timer: T,
     observer: W,
     policy: RelayPolicy,
-}
-
-/// By what a relay goes.
-#[derive(Clone, Copy, Debug)]
-pub struct RelayPolicy {
-    /// Which relay this is.
-    pub holder: RelayId,
-    /// How long a relay that is not heard of stays the active one.
-    pub lease: Duration,
-    /// How long the publisher may take for one event; shorter than the lease. A relay with less left of its lease sends
-    /// nothing.
-    pub publish_within: Duration,
-    /// After how many failures of its own fault an event is given up.
-    pub attempts: u32,
-    /// How long to pause after failures.
-    pub backoff: Backoff,
-}
-
-/// Hears what the relay does, for logs and metrics.
-pub trait RelayObserver: Send + Sync + 'static {
-    /// This relay is the active one from now on, or is no more.
-    fn active(&self, active: bool);
-
-    /// These events are out and acknowledged.
-    fn published(&self, records: &[OutboxRecord]);
-
-    /// An attempt failed; the next one comes after `pause`.
-    fn retrying(&self, error: &RelayError, pause: Duration);
-
-    /// An event was given up.
-    fn buried(&self, record: &OutboxRecord, error: &PublishError);
-}
-
-/// Why an attempt of the relay failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RelayError {
-    /// The outbox could not be read or written.
-    #[error("relay: {0}")]
-    Outbox(#[from] OutboxError),
-    /// An event was not published.
-    #[error("relay: {0}")]
-    Publish(#[from] PublishError),
 }
 
 /// Why a relay is not the active one any more.

@@ -16,21 +16,14 @@ pub fn claims<'a>(
     let Some(ours) = kafka(resource) else {
         return BTreeMap::new();
     };
-    let our_servers = servers(&ours.bootstrap_servers.join(","));
     let our_topics = topics_of(ours);
-    let mut older: Vec<&UserService> = all
-        .into_iter()
-        .filter(|other| age(other) < age(resource))
-        .filter(|other| {
-            kafka(other).is_some_and(|theirs| {
-                !servers(&theirs.bootstrap_servers.join(",")).is_disjoint(&our_servers)
-            })
-        })
+    let mut older: Vec<(&UserService, &KafkaEvents)> = at_the_same_brokers(ours, all)
+        .filter(|(other, _)| age(other) < age(resource))
         .collect();
-    older.sort_by_key(|other| age(other));
+    older.sort_by_key(|(other, _)| age(other));
     let mut claimed = BTreeMap::new();
-    for other in older {
-        for topic in kafka(other).map(topics_of).unwrap_or_default() {
+    for (other, theirs) in older {
+        for topic in topics_of(theirs) {
             if our_topics.contains(&topic) {
                 let (_, namespace, name) = age(other);
                 claimed
@@ -51,16 +44,11 @@ pub fn in_use<'a>(
     let Some(ours) = kafka(resource) else {
         return BTreeMap::new();
     };
-    let our_servers = servers(&ours.bootstrap_servers.join(","));
     let us = (resource.namespace(), resource.name_any());
     let mut used = BTreeMap::new();
-    for other in all {
-        let is_other = (other.namespace(), other.name_any()) != us
-            && other.metadata.deletion_timestamp.is_none();
-        let Some(theirs) = kafka(other).filter(|_| is_other) else {
-            continue;
-        };
-        if servers(&theirs.bootstrap_servers.join(",")).is_disjoint(&our_servers) {
+    for (other, theirs) in at_the_same_brokers(ours, all) {
+        let is_us = (other.namespace(), other.name_any()) == us;
+        if is_us || other.metadata.deletion_timestamp.is_some() {
             continue;
         }
         let (_, namespace, name) = age(other);
@@ -69,6 +57,18 @@ pub fn in_use<'a>(
         }
     }
     used
+}
+
+/// The resources that name a broker in common with `ours`, with their events.
+fn at_the_same_brokers<'a>(
+    ours: &KafkaEvents,
+    all: impl IntoIterator<Item = &'a UserService>,
+) -> impl Iterator<Item = (&'a UserService, &'a KafkaEvents)> {
+    let brokers = |events: &KafkaEvents| servers(&events.bootstrap_servers.join(","));
+    let our_brokers = brokers(ours);
+    all.into_iter()
+        .filter_map(|other| Some((other, kafka(other)?)))
+        .filter(move |(_, theirs)| !brokers(theirs).is_disjoint(&our_brokers))
 }
 
 /// Oldest first. Without a creation time a resource is in no cluster yet, hence the youngest.
