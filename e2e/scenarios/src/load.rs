@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
-    api::{LogParams, PostParams},
+    api::{DeleteParams, LogParams, PostParams},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -108,6 +108,17 @@ impl Load {
             ))
         })
         .await
+    }
+
+    /// Ends the load.
+    ///
+    /// # Errors
+    /// If its pod cannot be deleted.
+    pub async fn stop(self) -> Result<()> {
+        self.pods
+            .delete(&self.name, &DeleteParams::default())
+            .await?;
+        Ok(())
     }
 
     async fn latest(&self) -> Result<Option<Report>> {

@@ -4,6 +4,7 @@
 //! operator or a Kubernetes client. Field documentation here is user documentation:
 //! `kubectl explain userservice` prints it.
 
+mod autoscaling;
 mod crd;
 mod events;
 mod quantity;
@@ -13,6 +14,7 @@ mod spec;
 mod status;
 mod storage;
 
+pub use autoscaling::AutoscalingSpec;
 pub use crd::crd;
 pub use events::{
     EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SaslMechanism, SchemaRegistry,

@@ -8,7 +8,7 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventsSpec, Quantity, StorageSpec, UserServiceStatus, schema};
+use crate::{AutoscalingSpec, EventsSpec, Quantity, StorageSpec, UserServiceStatus, schema};
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -62,10 +62,14 @@ pub struct UserServiceSpec {
     )]
     pub image: Option<String>,
 
-    /// Number of pods, 0 to 100.
+    /// Number of pods, 0 to 100. Ignored while `autoscaling` is set.
     #[serde(default = "defaults::replicas")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: i32,
+
+    /// Lets the load decide on the number of pods. Absent: `replicas` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<AutoscalingSpec>,
 
     /// Where users are stored. Absent: in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +98,7 @@ impl Default for UserServiceSpec {
             version: None,
             image: None,
             replicas: defaults::replicas(),
+            autoscaling: None,
             storage: None,
             events: None,
             server: ServerSpec::default(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use k8s_openapi::api::{
     apps::v1::Deployment,
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
@@ -21,7 +22,7 @@ use kube::{
 use operator_api::UserService;
 use operator_core::{
     Child, ChildKind, Delete, Plan, Release, World,
-    children::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
+    children::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, REPLICAS_MANAGER},
     secret_names,
 };
 use serde_json::Value;
@@ -132,8 +133,11 @@ impl Cluster<'_> {
 
     /// Writes, deletes and reports what the plan says, in that order.
     pub(crate) async fn apply(&self, resource: &UserService, plan: &Plan) -> Result<(), Error> {
+        if let Some(child) = &plan.hand_over {
+            self.write(child, REPLICAS_MANAGER).await?;
+        }
         for child in &plan.writes {
-            self.write(child).await?;
+            self.write(child, MANAGER).await?;
         }
         for delete in &plan.deletes {
             self.delete(delete).await?;
@@ -170,8 +174,8 @@ impl Cluster<'_> {
         found.map(|object| live(kind, object)).transpose()
     }
 
-    async fn write(&self, child: &Child) -> Result<(), Error> {
-        let params = PatchParams::apply(MANAGER).force();
+    async fn write(&self, child: &Child, manager: &str) -> Result<(), Error> {
+        let params = PatchParams::apply(manager).force();
         let patch = Patch::Apply(&child.object);
         let api = self.api(child.kind);
         self.bounded(
@@ -264,8 +268,9 @@ fn api_resource(kind: ChildKind) -> ApiResource {
         ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
         ChildKind::Service => ApiResource::erase::<Service>(&()),
         ChildKind::Job => ApiResource::erase::<Job>(&()),
-        ChildKind::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
         ChildKind::Deployment => ApiResource::erase::<Deployment>(&()),
+        ChildKind::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+        ChildKind::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
     }
 }
 

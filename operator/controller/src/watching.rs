@@ -7,6 +7,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::Deployment,
+        autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::Job,
         core::v1::{ConfigMap, Secret, Service, ServiceAccount},
         policy::v1::PodDisruptionBudget,
@@ -70,6 +71,7 @@ pub(crate) fn controller(
         .owns(all::<PodDisruptionBudget>(client), ours())
         .owns(all::<Job>(client), ours())
         .owns(all::<Deployment>(client), ours())
+        .owns(all::<HorizontalPodAutoscaler>(client), ours())
         .watches(secrets(client), watcher::Config::default(), move |secret| {
             referring(&known, &secret)
         })

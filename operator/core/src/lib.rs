@@ -11,6 +11,7 @@ mod hold;
 mod plan;
 mod quantity;
 mod removal;
+mod scaling;
 mod secrets;
 mod status;
 mod topics;

@@ -6,7 +6,7 @@ use crate::{
     contained::contained,
     hold::{self, Retry},
     removal::has_finalizer,
-    secrets,
+    scaling, secrets,
     status::{self, Findings, Obstacle, Stage},
     topics,
     validate::validate,
@@ -34,6 +34,9 @@ pub struct Plan {
     pub finalizer: Option<bool>,
     /// Topics to change, before any child is written. What follows from it is planned anew.
     pub topics: Vec<TopicChange>,
+    /// The number of pods, to be applied by
+    /// [`REPLICAS_MANAGER`](crate::children::REPLICAS_MANAGER) before all writes.
+    pub hand_over: Option<Child>,
     /// Objects to apply, in this order.
     pub writes: Vec<Child>,
     /// Objects to delete, after all writes.
@@ -79,7 +82,8 @@ pub fn plan(
     };
     let secrets = secrets::fingerprint(&validated.mounts, &world.secrets);
     let secrets_hash = secrets.as_ref().ok().and_then(Option::as_deref);
-    let children = children::build(&validated, secrets_hash)?;
+    let replicas = scaling::replicas(world, &validated);
+    let children = children::build(&validated, secrets_hash, replicas)?;
     if let Some((obstacle, recheck)) = name_taken(world, &children.all, validated.owner.as_ref()) {
         let status = status::held_up(world, resource, obstacle, now);
         return Ok(report(resource, status, Some(recheck)));
@@ -95,13 +99,15 @@ pub fn plan(
     };
     let deletes = orphans(world, &children.all, &validated);
     let writes = writes(world, &validated, children, hold.as_ref());
+    let hand_over = scaling::hand_over(world, &validated, &writes);
+    let writing =
+        !writes.is_empty() || hand_over.is_some() || scaling::is_taking_back(world, &validated);
     let findings = Findings {
         hold,
-        writing: !writes.is_empty(),
+        writing,
         review: review.as_ref(),
     };
     let status = status::observed(resource, &validated, world, findings, now);
-    // Old settings are kept until no pod can restart with them.
     let rolled_out = status
         .conditions
         .iter()
@@ -109,22 +115,29 @@ pub fn plan(
     let review = review.filter(|_| validated.has_kafka_secret(&world.secrets));
     let troubled = review.as_ref().is_some_and(|review| review.troubled);
     let topics = review.map_or_else(Vec::new, |review| review.changes);
-    let recheck = if !writes.is_empty() || !topics.is_empty() {
+    let recheck = if writing || !topics.is_empty() {
         Some(WRITE_RECHECK)
     } else {
         (!world.claims.is_empty()).then_some(CONFLICT_RECHECK)
     };
-    let mut deletes = if rolled_out { deletes } else { Vec::new() };
+    let mut deletes = deletes;
+    deletes.retain(|delete| rolled_out || !is_of_pods(delete.kind));
     let recheck = try_again(retry, &mut deletes, recheck);
     Ok(Plan {
         finalizer: finalizer(resource, &validated),
         // Changes that do not show although they were made are not made each second.
         troubled: troubled || !topics.is_empty(),
         topics,
+        hand_over,
         writes,
         deletes,
         ..report(resource, status, recheck)
     })
+}
+
+/// Whether what is replaced is kept until no pod can restart with it.
+fn is_of_pods(kind: ChildKind) -> bool {
+    matches!(kind, ChildKind::ConfigMap | ChildKind::Job)
 }
 
 /// Adds to `deletes` what a new attempt of a failed preparation asks for, and says when to look.
@@ -182,7 +195,8 @@ fn finalizer(resource: &UserService, validated: &Validated) -> Option<bool> {
 /// The violations of the spec, or a serialisation error, which would be a bug.
 pub fn render(resource: &UserService, release: &Release) -> Result<Vec<Child>, RenderError> {
     let validated = validate(resource, release).map_err(RenderError::Invalid)?;
-    Ok(children::build(&validated, None)?.all)
+    let replicas = scaling::replicas(&World::default(), &validated);
+    Ok(children::build(&validated, None, replicas)?.all)
 }
 
 /// Why a resource could not be rendered.
@@ -295,7 +309,8 @@ pub fn child_names(
     let secrets_hash = secrets::fingerprint(&validated.mounts, secrets)
         .ok()
         .flatten();
-    let all = children::build(&validated, secrets_hash.as_deref()).map(|children| children.all);
+    let all =
+        children::build(&validated, secrets_hash.as_deref(), None).map(|children| children.all);
     all.unwrap_or_default()
         .into_iter()
         .map(|child| (child.kind, child.name))

@@ -19,18 +19,21 @@ pub enum ChildKind {
     Job,
     /// `apps/v1/Deployment`
     Deployment,
+    /// `autoscaling/v2/HorizontalPodAutoscaler`
+    HorizontalPodAutoscaler,
     /// `policy/v1/PodDisruptionBudget`
     PodDisruptionBudget,
 }
 
 impl ChildKind {
     /// Every kind, in write order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Service,
         Self::Job,
         Self::Deployment,
+        Self::HorizontalPodAutoscaler,
         Self::PodDisruptionBudget,
     ];
 
@@ -41,8 +44,9 @@ impl ChildKind {
             Self::ConfigMap => "ConfigMap",
             Self::Service => "Service",
             Self::Job => "Job",
-            Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::Deployment => "Deployment",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
         }
     }
 }

@@ -14,6 +14,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
     cases.extend(
         refused_connections()
             .into_iter()
+            .chain(refused_autoscaling())
             .map(|(spec, field)| ("users", spec, field)),
     );
     cases
@@ -76,6 +77,27 @@ fn refused_connections() -> Vec<(Value, &'static str)> {
             topics(json!({"partitions": 0})),
             "spec.events.kafka.topics.partitions",
         ),
+    ]
+}
+
+fn refused_autoscaling() -> Vec<(Value, &'static str)> {
+    let autoscaling =
+        |more: Value| json!({"autoscaling": merged(json!({"max": 3, "cpu": 70}), more)});
+    vec![
+        (autoscaling(json!({"min": 0})), "spec.autoscaling.min"),
+        (autoscaling(json!({"min": 4})), "spec.autoscaling.min"),
+        (autoscaling(json!({"max": 101})), "spec.autoscaling.max"),
+        (autoscaling(json!({"cpu": 0})), "spec.autoscaling.cpu"),
+        (
+            autoscaling(json!({"memory": 1001})),
+            "spec.autoscaling.memory",
+        ),
+        (
+            autoscaling(json!({"scaleDownDelay": "61m"})),
+            "spec.autoscaling.scaleDownDelay",
+        ),
+        (json!({"autoscaling": {"max": 3}}), "spec.autoscaling"),
+        (json!({"autoscaling": {"cpu": 70}}), "spec.autoscaling.max"),
     ]
 }
 
@@ -196,6 +218,14 @@ fn accepted() -> Vec<(&'static str, Value)> {
             kafka(
                 json!({"topics": {"minInSyncReplicas": 1, "replicationFactor": 1, "retention": "1m"}}),
             ),
+        ),
+        (
+            "users",
+            json!({"autoscaling": {"min": 1, "max": 1, "memory": 1000, "scaleDownDelay": "0s"}}),
+        ),
+        (
+            "users",
+            json!({"autoscaling": {"min": 100, "max": 100, "cpu": 1, "memory": 1, "scaleDownDelay": "1h"}}),
         ),
     ]
 }

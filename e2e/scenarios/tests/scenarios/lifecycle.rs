@@ -5,6 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, Pod, ResourceQuota, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
@@ -271,9 +272,10 @@ async fn a_refused_child_is_reported_in_the_words_of_the_api_server_and_made_onc
 #[tokio::test]
 async fn deleting_the_resource_removes_all_children() {
     scenario("removal", async |s| {
-        s.ready_with(json!({})).await?;
+        s.ready_with(json!({"autoscaling": {"max": 2, "cpu": 70}}))
+            .await?;
         ensure!(
-            left(s).await?.len() >= 8,
+            left(s).await?.len() >= 9,
             "children are found by their label: {:?}",
             left(s).await?
         );
@@ -296,6 +298,7 @@ async fn left(s: &Scenario) -> Result<Vec<String>> {
         ApiResource::erase::<ConfigMap>(&()),
         ApiResource::erase::<Service>(&()),
         ApiResource::erase::<PodDisruptionBudget>(&()),
+        ApiResource::erase::<HorizontalPodAutoscaler>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<ReplicaSet>(&()),
         ApiResource::erase::<Job>(&()),

@@ -7,6 +7,7 @@ mod admission;
 mod events;
 mod lifecycle;
 mod operator;
+mod scaling;
 mod traffic;
 
 /// Runs the body in a namespace of its own; see [`scenarios::scenario()`].

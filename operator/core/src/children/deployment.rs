@@ -13,7 +13,8 @@ use k8s_openapi::{
 use user_settings::{ADMIN_PORT, GRPC_PORT, health};
 
 use super::{
-    PREPARED, SECRETS_HASH, SERVICE_NAME, TOPICS_HASH, metadata, pod, selector, selector_labels,
+    AUTOSCALED, Digests, PREPARED, SECRETS_HASH, SERVICE_NAME, TOPICS_HASH, metadata, pod,
+    selector, selector_labels,
 };
 use crate::{Validated, topics::DesiredTopics};
 
@@ -23,21 +24,26 @@ const PRE_STOP: Duration = Duration::from_secs(5);
 /// What the kubelet itself may need on top before it kills.
 const GRACE_MARGIN: Duration = Duration::from_secs(2);
 
-/// The pods. A new one is ready before an old one goes, and none is cut off while it works.
+/// The pods. A new one is ready before an old one goes, and none is cut off while it works. Without
+/// `replicas` their number is an autoscaler's.
 pub(super) fn build(
     resource: &Validated,
     config_map: &str,
-    prepared: Option<&str>,
-    secrets_hash: Option<&str>,
+    replicas: Option<i32>,
+    digests: &Digests<'_>,
 ) -> Deployment {
     let topics = resource.topics.as_ref().map(DesiredTopics::hash);
     Deployment {
         metadata: ObjectMeta {
-            annotations: annotations([(PREPARED, prepared), (TOPICS_HASH, topics.as_deref())]),
+            annotations: annotations([
+                (PREPARED, digests.prepared),
+                (TOPICS_HASH, topics.as_deref()),
+                (AUTOSCALED, replicas.is_none().then_some("true")),
+            ]),
             ..metadata(resource, resource.name.clone())
         },
         spec: Some(DeploymentSpec {
-            replicas: Some(resource.replicas),
+            replicas,
             revision_history_limit: Some(3),
             progress_deadline_seconds: Some(600),
             selector: selector(resource),
@@ -51,7 +57,7 @@ pub(super) fn build(
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(selector_labels(&resource.name)),
-                    annotations: annotations([(SECRETS_HASH, secrets_hash)]),
+                    annotations: annotations([(SECRETS_HASH, digests.secrets)]),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod_spec(resource, config_map)),
@@ -147,7 +153,7 @@ fn grace_period(resource: &Validated) -> i64 {
 }
 
 /// Whole seconds, rounded up. The longest bounds are minutes, far below overflow.
-fn seconds(duration: Duration) -> i64 {
+pub(super) fn seconds(duration: Duration) -> i64 {
     let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     i64::try_from(whole).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,6 @@
 //! What a resource becomes: one file for each kind of child, each a pure `build`.
 
+mod autoscaler;
 mod config_map;
 mod deployment;
 mod disruption_budget;
@@ -39,6 +40,11 @@ pub const TOPICS_HASH: &str = "usersvc.dev/topics-hash";
 /// Annotation of the pods: digest of what they get from Secrets, so that a changed one rolls them.
 pub const SECRETS_HASH: &str = "usersvc.dev/secrets-hash";
 
+/// Annotation of the Deployment: its number of pods is left to an autoscaler.
+pub const AUTOSCALED: &str = "usersvc.dev/autoscaled";
+/// Field manager of the number of pods alone, which holds it for the autoscaler.
+pub const REPLICAS_MANAGER: &str = "userservice-operator-replicas";
+
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 const SERVICE_NAME: &str = "user-service";
 
@@ -50,10 +56,18 @@ pub(crate) struct Children {
     pub(crate) prepared: Option<String>,
 }
 
-/// All children of a resource. Without a cluster nothing is known of what its Secrets hold.
+/// What the pods were written for, beside the spec.
+struct Digests<'a> {
+    prepared: Option<&'a str>,
+    secrets: Option<&'a str>,
+}
+
+/// All children of a resource, with this number of pods unless it is an autoscaler's. Without a
+/// cluster nothing is known of what its Secrets hold.
 pub(crate) fn build(
     resource: &Validated,
     secrets_hash: Option<&str>,
+    replicas: Option<i32>,
 ) -> Result<Children, serde_json::Error> {
     let config = config_map::build(resource);
     let config_name = config.metadata.name.clone().unwrap_or_default();
@@ -61,7 +75,15 @@ pub(crate) fn build(
     let job = prepared
         .as_deref()
         .map(|hash| prepare::build(resource, &config_name, hash));
-    let deployment = deployment::build(resource, &config_name, prepared.as_deref(), secrets_hash);
+    let deployment = deployment::build(
+        resource,
+        &config_name,
+        replicas,
+        &Digests {
+            prepared: prepared.as_deref(),
+            secrets: secrets_hash,
+        },
+    );
 
     let mut all = vec![
         child(ChildKind::ServiceAccount, &service_account::build(resource))?,
@@ -73,6 +95,9 @@ pub(crate) fn build(
         all.push(child(ChildKind::Job, job)?);
     }
     all.push(child(ChildKind::Deployment, &deployment)?);
+    if let Some(autoscaler) = autoscaler::build(resource) {
+        all.push(child(ChildKind::HorizontalPodAutoscaler, &autoscaler)?);
+    }
     all.push(child(
         ChildKind::PodDisruptionBudget,
         &disruption_budget::build(resource),
@@ -101,6 +126,11 @@ where
         name: object.metadata().name.clone().unwrap_or_default(),
         object: value,
     })
+}
+
+/// A count as the API has it. All bounds are far below overflow.
+fn count(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 fn hash(content: &[u8]) -> String {

@@ -1,3 +1,4 @@
+mod autoscaling;
 mod checks;
 mod events;
 mod storage;
@@ -11,6 +12,8 @@ use k8s_openapi::{
 use kube_core::{Resource, ResourceExt};
 use operator_api::{CreatedTopic, LogLevel, Quantity, ServerSpec, UserService};
 use user_settings::{Settings, bounds};
+
+pub(crate) use autoscaling::Autoscaling;
 
 use crate::{
     KafkaAccess, SecretKeys, quantity,
@@ -51,6 +54,8 @@ pub struct Validated {
     pub(crate) image: String,
     pub(crate) version: String,
     pub(crate) replicas: i32,
+    /// Takes the place of `replicas`, if it is there.
+    pub(crate) autoscaling: Option<Autoscaling>,
     pub(crate) resources: ResourceRequirements,
     pub(crate) settings: Settings,
     /// What the pods get from Secrets.
@@ -120,6 +125,10 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         let rule = format!("{replicas} is not between 0 and 100");
         broken.add("spec.replicas", rule);
     }
+    let autoscaling = spec
+        .autoscaling
+        .as_ref()
+        .map(|autoscaling| autoscaling::read(autoscaling, &mut broken));
     let mut settings = settings(&spec.server, spec.telemetry.log_level, &mut broken);
     let mut mounts = Vec::new();
     storage::read(
@@ -160,6 +169,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         image,
         version,
         replicas,
+        autoscaling,
         resources,
         settings,
         mounts,

@@ -10,6 +10,7 @@
 
 mod preparation;
 mod removal;
+mod scaling;
 mod secrets;
 mod status;
 mod topics;
