@@ -1,11 +1,13 @@
 //! The command line.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{io::Write, net::SocketAddr, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
-use operator_core::Release;
+use clap::{CommandFactory, Parser, Subcommand};
+use operator_commands::{
+    Completion, DiffArgs, ExplainArgs, Manual, ReleaseArgs, RenderArgs, ValidateArgs,
+};
 
-use crate::{manifest, run};
+use crate::run;
 
 /// Runs user services on Kubernetes from `UserService` resources.
 #[derive(Parser)]
@@ -30,45 +32,20 @@ enum Command {
     },
     /// Print the custom resource definition.
     Crd,
-    /// Print the children that the operator would write for the resources in a file; needs no cluster.
-    Render {
-        /// Manifest with one or more `UserService` resources; - reads standard input.
-        #[arg(short, long, value_name = "FILE")]
-        filename: PathBuf,
-        #[command(flatten)]
-        release: ReleaseArgs,
-    },
-}
-
-/// The service that resources without `spec.version` or `spec.image` get.
-#[derive(Args)]
-struct ReleaseArgs {
-    /// Image repository of the user service.
-    #[arg(
-        long,
-        env = "USER_SERVICE_IMAGE_REPOSITORY",
-        default_value = "ghcr.io/usersvc/user-service"
-    )]
-    service_repository: String,
-    /// Version, and image tag, of the user service that new resources are pinned to.
-    #[arg(long, env = "USER_SERVICE_IMAGE_TAG", default_value = env!("CARGO_PKG_VERSION"))]
-    service_version: String,
-}
-
-impl From<ReleaseArgs> for Release {
-    fn from(args: ReleaseArgs) -> Self {
-        Self {
-            repository: args.service_repository,
-            version: args.service_version,
-        }
-    }
+    Render(RenderArgs),
+    Validate(ValidateArgs),
+    Explain(ExplainArgs),
+    Diff(DiffArgs),
+    Completion(Completion),
+    #[command(name = "man")]
+    Manual(Manual),
 }
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
-    Manifest(#[from] manifest::Error),
+    Commands(#[from] operator_commands::Error),
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
     #[error("cannot print YAML: {0}")]
@@ -77,26 +54,43 @@ pub(crate) enum Error {
     Run(#[from] run::Error),
 }
 
-/// Parses the command line and does what it says.
-pub(crate) fn main() -> Result<(), Error> {
-    match Cli::parse().command {
+/// Parses the command line, does what it says, and answers with the exit code: 1 on failure, and 2
+/// for the commands whose 1 has a meaning.
+pub(crate) fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let failure = match &command {
+        Command::Validate(_) | Command::Diff(_) => 2,
+        _ => 1,
+    };
+    execute(command).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(failure)
+    })
+}
+
+fn execute(command: Command) -> Result<ExitCode, Error> {
+    match command {
         Command::Run {
             release,
             admin_address,
             concurrency,
-        } => {
-            run::run(run::Options {
-                release: release.into(),
-                admin_address,
-                concurrency,
-            })?;
-        }
+        } => run::run(run::Options {
+            release: release.into(),
+            admin_address,
+            concurrency,
+        })?,
         Command::Crd => print(&serde_yaml::to_string(&operator_api::crd())?)?,
-        Command::Render { filename, release } => {
-            print(&manifest::render(&filename, &release.into())?)?;
+        Command::Render(render) => render.run()?,
+        Command::Validate(validate) => return Ok(validate.run()?.into()),
+        Command::Explain(explain) => explain.run()?,
+        Command::Diff(diff) => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            return Ok(runtime.block_on(diff.run())?.into());
         }
+        Command::Completion(completion) => completion.run(Cli::command()),
+        Command::Manual(manual) => manual.run(Cli::command())?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(text: &str) -> std::io::Result<()> {

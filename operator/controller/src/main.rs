@@ -5,11 +5,9 @@ mod backoff;
 mod cli;
 mod cluster;
 mod kafka;
-mod manifest;
 mod metrics;
 mod reconcile;
 mod run;
-mod secrets;
 mod telemetry;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -19,11 +17,5 @@ mod watching;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::main() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::main()
 }

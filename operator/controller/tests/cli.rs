@@ -8,14 +8,22 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-fn operator(arguments: &[&str], input: &str) -> Output {
+use serde_json::Value;
+
+fn command(arguments: &[&str]) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_userservice-operator"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_userservice-operator"));
+    command
         .args(arguments)
         .current_dir(root)
         .env_clear()
         // Never the cluster of whoever runs the tests.
-        .env("KUBECONFIG", "none")
+        .env("KUBECONFIG", "none");
+    command
+}
+
+fn operator(arguments: &[&str], input: &str) -> Output {
+    let mut child = command(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -119,8 +127,12 @@ fn render_names_every_field_that_breaks_a_rule() {
 fn render_refuses_what_it_would_otherwise_ignore() {
     let misspelt = refusal(&render(&resource("users", "{replicsa: 3}")));
     assert!(
-        misspelt.contains("unknown fields: spec.replicsa"),
+        misspelt.contains("unknown fields: spec.replicsa (spec has "),
         "{misspelt}"
+    );
+    assert!(
+        misspelt.contains(" replicas"),
+        "names what is accepted: {misspelt}"
     );
     let foreign = refusal(&render("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"));
     assert!(foreign.contains("found v1 Pod"), "{foreign}");
@@ -144,4 +156,137 @@ fn run_without_a_cluster_says_so() {
         "{}",
         text(&output.stderr)
     );
+}
+
+#[test]
+fn render_prints_one_list_as_json() {
+    let output = operator(
+        &["render", "-f", "examples/userservice.yaml", "-o", "json"],
+        "",
+    );
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list["kind"], "List");
+    assert_eq!(list["items"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn validate_names_every_broken_field_of_every_document_and_what_would_be_accepted() {
+    let documents = [
+        resource("good", "{}"),
+        resource("many", "{replicas: 300, server: {requestTimeout: 2h}}"),
+        resource(
+            "misspelt",
+            "{storage: {mongodb: {connection: {secret: a}, databse: b}}}",
+        ),
+        resource("words", "{replicas: three}"),
+    ]
+    .join("---\n");
+    let output = operator(&["validate", "-f", "-"], &documents);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    for line in [
+        "good: valid",
+        "many: spec.replicas: 300 is not between 0 and 100",
+        "many: spec.server.requestTimeout: ",
+        "misspelt: spec.storage.mongodb.databse: spec.storage.mongodb has connection, database, ",
+        "words: spec.replicas: invalid type: string \"three\", expected i32",
+    ] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+}
+
+#[test]
+fn validate_answers_a_program_in_json_and_by_its_exit_code() {
+    let output = operator(
+        &["validate", "-f", "-", "--output", "json"],
+        &resource("a", "{replicas: 300}"),
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let verdicts: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verdicts[0]["valid"], false);
+    assert_eq!(verdicts[0]["violations"][0]["field"], "spec.replicas");
+    let valid = operator(
+        &["validate", "-f", "examples/userservice-mongodb-kafka.yaml"],
+        "",
+    );
+    assert_eq!(valid.status.code(), Some(0), "{}", text(&valid.stdout));
+    let unreadable = operator(&["validate", "-f", "examples/none.yaml"], "");
+    assert_eq!(unreadable.status.code(), Some(2));
+}
+
+#[test]
+fn explain_says_which_secrets_topics_and_children_a_resource_means() {
+    let output = operator(
+        &["explain", "-f", "examples/userservice-mongodb-kafka.yaml"],
+        "",
+    );
+    let told = text(&output.stdout);
+    for part in [
+        "users-mongodb for spec.storage.mongodb.connection: uri (required)",
+        "user.created.dlq: 1 partitions",
+        "Deployment users: the pods",
+        "users.default.svc:8080",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let output = operator(&["explain", "-f", "-", "-o", "json"], &resource("a", "{}"));
+    let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(explained[0]["gracePeriodSeconds"], 33);
+}
+
+#[test]
+fn diff_fails_above_one_without_a_cluster_and_for_an_invalid_resource() {
+    let no_cluster = operator(&["diff", "-f", "examples/userservice.yaml"], "");
+    assert_eq!(no_cluster.status.code(), Some(2));
+    assert!(text(&no_cluster.stderr).contains("no way to the cluster"));
+    let invalid = operator(&["diff", "-f", "-"], &resource("a", "{replicas: 300}"));
+    assert_eq!(invalid.status.code(), Some(2));
+    assert!(text(&invalid.stderr).contains("spec.replicas: 300"));
+}
+
+#[test]
+fn colour_goes_where_it_is_asked_for_and_nowhere_else() {
+    let plain = operator(&["validate", "-f", "examples/userservice.yaml"], "");
+    assert!(
+        !text(&plain.stdout).contains('\x1b'),
+        "no terminal, no colour"
+    );
+    let forced = command(&["validate", "-f", "examples/userservice.yaml"])
+        .env("CLICOLOR_FORCE", "1")
+        .output()
+        .unwrap();
+    assert!(text(&forced.stdout).contains("\x1b[32mvalid"), "{forced:?}");
+    let refused = command(&["validate", "-f", "examples/userservice.yaml"])
+        .env("CLICOLOR_FORCE", "1")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    assert!(!text(&refused.stdout).contains('\x1b'), "NO_COLOR wins");
+}
+
+#[test]
+fn shells_complete_every_command_and_each_has_a_manual_page() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = operator(&["completion", shell], "");
+        assert!(text(&output.stdout).contains("validate"), "{shell}");
+    }
+    let folder =
+        std::env::temp_dir().join(format!("userservice-operator-man-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let output = operator(&["man", folder.to_str().unwrap()], "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for command in [
+        "run",
+        "crd",
+        "render",
+        "validate",
+        "explain",
+        "diff",
+        "completion",
+        "man",
+    ] {
+        let page = folder.join(format!("userservice-operator-{command}.1"));
+        assert!(page.exists(), "{}", page.display());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -1,4 +1,6 @@
-//! Whether a live object already holds everything that is desired of it.
+//! Whether a live object already holds everything that is desired of it, and where it does not.
+
+use std::fmt;
 
 use serde_json::Value;
 
@@ -8,32 +10,102 @@ use crate::quantity::thousandths;
 /// containers and ports, spread constraints.
 const MERGE_KEYS: [&str; 3] = ["uid", "name", "topologyKey"];
 
+/// A field that is not as desired.
+#[derive(Debug)]
+pub(crate) struct Difference<'a> {
+    /// Path of the field, such as `spec.template.spec.containers[user-service].image`.
+    pub(crate) path: String,
+    /// What it has; nothing if it is not there.
+    pub(crate) have: Option<&'a Value>,
+    /// What it shall have.
+    pub(crate) want: &'a Value,
+}
+
 /// Whether every field of `desired` is in `live` with the same value. Maps may hold more in `live`
 /// (defaults, other managers' fields). So may a list whose items have one of the [`MERGE_KEYS`],
 /// since server-side apply merges those by key; other lists must agree item by item.
 pub(crate) fn contained(desired: &Value, live: &Value) -> bool {
+    differences(desired, live).is_empty()
+}
+
+/// Every field of `desired` that [`contained`] misses in `live`.
+pub(crate) fn differences<'a>(desired: &'a Value, live: &'a Value) -> Vec<Difference<'a>> {
+    let mut found = Vec::new();
+    compare(desired, live, &Path::Root, &mut found);
+    found
+}
+
+/// Where a comparison is, as a chain of what it came through.
+enum Path<'a> {
+    Root,
+    Field(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, &'a Value),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(Self::Root, name) => f.write_str(name),
+            Self::Field(parent, name) if name.contains(['.', '/']) => write!(f, "{parent}[{name}]"),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, Value::String(key)) => write!(f, "{parent}[{key}]"),
+            Self::Item(parent, key) => write!(f, "{parent}[{key}]"),
+        }
+    }
+}
+
+fn compare<'a>(
+    desired: &'a Value,
+    live: &'a Value,
+    path: &Path<'_>,
+    found: &mut Vec<Difference<'a>>,
+) {
     match (desired, live) {
-        (Value::Object(desired), Value::Object(live)) => desired.iter().all(|(key, want)| {
-            live.get(key)
-                .map_or(is_empty(want), |have| contained(want, have))
-        }),
-        (Value::Array(desired), Value::Array(live)) => match merge_key(desired) {
-            Some(key) => desired.iter().all(|want| {
-                live.iter()
-                    .any(|have| have.get(key) == want.get(key) && contained(want, have))
-            }),
-            None => {
-                desired.len() == live.len()
-                    && desired
-                        .iter()
-                        .zip(live)
-                        .all(|(want, have)| contained(want, have))
+        (Value::Object(desired), Value::Object(live)) => {
+            for (key, want) in desired {
+                let path = Path::Field(path, key);
+                match live.get(key) {
+                    Some(have) => compare(want, have, &path, found),
+                    None if is_empty(want) => {}
+                    None => found.push(difference(&path, want, None)),
+                }
             }
+        }
+        (Value::Array(wanted), Value::Array(had)) => match merge_key(wanted) {
+            Some(key) => {
+                for want in wanted {
+                    let id = want.get(key);
+                    let path = Path::Item(path, id.unwrap_or(want));
+                    match had.iter().find(|have| have.get(key) == id) {
+                        Some(have) => compare(want, have, &path, found),
+                        None => found.push(difference(&path, want, None)),
+                    }
+                }
+            }
+            None if wanted.len() == had.len()
+                && wanted.iter().zip(had).all(|(w, h)| contained(w, h)) => {}
+            None => found.push(difference(path, desired, Some(live))),
         },
+        _ if same(desired, live) => {}
+        _ => found.push(difference(path, desired, Some(live))),
+    }
+}
+
+fn difference<'a>(path: &Path<'_>, want: &'a Value, have: Option<&'a Value>) -> Difference<'a> {
+    Difference {
+        path: path.to_string(),
+        have,
+        want,
+    }
+}
+
+fn same(want: &Value, have: &Value) -> bool {
+    match (want, have) {
         (Value::String(want), Value::String(have)) => {
             want == have || thousandths(want).is_some_and(|value| thousandths(have) == Some(value))
         }
-        _ => desired == live,
+        _ => want == have,
     }
 }
 
@@ -80,6 +152,38 @@ mod tests {
             &json!({"env": [{"name": "A", "value": "1"}]}),
             &json!({"env": [{"name": "A", "value": "2"}]})
         ));
+    }
+
+    #[test]
+    fn a_difference_names_its_field_with_what_is_and_what_shall_be() {
+        let desired = json!({
+            "metadata": {"annotations": {"usersvc.dev/hash": "1"}},
+            "containers": [{"name": "a", "image": "x:2"}, {"name": "b"}],
+        });
+        let live = json!({
+            "metadata": {"annotations": {}},
+            "containers": [{"name": "a", "image": "x:1"}],
+        });
+        let found: Vec<_> = differences(&desired, &live)
+            .into_iter()
+            .map(|difference| (difference.path, difference.have, difference.want))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (
+                    "containers[a].image".to_owned(),
+                    Some(&json!("x:1")),
+                    &json!("x:2")
+                ),
+                ("containers[b]".to_owned(), None, &json!({"name": "b"})),
+                (
+                    "metadata.annotations[usersvc.dev/hash]".to_owned(),
+                    None,
+                    &json!("1")
+                ),
+            ]
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 pub mod children;
 mod contained;
+mod diff;
+mod explain;
 mod hold;
 mod plan;
 mod quantity;
@@ -18,6 +20,10 @@ mod topics;
 mod validate;
 mod world;
 
+pub use diff::{Action, Change, Diff, FieldChange, Rule, Standing, diff};
+pub use explain::{
+    ExplainedChild, ExplainedKey, ExplainedSecret, ExplainedTopic, Explanation, explain,
+};
 pub use plan::{Delete, Plan, RenderError, child_names, plan, refused, render};
 pub use removal::{Removal, has_finalizer, has_pods, removal};
 pub use secrets::{SecretKeys, secret_digest, secret_names};

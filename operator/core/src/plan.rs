@@ -237,7 +237,7 @@ fn is_applied(world: &World, child: &Child) -> bool {
 }
 
 /// The first child whose name is taken by an object that is not ours, and when to look again.
-fn name_taken<'a>(
+pub(crate) fn name_taken<'a>(
     world: &World,
     desired: &'a [Child],
     us: Option<&OwnerReference>,
@@ -253,7 +253,7 @@ fn name_taken<'a>(
 }
 
 /// Live objects of ours that are not desired any more.
-fn orphans(world: &World, desired: &[Child], validated: &Validated) -> Vec<Delete> {
+pub(crate) fn orphans(world: &World, desired: &[Child], validated: &Validated) -> Vec<Delete> {
     let Some(owner) = &validated.owner else {
         return Vec::new();
     };

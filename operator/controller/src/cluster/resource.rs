@@ -5,6 +5,7 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use operator_api::{TOPICS_FINALIZER, UserService, UserServiceStatus};
+use operator_cluster::{bounded, is_conflict};
 use operator_core::children::MANAGER;
 use serde_json::json;
 
@@ -30,9 +31,8 @@ impl Cluster<'_> {
                 // all the same, as long as it is the same resource.
                 Err(Error::Api { source, .. }) if is_conflict(&source) => {
                     let live = self.resources();
-                    let live = self
-                        .bounded("get", KIND, self.name, live.get_metadata(self.name))
-                        .await?;
+                    let live =
+                        bounded("get", KIND, self.name, live.get_metadata(self.name)).await?;
                     if live.uid() != resource.uid() {
                         return Err(Error::Api {
                             verb: "report",
@@ -61,7 +61,7 @@ impl Cluster<'_> {
             "status": status,
         });
         let params = PatchParams::apply(MANAGER).force();
-        self.bounded(
+        bounded(
             "report",
             KIND,
             self.name,
@@ -100,7 +100,7 @@ impl Cluster<'_> {
             }});
             (PatchParams::default(), Patch::Merge(patch))
         };
-        self.bounded(
+        bounded(
             "finalize",
             KIND,
             self.name,
@@ -120,10 +120,6 @@ impl Cluster<'_> {
     fn resources(&self) -> Api<UserService> {
         Api::namespaced(self.client.clone(), self.namespace)
     }
-}
-
-fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_conflict())
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@ use krafka::{
     admin::AdminClient,
     auth::{AuthConfig, TlsConfig},
 };
+use operator_cluster::SecretData;
 use operator_core::KafkaAccess;
 use user_settings::{SaslMechanism, SecurityProtocol};
 
 use super::{CONNECT, Error, REQUEST};
-use crate::secrets::SecretData;
 
 /// Connects as the pods will: by the same brokers, protocol and credentials.
 pub(super) async fn connect(

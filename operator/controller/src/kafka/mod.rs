@@ -18,9 +18,8 @@ use krafka::{
     },
     error::{ErrorCode, KrafkaError},
 };
+use operator_cluster::SecretData;
 use operator_core::{KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange};
-
-use crate::secrets::SecretData;
 
 /// Bound for connecting and looking.
 const LOOK: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod diff;
 mod preparation;
 mod removal;
 mod scaling;

@@ -7,20 +7,21 @@ use operator_core::{SecretKeys, secret_digest};
 
 /// What the Secrets of one resource hold, by name and key. It cannot be printed.
 #[derive(Default)]
-pub(crate) struct SecretData(BTreeMap<String, BTreeMap<String, ByteString>>);
+pub struct SecretData(BTreeMap<String, BTreeMap<String, ByteString>>);
 
 impl SecretData {
-    pub(crate) fn insert(&mut self, name: String, secret: Secret) {
+    /// Adds a Secret.
+    pub fn insert(&mut self, name: String, secret: Secret) {
         self.0.insert(name, secret.data.unwrap_or_default());
     }
 
     /// What a Secret holds under a key.
-    pub(crate) fn value(&self, secret: &str, key: &str) -> Option<&[u8]> {
+    pub fn value(&self, secret: &str, key: &str) -> Option<&[u8]> {
         Some(&self.0.get(secret)?.get(key)?.0)
     }
 
     /// Names, keys and digests: all that leaves this type but for what a client is given.
-    pub(crate) fn digests(&self, uid: &str) -> BTreeMap<String, SecretKeys> {
+    pub fn digests(&self, uid: &str) -> BTreeMap<String, SecretKeys> {
         let digests = |data: &BTreeMap<String, ByteString>| {
             data.iter()
                 .map(|(key, value)| (key.clone(), secret_digest(uid, key, &value.0)))

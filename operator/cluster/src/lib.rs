@@ -1,0 +1,175 @@
+//! Dereference: what a resource refers to, read from the cluster.
+//!
+//! Shared by the operator and by the commands that people run, so that both plan from the same
+//! world. Nothing here writes.
+
+mod error;
+mod secrets;
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    autoscaling::v2::HorizontalPodAutoscaler,
+    batch::v1::Job,
+    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject, ListParams, TypeMeta},
+};
+use operator_api::UserService;
+use operator_core::{
+    ChildKind, Release, World,
+    children::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
+    secret_names,
+};
+use serde_json::Value;
+
+pub use error::{Error, is_conflict};
+pub use secrets::SecretData;
+
+/// Bound of one request to the API server, its own queueing included.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// One resource's view of the cluster.
+#[derive(Clone)]
+pub struct Reader<'a> {
+    /// The way to the API server.
+    pub client: Client,
+    /// Namespace of the resource.
+    pub namespace: &'a str,
+    /// Name of the resource.
+    pub name: &'a str,
+}
+
+impl Reader<'_> {
+    /// Reads the resource's children by label, and by name what a child would be called but does
+    /// not carry the labels: an object of somebody else, or one of ours that lost them. Reads the
+    /// Secrets that it refers to; the world gets digests of them.
+    ///
+    /// # Errors
+    /// If the API server refuses a request or does not answer within [`REQUEST_TIMEOUT`].
+    pub async fn dereference(
+        &self,
+        resource: &UserService,
+        release: &Release,
+    ) -> Result<(World, SecretData), Error> {
+        let (listed, data) = tokio::try_join!(
+            try_join_all(ChildKind::ALL.map(|kind| self.list(kind))),
+            self.secrets(resource),
+        )?;
+        let mut world = World {
+            live: listed.into_iter().flatten().collect(),
+            secrets: data.digests(&resource.uid().unwrap_or_default()),
+            ..World::default()
+        };
+        let missing = operator_core::child_names(resource, release, &world.secrets)
+            .into_iter()
+            .filter(|(kind, name)| world.get(*kind, name).is_none());
+        for found in try_join_all(missing.map(|(kind, name)| self.get(kind, name))).await? {
+            world.live.extend(found);
+        }
+        Ok((world, data))
+    }
+
+    /// Children of this kind.
+    pub fn api(&self, kind: ChildKind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), self.namespace, &api_resource(kind))
+    }
+
+    async fn secrets(&self, resource: &UserService) -> Result<SecretData, Error> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
+        let reads = secret_names(resource).into_iter().map(|name| {
+            let request = api.get_opt(name);
+            async move {
+                let secret = bounded("get", "Secret", name, request).await?;
+                Ok::<_, Error>(secret.map(|secret| (name.to_owned(), secret)))
+            }
+        });
+        let mut data = SecretData::default();
+        for (name, secret) in try_join_all(reads).await?.into_iter().flatten() {
+            data.insert(name, secret);
+        }
+        Ok(data)
+    }
+
+    async fn list(&self, kind: ChildKind) -> Result<Vec<((ChildKind, String), Value)>, Error> {
+        let labels = format!(
+            "{INSTANCE_LABEL}={},{MANAGED_BY_LABEL}={MANAGER}",
+            self.name
+        );
+        let params = ListParams::default().labels(&labels);
+        let list = bounded("list", kind.name(), self.name, self.api(kind).list(&params)).await?;
+        list.items
+            .into_iter()
+            .map(|object| live(kind, object))
+            .collect()
+    }
+
+    async fn get(
+        &self,
+        kind: ChildKind,
+        name: String,
+    ) -> Result<Option<((ChildKind, String), Value)>, Error> {
+        let found = bounded("get", kind.name(), &name, self.api(kind).get_opt(&name)).await?;
+        found.map(|object| live(kind, object)).transpose()
+    }
+}
+
+/// The answer to a request, or that there was none within [`REQUEST_TIMEOUT`]; a failure is told
+/// with what was asked.
+///
+/// # Errors
+/// As said.
+pub async fn bounded<T>(
+    verb: &'static str,
+    kind: &'static str,
+    name: &str,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(answer) => answer.map_err(|source| Error::Api {
+            verb,
+            kind,
+            name: name.to_owned(),
+            source: Box::new(source),
+        }),
+        Err(_) => Err(Error::Timeout {
+            verb,
+            kind,
+            name: name.to_owned(),
+        }),
+    }
+}
+
+fn api_resource(kind: ChildKind) -> ApiResource {
+    match kind {
+        ChildKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
+        ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+        ChildKind::Service => ApiResource::erase::<Service>(&()),
+        ChildKind::Job => ApiResource::erase::<Job>(&()),
+        ChildKind::Deployment => ApiResource::erase::<Deployment>(&()),
+        ChildKind::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+        ChildKind::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+    }
+}
+
+fn live(kind: ChildKind, mut object: DynamicObject) -> Result<((ChildKind, String), Value), Error> {
+    // The items of a list come without their type; what is desired has it.
+    let resource = api_resource(kind);
+    object.types = Some(TypeMeta {
+        api_version: resource.api_version,
+        kind: resource.kind,
+    });
+    object.metadata.managed_fields = None;
+    let name = object.name_any();
+    let value = serde_json::to_value(object).map_err(|source| Error::Json {
+        kind: kind.name(),
+        name: name.clone(),
+        source,
+    })?;
+    Ok(((kind, name), value))
+}

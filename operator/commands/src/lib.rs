@@ -1,0 +1,73 @@
+//! What people run on `UserService` manifests: `render`, `validate`, `explain` and `diff`.
+//!
+//! All of it is the same pure core that the operator plans with. The first three need no cluster.
+
+mod connection;
+mod diff;
+mod explain;
+mod generated;
+mod manifest;
+mod output;
+mod release;
+mod render;
+mod validate;
+
+use std::process::ExitCode;
+
+pub use connection::{Connection, ConnectionArgs};
+pub use diff::{DiffArgs, live_diff};
+pub use explain::ExplainArgs;
+pub use generated::{Completion, Manual};
+pub use output::{Format, dim, paint};
+pub use release::{DiffReleaseArgs, ReleaseArgs};
+pub use render::RenderArgs;
+pub use validate::ValidateArgs;
+
+/// How a command that compares went, as `kubectl diff` has it; failures are above these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was found: 0.
+    Clean,
+    /// Something was: 1.
+    Found,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Clean => Self::SUCCESS,
+            Outcome::Found => Self::from(1),
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] manifest::Error),
+    /// The cluster cannot be reached.
+    #[error(transparent)]
+    Connection(#[from] connection::Error),
+    /// The cluster refused a request or did not answer.
+    #[error("{}", cluster(.0))]
+    Cluster(#[from] operator_cluster::Error),
+    /// The answer cannot be written.
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] std::io::Error),
+    /// The answer cannot be printed as YAML, which would be a bug.
+    #[error("cannot print YAML: {0}")]
+    Yaml(#[from] serde_yaml::Error),
+    /// The answer cannot be printed as JSON, which would be a bug.
+    #[error("cannot print JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+fn cluster(error: &operator_cluster::Error) -> String {
+    match error.code() {
+        Some(401) => format!("not logged in: {error}"),
+        Some(403) => format!("a permission is missing: {error}"),
+        _ => error.to_string(),
+    }
+}
