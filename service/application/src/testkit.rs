@@ -1,6 +1,7 @@
-//! For tests only: the contract that every storage passes, and fakes for the other ports.
+//! For tests only: the contracts that every storage and every publisher passes, and fakes for the ports.
 //!
-//! An adapter's test says `user_application::storage_contract!(make())` and gets one test for each rule.
+//! An adapter's test says `user_application::storage_contract!(make())`, or `publisher_contract!`, and gets one test for
+//! each rule.
 
 #![allow(
     clippy::expect_used,
@@ -10,6 +11,7 @@
 )]
 
 mod fakes;
+pub mod publisher;
 pub mod storage;
 
 pub use fakes::{Fails, FixedClock, ImmediateTimer, Noted, Recorder, SequentialIds};

@@ -13,8 +13,8 @@ use crate::{ConfigError, PerEvent, credentials};
 /// How long a record may wait for others to go with it.
 const LINGER: Duration = Duration::from_millis(5);
 
-/// Largest batch. A broker that finds a batch too large refuses all its records, so a batch is kept far below what any
-/// sane topic takes (Kafka's default is 1 MiB): what is refused then is too large by itself.
+/// Largest batch. A broker that finds a batch too large refuses all its records, and each is tried again alone, so a
+/// batch is kept far below what topics usually take (Kafka's default is 1 MiB).
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// Most records in the queue, ten times what a relay has in flight, and what they may take together. The library's own
@@ -169,6 +169,19 @@ impl KafkaOptions {
 /// The properties of a producer. `Debug` shows none of them, since one is a password.
 #[derive(Clone)]
 pub(crate) struct Properties(pub(crate) ClientConfig);
+
+impl Properties {
+    /// The same, with each record in a batch of its own. It reports no statistics, which would be taken for those of the
+    /// producer beside it.
+    pub(crate) fn one_by_one(&self) -> Self {
+        let mut properties = self.0.clone();
+        properties
+            .set("batch.num.messages", "1")
+            .set("linger.ms", "0")
+            .set("statistics.interval.ms", "0");
+        Self(properties)
+    }
+}
 
 impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -50,21 +50,21 @@ impl From<KafkaError> for ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
     /// The library or the broker says so.
-    #[error("{}{}", Said(*.code), Meanwhile(*.connection))]
+    #[error("{code}{}", Meanwhile(.connection))]
     Failed {
         /// What it says.
         code: Code,
-        /// What last went wrong with the client's connections, since the last acknowledgement. Without it a time-out
-        /// would hide that, say, the password is wrong.
-        connection: Option<Code>,
+        /// What last went wrong with the client's connections, since the last acknowledgement, in the library's words.
+        /// Without it a time-out would hide that, say, the password is wrong.
+        connection: Option<String>,
     },
     /// Nobody said anything for as long as an attempt may take.
-    #[error("no answer within {within:?}{}", Meanwhile(*.connection))]
+    #[error("no answer within {within:?}{}", Meanwhile(.connection))]
     Silent {
         /// How long that is.
         within: Duration,
         /// As above.
-        connection: Option<Code>,
+        connection: Option<String>,
     },
     /// The producer was replaced while the record waited in it.
     #[error("the producer was replaced")]
@@ -74,20 +74,12 @@ pub enum DeliveryError {
     Irreplaceable(String),
 }
 
-struct Said(Code);
+struct Meanwhile<'a>(&'a Option<String>);
 
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-struct Meanwhile(Option<Code>);
-
-impl fmt::Display for Meanwhile {
+impl fmt::Display for Meanwhile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(code) => write!(f, "; the connection: {code}"),
+            Some(trouble) => write!(f, "; the connection: {trouble}"),
             None => Ok(()),
         }
     }
@@ -99,15 +91,26 @@ impl fmt::Display for Meanwhile {
 /// an outage: that costs time and never an event. So a topic that does not exist, or that we may not write to, is an
 /// outage of what was set up.
 pub(crate) fn classified(error: DeliveryError) -> PublishError {
-    let belongs = match &error {
-        DeliveryError::Failed { code, .. } => fault(*code),
-        _ => Fault::Elsewhere,
-    };
+    let belongs = error.fault();
     let error = Box::new(error);
     match belongs {
         Fault::Elsewhere => PublishError::Unavailable(error),
         Fault::RecordForNow => PublishError::Refused(error),
         Fault::Record => PublishError::Unpublishable(error),
+    }
+}
+
+impl DeliveryError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Failed { code, .. } => fault(*code),
+            _ => Fault::Elsewhere,
+        }
+    }
+
+    /// Whether the record was refused, or another one of its batch: brokers mostly refuse a batch as a whole.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.fault() != Fault::Elsewhere
     }
 }
 
@@ -172,7 +175,7 @@ mod tests {
     fn a_time_out_says_what_the_connection_suffers_from() {
         let error = DeliveryError::Failed {
             code: Code::MessageTimedOut,
-            connection: Some(Code::Authentication),
+            connection: Some("SASL authentication error: Authentication failed".to_owned()),
         };
         let text = error.to_string();
         assert!(

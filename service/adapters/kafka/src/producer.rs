@@ -24,6 +24,7 @@ use crate::observer::{ProducerObserver, ProducerStatistics};
 const REPLACE_EVERY: Duration = Duration::from_secs(1);
 
 /// A record on its way to a topic.
+#[derive(Clone)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) topic: &'a str,
     pub(crate) key: &'a str,
@@ -47,7 +48,7 @@ struct Current<W: ProducerObserver> {
 }
 
 /// A record that was handed over.
-pub(crate) struct Sent<W: ProducerObserver> {
+struct Sent<W: ProducerObserver> {
     acknowledgement: oneshot::Receiver<Acknowledgement>,
     context: Arc<Context<W>>,
 }
@@ -66,8 +67,24 @@ impl<W: ProducerObserver> Producer<W> {
         })
     }
 
+    /// Sends a record and waits for the acknowledgement, no longer than `within`.
+    pub(crate) async fn deliver(
+        &self,
+        record: Outgoing<'_>,
+        within: Duration,
+    ) -> Result<(), DeliveryError> {
+        let outcome = match self.send(record) {
+            Ok(sent) => sent.acknowledged(within).await,
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            self.mend();
+        }
+        outcome
+    }
+
     /// Hands a record over, to another producer if this one turns out to have broken down.
-    pub(crate) fn send(&self, record: Outgoing<'_>) -> Result<Sent<W>, DeliveryError> {
+    fn send(&self, record: Outgoing<'_>) -> Result<Sent<W>, DeliveryError> {
         let native = self.native();
         match hand_over(&native, record) {
             Ok(sent) => Ok(sent),
@@ -80,7 +97,7 @@ impl<W: ProducerObserver> Producer<W> {
     }
 
     /// After a failure: has another producer made if this one has broken down.
-    pub(crate) fn mend(&self) {
+    fn mend(&self) {
         let native = self.native();
         if native.client().fatal_error().is_some() {
             // If it cannot be, the next attempt says so.
@@ -138,7 +155,7 @@ impl<W: ProducerObserver> Producer<W> {
 
 impl<W: ProducerObserver> Sent<W> {
     /// Waits for the acknowledgement, no longer than `within`.
-    pub(crate) async fn acknowledged(self, within: Duration) -> Result<(), DeliveryError> {
+    async fn acknowledged(self, within: Duration) -> Result<(), DeliveryError> {
         match tokio::time::timeout(within, self.acknowledgement).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(Code::PurgeQueue | Code::PurgeInflight)) | Err(_)) => {
@@ -212,17 +229,18 @@ fn code_of(error: &KafkaError) -> Code {
 /// What the library calls back.
 pub(crate) struct Context<W> {
     observer: Arc<W>,
-    /// What last went wrong with the connections, until the next acknowledgement.
-    trouble: Mutex<Option<Code>>,
+    /// What last went wrong with the connections, in the library's words, until the next acknowledgement.
+    trouble: Mutex<Option<String>>,
 }
 
 impl<W> Context<W> {
-    fn trouble(&self) -> Option<Code> {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_trouble(&self, code: Option<Code>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = code;
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 
@@ -255,7 +273,7 @@ impl<W: ProducerObserver> ClientContext for Context<W> {
             _ => false,
         };
         if !follows {
-            self.set_trouble(Some(code));
+            self.set_trouble(Some(reason.to_owned()));
         }
         tracing::warn!(%error, reason, "producer");
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::OwnedHeaders;
+use tokio::sync::OnceCell;
 use user_application::{EventPublisher, OutboxRecord, PublishError};
 use user_domain::UserEvent;
 
-use crate::config::{KafkaOptions, TopicNames, Topics};
+use crate::config::{KafkaOptions, Properties, TopicNames, Topics};
 use crate::error::{ConfigError, DeliveryError, classified};
 use crate::events::event_type_of;
 use crate::framing::Framing;
@@ -21,6 +22,9 @@ use crate::{headers, message};
 /// call. Calls may be dropped: the record goes out nonetheless.
 pub struct KafkaPublisher<W: ProducerObserver> {
     producer: Producer<W>,
+    /// For records that were refused, maybe for the sake of another one in their batch: made when there is one.
+    alone: OnceCell<Producer<W>>,
+    properties: Properties,
     observer: Arc<W>,
     framing: Framing,
     topics: Topics,
@@ -39,9 +43,12 @@ impl<W: ProducerObserver> KafkaPublisher<W> {
     /// The options or the files with credentials are unusable.
     pub fn new(options: &KafkaOptions, framing: Framing, observer: W) -> Result<Self, ConfigError> {
         let observer = Arc::new(observer);
-        let producer = Producer::new(options.producer()?, Arc::clone(&observer))?;
+        let properties = options.producer()?;
+        let producer = Producer::new(properties.clone(), Arc::clone(&observer))?;
         Ok(Self {
             producer,
+            alone: OnceCell::new(),
+            properties,
             observer,
             framing,
             topics: options.topics.clone(),
@@ -55,9 +62,13 @@ impl<W: ProducerObserver> KafkaPublisher<W> {
     /// # Errors
     /// Something was left.
     pub async fn close(self, within: Duration) -> Result<(), Undelivered> {
-        let waiting = self.producer.unacknowledged();
+        let waiting = self.producers().map(Producer::unacknowledged).sum();
+        let end = Instant::now() + within;
         let close = tokio::task::spawn_blocking(move || {
-            let left = self.producer.flush(within);
+            let left = self
+                .producers()
+                .map(|producer| producer.flush(end.saturating_duration_since(Instant::now())))
+                .sum();
             drop(self);
             left
         });
@@ -65,6 +76,10 @@ impl<W: ProducerObserver> KafkaPublisher<W> {
             0 => Ok(()),
             left => Err(Undelivered(left)),
         }
+    }
+
+    fn producers(&self) -> impl Iterator<Item = &Producer<W>> {
+        std::iter::once(&self.producer).chain(self.alone.get())
     }
 
     fn names(&self, event: &UserEvent) -> &TopicNames {
@@ -85,13 +100,32 @@ impl<W: ProducerObserver> KafkaPublisher<W> {
             value,
             headers,
         };
-        let outcome = match self.producer.send(outgoing) {
-            Ok(sent) => sent.acknowledged(self.within).await,
-            Err(error) => Err(error),
-        };
-        outcome.map_err(|error| {
-            self.producer.mend();
-            classified(error)
+        let mut outcome = self.producer.deliver(outgoing.clone(), self.within).await;
+        if outcome.as_ref().is_err_and(DeliveryError::is_refusal) {
+            outcome = self.deliver_alone(outgoing).await;
+        }
+        outcome.map_err(classified)
+    }
+
+    /// What is refused then is refused for its own sake.
+    async fn deliver_alone(&self, record: Outgoing<'_>) -> Result<(), DeliveryError> {
+        let make = async || Producer::new(self.properties.one_by_one(), Arc::clone(&self.observer));
+        let alone = self.alone.get_or_try_init(make).await;
+        let alone = alone.map_err(|error| DeliveryError::Irreplaceable(error.to_string()))?;
+        alone.deliver(record, self.within).await
+    }
+
+    /// However many attempts it takes.
+    async fn in_time(
+        &self,
+        sending: impl Future<Output = Result<(), PublishError>>,
+    ) -> Result<(), PublishError> {
+        let sent = tokio::time::timeout(self.within, sending).await;
+        sent.unwrap_or_else(|_| {
+            Err(classified(DeliveryError::Silent {
+                within: self.within,
+                connection: None,
+            }))
         })
     }
 
@@ -123,9 +157,9 @@ impl<W: ProducerObserver> EventPublisher for KafkaPublisher<W> {
         let headers = headers::event(record, &self.framing);
         let topic = &self.names(event).events;
         let before = Instant::now();
-        let sent = self.send(event, topic, Some(&value), headers).await;
-        sent.map_err(|error| match error {
-            // It may be its batch that is too large; after a pause of its own it goes with others, or alone.
+        let sending = self.send(event, topic, Some(&value), headers);
+        self.in_time(sending).await.map_err(|error| match error {
+            // The topic may take larger ones by the next attempt.
             PublishError::Unpublishable(cause) => PublishError::Refused(cause),
             error => error,
         })?;
@@ -139,14 +173,7 @@ impl<W: ProducerObserver> EventPublisher for KafkaPublisher<W> {
         record: &OutboxRecord,
         reason: &PublishError,
     ) -> Result<(), PublishError> {
-        tokio::time::timeout(self.within, self.bury(record, reason))
-            .await
-            .unwrap_or_else(|_| {
-                Err(classified(DeliveryError::Silent {
-                    within: self.within,
-                    connection: None,
-                }))
-            })
+        self.in_time(self.bury(record, reason)).await
     }
 }
 

@@ -144,18 +144,32 @@ async fn a_forbidden_topic_is_an_outage_of_what_was_set_up() {
 }
 
 #[tokio::test]
+async fn a_record_that_was_refused_with_its_batch_goes_alone() {
+    let bed = Bed::new();
+    for refusal in [
+        Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+        Answer::RD_KAFKA_RESP_ERR_INVALID_RECORD,
+        Answer::RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
+    ] {
+        bed.answers(&[refusal]);
+        bed.publish().await.unwrap();
+    }
+    assert_eq!(bed.counts.delivered.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
 async fn a_record_that_the_broker_finds_invalid_is_refused() {
     let bed = Bed::new();
-    bed.answers(&[Answer::RD_KAFKA_RESP_ERR_INVALID_RECORD]);
+    bed.answers(&[Answer::RD_KAFKA_RESP_ERR_INVALID_RECORD; 2]);
     let error = bed.publish().await.unwrap_err();
     assert!(matches!(error, PublishError::Refused(_)), "{error:?}");
     bed.publishes().await;
 }
 
 #[tokio::test]
-async fn a_record_that_the_broker_finds_too_large_is_refused_since_it_may_be_its_batch() {
+async fn a_record_that_is_too_large_alone_is_refused_since_the_topic_may_change() {
     let bed = Bed::new();
-    bed.answers(&[Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    bed.answers(&[Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 2]);
     let error = bed.publish().await.unwrap_err();
     assert!(matches!(error, PublishError::Refused(_)), "{error:?}");
     bed.publisher

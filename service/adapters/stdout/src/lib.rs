@@ -3,7 +3,8 @@
 //! Each line is a `CloudEvents` 1.0 event in the JSON format. It holds no personal data, because what is printed ends up
 //! in a log: who wants to know more asks the API for the subject.
 
-use std::time::Duration;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -70,7 +71,11 @@ impl<W: AsyncWrite + Unpin + Send + 'static> JsonLines<W> {
 
 impl<W: AsyncWrite + Unpin + Send + 'static> EventPublisher for JsonLines<W> {
     async fn publish(&self, record: &OutboxRecord) -> Result<(), PublishError> {
-        self.write(&Envelope::new(record, None)).await
+        let envelope = Envelope::new(record, None);
+        if envelope.time.is_none() {
+            return Err(PublishError::Unpublishable(Timeless.into()));
+        }
+        self.write(&envelope).await
     }
 
     async fn publish_dead_letter(
@@ -83,6 +88,11 @@ impl<W: AsyncWrite + Unpin + Send + 'static> EventPublisher for JsonLines<W> {
     }
 }
 
+/// The time of an event has no form in RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the time of the event is before 1970 or after 9999")]
+struct Timeless;
+
 /// `CloudEvents` attributes, and the data beside them. A dead letter says why it is one.
 #[derive(Serialize)]
 struct Envelope<'a> {
@@ -91,7 +101,9 @@ struct Envelope<'a> {
     source: &'static str,
     r#type: &'static str,
     subject: String,
-    time: String,
+    /// Optional in `CloudEvents`; every event has one, save for a dead letter whose time has no form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
     datacontenttype: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'a str>,
@@ -117,7 +129,7 @@ impl<'a> Envelope<'a> {
                 EventKind::Updated => "user.updated",
             },
             subject: event.user_id().to_string(),
-            time: humantime::format_rfc3339_millis(event.occurred_at()).to_string(),
+            time: written(event.occurred_at()),
             datacontenttype: "application/json",
             traceparent: record.trace.as_ref().map(TraceContext::parent),
             deadletterreason,
@@ -126,4 +138,12 @@ impl<'a> Envelope<'a> {
             },
         }
     }
+}
+
+/// To the millisecond, as RFC 3339 writes it.
+fn written(time: SystemTime) -> Option<String> {
+    time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let mut text = String::new();
+    write!(text, "{}", humantime::format_rfc3339_millis(time)).ok()?;
+    Some(text)
 }

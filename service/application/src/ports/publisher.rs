@@ -3,6 +3,9 @@
 use crate::OutboxRecord;
 
 /// Tells others what happened.
+///
+/// `testkit::publisher` holds the rules as tests; every adapter passes them. Calls may be dropped: the event may be out
+/// nonetheless, and no other call is harmed.
 pub trait EventPublisher: Send + Sync + 'static {
     /// Publishes one event and returns once the other side has it for good. Many calls run side by side, but never two
     /// for the same user. When an error is answered, the event may be out nonetheless.

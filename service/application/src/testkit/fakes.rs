@@ -7,6 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use user_domain::{EventId, UserId};
 
+use super::new_user;
+use super::publisher::{Destination, record};
 use crate::{
     Clock, EventPublisher, IdGenerator, OutboxRecord, PublishError, RelayError, RelayObserver,
     Timer,
@@ -142,9 +144,14 @@ impl Recorder {
 }
 
 impl Noted {
+    fn is_away(&mut self) -> bool {
+        let away = self.outages_left > 0;
+        self.outages_left = self.outages_left.saturating_sub(1);
+        away
+    }
+
     fn failure(&mut self, record: &OutboxRecord) -> Option<Fails> {
-        if self.outages_left > 0 {
-            self.outages_left -= 1;
+        if self.is_away() {
             return Some(Fails::Unavailable);
         }
         if self.unreachable.contains(&record.event.user_id()) {
@@ -176,8 +183,56 @@ impl EventPublisher for Recorder {
         record: &OutboxRecord,
         _reason: &PublishError,
     ) -> Result<(), PublishError> {
-        self.noted().dead.push(record.event.id());
+        let mut noted = self.noted();
+        if noted.is_away() {
+            return Err(PublishError::Unavailable("told to fail".into()));
+        }
+        noted.dead.push(record.event.id());
         Ok(())
+    }
+}
+
+/// Passes the contract of a publisher as adapters do, so what is tested over it may rely on that.
+impl Destination for Recorder {
+    type Publisher = Self;
+
+    fn publisher(&self) -> Self {
+        self.clone()
+    }
+
+    fn within(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn published(&self) -> Vec<EventId> {
+        self.noted().published.clone()
+    }
+
+    async fn dead_letters(&self) -> Vec<EventId> {
+        self.noted().dead.clone()
+    }
+
+    fn poison(&self) -> Vec<OutboxRecord> {
+        let fails = [Fails::Refused, Fails::Unpublishable];
+        let poison = (1..).zip(fails).map(|(number, fails)| {
+            let (_, event) = new_user(number, "ada@example.com");
+            let always = (fails, u32::MAX);
+            self.noted().poison.insert(event.id(), always);
+            record(event)
+        });
+        poison.collect()
+    }
+
+    async fn goes_away(&self) {
+        self.noted().outages_left = u32::MAX;
+    }
+
+    async fn comes_back(&self) {
+        self.noted().outages_left = 0;
+    }
+
+    async fn pause(&self) {
+        yield_once().await;
     }
 }
 

@@ -80,26 +80,58 @@ impl Bed {
 
     /// The first records of a topic, in order within each partition.
     pub(crate) async fn consume(&self, topic: &str, count: usize) -> Vec<OwnedMessage> {
-        let consumer: StreamConsumer = ClientConfig::new()
-            .set("bootstrap.servers", variable("TEST_KAFKA"))
-            .set("group.id", "test")
-            .set("enable.auto.commit", "false")
-            .create()
-            .unwrap();
-        let mut partitions = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
-            partitions
-                .add_partition_offset(topic, partition, Offset::Beginning)
-                .unwrap();
-        }
-        consumer.assign(&partitions).unwrap();
-        let mut records = Vec::with_capacity(count);
-        while records.len() < count {
-            let record = tokio::time::timeout(PATIENCE, consumer.recv()).await;
-            records.push(record.expect("records in time").unwrap().detach());
-        }
-        records
+        consumed(&consumer(topic), count).await
     }
+
+    /// The records of a topic, as many as there are now.
+    pub(crate) async fn consume_all(&self, topic: &str) -> Vec<OwnedMessage> {
+        let consumer = consumer(topic);
+        let ends = (0..PARTITIONS).map(|partition| {
+            let (_, end) = consumer
+                .fetch_watermarks(topic, partition, PATIENCE)
+                .unwrap();
+            usize::try_from(end).unwrap()
+        });
+        let count = ends.sum();
+        consumed(&consumer, count).await
+    }
+}
+
+/// Deletes the topics, as far as they are there.
+pub(crate) async fn delete_topics(settings: &Kafka) {
+    let topics = event_type::ALL.into_iter().flat_map(|event_type| {
+        let dead_letters = settings.dead_letter_topic(event_type);
+        [settings.topic(event_type), dead_letters]
+    });
+    let topics: Vec<String> = topics.collect();
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let _ = admin().delete_topics(&topics, &AdminOptions::new()).await;
+}
+
+fn consumer(topic: &str) -> StreamConsumer {
+    let consumer: StreamConsumer = ClientConfig::new()
+        .set("bootstrap.servers", variable("TEST_KAFKA"))
+        .set("group.id", "test")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        partitions
+            .add_partition_offset(topic, partition, Offset::Beginning)
+            .unwrap();
+    }
+    consumer.assign(&partitions).unwrap();
+    consumer
+}
+
+async fn consumed(consumer: &StreamConsumer, count: usize) -> Vec<OwnedMessage> {
+    let mut records = Vec::with_capacity(count);
+    while records.len() < count {
+        let record = tokio::time::timeout(PATIENCE, consumer.recv()).await;
+        records.push(record.expect("records in time").unwrap().detach());
+    }
+    records
 }
 
 impl Drop for Bed {
@@ -110,16 +142,7 @@ impl Drop for Bed {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(async {
-                for event_type in event_type::ALL {
-                    let topics = [
-                        settings.topic(event_type),
-                        settings.dead_letter_topic(event_type),
-                    ];
-                    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-                    let _ = admin().delete_topics(&topics, &AdminOptions::new()).await;
-                }
-            });
+            runtime.block_on(delete_topics(&settings));
         };
         let _ = std::thread::spawn(delete).join();
     }

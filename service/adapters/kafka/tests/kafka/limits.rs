@@ -65,7 +65,7 @@ async fn a_dead_letter_that_is_too_large_itself_goes_without_its_value() {
 }
 
 /// With the longest name and address that there may be, of characters that follow no pattern.
-fn incompressible() -> UserEvent {
+pub(crate) fn incompressible() -> UserEvent {
     let mut state = 1_u32;
     let mut next = move |below: u32| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -9,6 +9,7 @@
 )]
 
 mod bed;
+mod contract;
 mod limits;
 mod publishing;
 mod registry;

@@ -131,31 +131,3 @@ async fn without_a_frame_the_value_is_bare_protobuf() {
         [0, 0, 0, 0, 7, 0]
     );
 }
-
-#[tokio::test]
-async fn events_of_one_user_stay_in_order_and_none_is_lost_with_a_thousand_in_flight() {
-    const USERS: u16 = 1000;
-    const EACH: usize = 5;
-    let bed = Bed::new().await;
-    let publisher = bed.publisher(Framing::Bare);
-    let chains = (1..=USERS).map(async |number| {
-        let (mut user, _) = new_user(number, "ada@example.com");
-        for change in 0..EACH {
-            let event;
-            (user, event) = renamed(&user, u16::try_from(change).unwrap());
-            publisher.publish(&record(event)).await.unwrap();
-        }
-    });
-    join_all(chains).await;
-    let total = usize::from(USERS) * EACH;
-    let mut versions: HashMap<Vec<u8>, Vec<u64>> = HashMap::new();
-    for record in bed.consume(&bed.settings.topic(USER_UPDATED), total).await {
-        let message = UserUpdated::decode(record.payload().unwrap()).unwrap();
-        let key = record.key().unwrap().to_vec();
-        versions.entry(key).or_default().push(message.version);
-    }
-    assert_eq!(versions.len(), usize::from(USERS));
-    for versions in versions.values() {
-        assert_eq!(versions, &[2, 3, 4, 5, 6]);
-    }
-}
