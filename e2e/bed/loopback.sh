@@ -118,10 +118,12 @@ loopback_kafka() {
 
 start_kafka() {
   start_server kafka --volume "$CERTIFICATES/kafka.pem:/certificates/kafka.pem:ro" --env KEYSTORE=/certificates/kafka.pem \
+    --volume "$CERTIFICATES/ca.crt:/certificates/ca.crt:ro" --env TRUSTSTORE=/certificates/ca.crt \
+    --label "certificates=$(hash_of "$CERTIFICATES/ca.crt")" \
     --env NODE_ID=0 --env "CLUSTER_ID=$KAFKA_CLUSTER_ID" --env LISTEN=127.0.0.1 --env ADVERTISED_HOST=127.0.0.1 \
-    --env PLAIN_PORT=19092 --env TLS_PORT=19093 --env CONTROLLER_PORT=19094 \
+    --env PLAIN_PORT=19092 --env TLS_PORT=19093 --env CONTROLLER_PORT=19094 --env MUTUAL_PORT=19095 \
     --env "USERNAME=$KAFKA_USERNAME" --env "PASSWORD=$(<"$CERTIFICATES/password")" "$(server_image kafka)"
-  answers kafka port_is_open 19093
+  answers kafka port_is_open 19095
 }
 
 loopback_registry() {
@@ -139,7 +141,8 @@ server_runs() { [[ $(docker inspect -f '{{.State.Running}}' "userservice-$1" 2>/
 # What tests find the servers by, of those that run; the database by a name that an honest report can use.
 loopback_environment() {
   if server_runs kafka; then
-    printf 'export TEST_KAFKA=127.0.0.1:19092 TEST_KAFKA_TLS=127.0.0.1:19093 TEST_KAFKA_CA=%q\n' "$CERTIFICATES/ca.crt"
+    echo "export TEST_KAFKA=127.0.0.1:19092 TEST_KAFKA_TLS=127.0.0.1:19093 TEST_KAFKA_MUTUAL_TLS=127.0.0.1:19095"
+    printf 'export TEST_KAFKA_CERTIFICATES=%q\n' "$CERTIFICATES"
     printf 'export TEST_KAFKA_USERNAME=%q TEST_KAFKA_PASSWORD=%q\n' "$KAFKA_USERNAME" "$(<"$CERTIFICATES/password")"
   fi
   if server_runs registry; then echo "export TEST_REGISTRY_URL=http://127.0.0.1:18081/apis/ccompat/v7"; fi

@@ -174,8 +174,8 @@ apply_servers() {
 
 # kafka-server is the brokers' own; kafka-client is what a client of SASL_SSL needs.
 apply_secrets() {
-  kubectl -n "$BACKING" create secret generic kafka-server --from-file=kafka.pem="$CERTIFICATES/kafka.pem" --dry-run=client -o yaml |
-    kubectl apply --server-side -f -
+  kubectl -n "$BACKING" create secret generic kafka-server --from-file=kafka.pem="$CERTIFICATES/kafka.pem" \
+    --from-file=ca.crt="$CERTIFICATES/ca.crt" --dry-run=client -o yaml | kubectl apply --server-side -f -
   kubectl -n "$BACKING" create secret generic kafka-client --from-literal=username="$KAFKA_USERNAME" \
     --from-file=password="$CERTIFICATES/password" --from-file=ca.crt="$CERTIFICATES/ca.crt" --dry-run=client -o yaml |
     kubectl apply --server-side -f -

@@ -159,4 +159,6 @@ fn configs(entries: Vec<ConfigEntry>) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
+mod security_tests;
+#[cfg(test)]
 mod tests;
