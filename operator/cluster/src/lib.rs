@@ -4,6 +4,7 @@
 //! world. Nothing here writes.
 
 mod error;
+mod pods;
 mod secrets;
 
 use std::time::Duration;
@@ -24,7 +25,7 @@ use operator_api::UserService;
 use operator_core::{
     ChildKind, Release, World,
     children::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
-    secret_names,
+    needs_pods, secret_names,
 };
 use serde_json::Value;
 
@@ -48,7 +49,8 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     /// Reads the resource's children by label, and by name what a child would be called but does
     /// not carry the labels: an object of somebody else, or one of ours that lost them. Reads the
-    /// Secrets that it refers to; the world gets digests of them.
+    /// Secrets that it refers to; the world gets digests of them. Reads pods only while some do not
+    /// take calls.
     ///
     /// # Errors
     /// If the API server refuses a request or does not answer within [`REQUEST_TIMEOUT`].
@@ -71,6 +73,10 @@ impl Reader<'_> {
             .filter(|(kind, name)| world.get(*kind, name).is_none());
         for found in try_join_all(missing.map(|(kind, name)| self.get(kind, name))).await? {
             world.live.extend(found);
+        }
+        if needs_pods(&world, resource) {
+            world.pods = self.pods().await?;
+            world.failed_mounts = self.failed_mounts(&world.pods).await?;
         }
         Ok((world, data))
     }

@@ -1,4 +1,6 @@
-//! What is watched: the resources, their children, and the Secrets that they refer to.
+//! What is watched: the resources, their children and pods, and the Secrets that they refer to.
+
+mod pods;
 
 use std::time::Duration;
 
@@ -72,6 +74,11 @@ pub(crate) fn controller(
         .owns(all::<Job>(client), ours())
         .owns(all::<Deployment>(client), ours())
         .owns(all::<HorizontalPodAutoscaler>(client), ours())
+        .watches_stream(pods::troubled(client), pods::of)
+        .watches(pods::events(client), pods::failed_mounts(), {
+            let known = known.clone();
+            move |event| pods::concerned(&known, &event)
+        })
         .watches(secrets(client), watcher::Config::default(), move |secret| {
             referring(&known, &secret)
         })

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use operator_api::condition::{RECONCILING, STALLED, reason};
+use operator_api::condition::reason;
 use serde_json::Value;
 
 use crate::{
     Child, ChildKind, Delete, Validated, World,
     children::{Children, PREPARED, TOPICS_HASH},
+    diagnosis,
     plan::delete_of,
-    status::{FALSE, Stage, UNKNOWN},
+    status::{FALSE, Health, Stage, UNKNOWN},
     topics::{DesiredTopics, Review},
 };
 
@@ -34,7 +35,10 @@ pub(crate) fn hold(
     review: Option<&Review>,
 ) -> Option<Stage> {
     let preparation = preparation(world, validated, children);
-    if let Some(failed) = preparation.as_ref().filter(|stage| stage.ready == FALSE) {
+    if let Some(failed) = preparation
+        .as_ref()
+        .filter(|stage| stage.health == Health::Stuck)
+    {
         return Some(failed.clone());
     }
     review
@@ -44,12 +48,7 @@ pub(crate) fn hold(
 
 /// A Secret or a key of it is missing.
 pub(crate) fn secret_missing(message: String) -> Stage {
-    Stage {
-        ready: FALSE,
-        abnormal: Some(STALLED),
-        reason: reason::SECRET_MISSING,
-        message,
-    }
+    Stage::stuck(reason::SECRET_MISSING, message)
 }
 
 /// Whether what the Deployment needs was prepared for it, by its own account: the Job that did it
@@ -74,15 +73,15 @@ fn preparation(world: &World, validated: &Validated, children: &Children) -> Opt
     if let Some(failure) = live.and_then(|live| job_condition(live, "Failed")) {
         return Some(failed(validated, job, failure));
     }
-    Some(Stage {
-        ready: UNKNOWN,
-        abnormal: Some(RECONCILING),
-        reason: reason::PREPARING,
-        message: format!(
-            "Job {} prepares what the pods need; until it is done they stay as they are.",
-            job.name
-        ),
-    })
+    let trouble = diagnosis::of_job(world, &job.name)
+        .filter(|trouble| !trouble.is_wait())
+        .map(|trouble| format!(" {trouble}"))
+        .unwrap_or_default();
+    let message = format!(
+        "Job {} prepares what the pods need; until it is done they stay as they are.{trouble}",
+        job.name
+    );
+    Some(Stage::moving(reason::PREPARING, message))
 }
 
 /// When the preparation is tried again, if it failed for a reason that time may remove.
@@ -125,17 +124,20 @@ fn failed(validated: &Validated, job: &Child, failure: &Value) -> Stage {
     } else {
         "five minutes after it failed, and "
     };
-    Stage {
-        ready: FALSE,
-        abnormal: Some(STALLED),
-        reason: reason::PREPARATION_FAILED,
-        message: format!(
-            "Job {name} failed: {why}. What runs is left as it is. See kubectl logs -n {namespace} \
-             -l batch.kubernetes.io/job-name={name} --all-containers --prefix --tail=50; correct the cause. \
-             It is tried again {by_itself}when the image, the database, the registry, the topic prefix or a Secret \
-             changes or the Job is deleted."
-        ),
-    }
+    let message = format!(
+        "Job {name} failed: {why}. What runs is left as it is. See kubectl logs -n {namespace} \
+         -l batch.kubernetes.io/job-name={name} --all-containers --prefix --tail=50; correct the cause. \
+         It is tried again {by_itself}when the image, the database, the registry, the topic prefix or a Secret \
+         changes or the Job is deleted."
+    );
+    Stage::stuck(reason::PREPARATION_FAILED, message)
+}
+
+/// Whether a Job will do no more.
+pub(crate) fn has_ended(job: &Value) -> bool {
+    ["Complete", "Failed"]
+        .iter()
+        .any(|type_| job_condition(job, type_).is_some())
 }
 
 /// The condition of a Job, if it is true.
@@ -158,16 +160,12 @@ fn topics(world: &World, validated: &Validated, review: &Review) -> Option<Stage
         let message = "The topics have not been looked at yet.".to_owned();
         (UNKNOWN, reason::TOPICS_CHANGING, message)
     });
-    let abnormal = if reason == reason::NAME_CONFLICT {
-        STALLED
+    Some(if reason == reason::NAME_CONFLICT {
+        Stage::stuck(reason, message)
+    } else if ready == FALSE {
+        Stage::impaired(reason, message)
     } else {
-        RECONCILING
-    };
-    Some(Stage {
-        ready,
-        abnormal: Some(abnormal),
-        reason,
-        message,
+        Stage::moving(reason, message)
     })
 }
 

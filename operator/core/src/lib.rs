@@ -7,6 +7,7 @@
 
 pub mod children;
 mod contained;
+mod diagnosis;
 mod diff;
 mod explain;
 mod hold;
@@ -20,6 +21,7 @@ mod topics;
 mod validate;
 mod world;
 
+pub use diagnosis::{awaits_containers, needs_pods, signs};
 pub use diff::{Action, Change, Diff, FieldChange, Rule, Standing, diff};
 pub use explain::{
     ExplainedChild, ExplainedKey, ExplainedSecret, ExplainedTopic, Explanation, explain,

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use serde_json::Value;
 
 use crate::{secrets::SecretKeys, topics::SeenTopics};
@@ -67,6 +67,10 @@ pub struct Child {
 pub struct World {
     /// Live objects that carry a name or the labels of a child, by kind and name.
     pub live: BTreeMap<(ChildKind, String), Value>,
+    /// Pods of the resource, looked at only while there is something to learn from them.
+    pub pods: Vec<Pod>,
+    /// Why volumes of pods cannot be mounted, by the UID of the pod, in the kubelet's words.
+    pub failed_mounts: BTreeMap<String, String>,
     /// Those of the Secrets that the resource refers to that exist, by name.
     pub secrets: BTreeMap<String, SecretKeys>,
     /// The topics.

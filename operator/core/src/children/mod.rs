@@ -45,6 +45,9 @@ pub const AUTOSCALED: &str = "usersvc.dev/autoscaled";
 /// Field manager of the number of pods alone, which holds it for the autoscaler.
 pub const REPLICAS_MANAGER: &str = "userservice-operator-replicas";
 
+/// Selects the pods of all resources: those that serve and those that prepare for them.
+pub const POD_SELECTOR: &str = "app.kubernetes.io/name in (user-service,user-service-prepare)";
+
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 const SERVICE_NAME: &str = "user-service";
 
@@ -175,5 +178,16 @@ fn selector(resource: &Validated) -> LabelSelector {
     LabelSelector {
         match_labels: Some(selector_labels(&resource.name)),
         ..LabelSelector::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_selector_of_pods_names_all_that_there_are() {
+        let names = format!("{SERVICE_NAME},{}", prepare::PREPARE_NAME);
+        assert_eq!(POD_SELECTOR, format!("{NAME_LABEL} in ({names})"));
     }
 }

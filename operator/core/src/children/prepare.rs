@@ -21,7 +21,7 @@ const BACKOFF_LIMIT: i32 = 5;
 /// Bound of all attempts together, seconds: the migration of a large database takes its time.
 const DEADLINE: i64 = 3 * 60 * 60;
 /// Not the name that the pods of the service carry: no Service may send them calls.
-const PREPARE_NAME: &str = "user-service-prepare";
+pub(super) const PREPARE_NAME: &str = "user-service-prepare";
 
 /// A command of the service that has to succeed before its pods start.
 struct Step {

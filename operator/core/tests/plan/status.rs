@@ -1,6 +1,6 @@
 //! What is reported.
 
-use operator_core::{Plan, plan, refused};
+use operator_core::{Plan, needs_pods, plan, refused};
 use serde_json::json;
 
 use super::{at, condition, deployment, planned, release, settled};
@@ -85,6 +85,44 @@ fn pods_that_the_api_server_refuses_are_told_in_its_words() {
     let status = planned(&world, &resource).status.unwrap();
     let message = &condition(&status, "Ready").unwrap().message;
     assert!(message.ends_with("exceeded quota: pods"), "{message}");
+}
+
+#[test]
+fn what_keeps_a_pod_from_taking_calls_is_told_beside_the_counts() {
+    let (resource, mut world) = settled();
+    deployment(&mut world)["status"] = json!({
+        "observedGeneration": 1, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
+    });
+    assert!(needs_pods(&world, &resource));
+    let pod = json!({
+        "metadata": {
+            "name": "users-5c7f-x", "labels": {"pod-template-hash": "5c7f"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "users-5c7f", "uid": "r", "controller": true}],
+        },
+        "status": {"containerStatuses": [{
+            "name": "user-service", "image": "users:2", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ErrImagePull", "message": "code = NotFound"}},
+        }]},
+    });
+    world.pods = vec![serde_json::from_value(pod).unwrap()];
+    let status = planned(&world, &resource).status.unwrap();
+    for type_ in ["Ready", "Reconciling"] {
+        let message = &condition(&status, type_).unwrap().message;
+        assert!(
+            message.starts_with(
+                "1 of 2 pods run the current spec, 2 take calls. Pod users-5c7f-x: container user-service: ImagePullBackOff:"
+            ),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn pods_are_looked_at_only_while_some_do_not_take_calls() {
+    let (resource, mut world) = settled();
+    assert!(!needs_pods(&world, &resource));
+    deployment(&mut world)["status"]["availableReplicas"] = json!(1);
+    assert!(needs_pods(&world, &resource));
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! A pod that does not take calls is told of in the status: which, why, and what to do.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
+use scenarios::{
+    Scenario,
+    wait::{Seen, until},
+};
+use serde_json::{Value, json};
+
+use crate::scenario;
+
+/// Bound for the kubelet or the scheduler to know.
+const KNOWN: Duration = Duration::from_secs(60);
+/// Bound for the status to say so, from then on.
+const TOLD: Duration = Duration::from_secs(5);
+
+/// Applies `spec`, waits until a pod is as `shows` says, and then for a status that names that pod
+/// and says `words`.
+async fn told(
+    s: &Scenario,
+    spec: Value,
+    shows: impl Fn(&Pod) -> bool,
+    words: &[&str],
+) -> Result<()> {
+    s.apply(spec).await?;
+    until("a pod is in trouble", KNOWN, || async {
+        let pods = s.pods().await?;
+        let troubled = pods.iter().any(&shows);
+        Ok(Seen::when(
+            troubled,
+            (),
+            pods.iter().map(|pod| &pod.status).collect::<Vec<_>>(),
+        ))
+    })
+    .await?;
+    let start = Instant::now();
+    until("the status says so", TOLD, || async {
+        let resource = s.resources().get("users").await?;
+        let status = resource.status.unwrap_or_default();
+        let says = |type_: &str| {
+            status.conditions.iter().any(|condition| {
+                condition.type_ == type_
+                    && condition.message.contains("Pod users-")
+                    && words.iter().all(|word| condition.message.contains(word))
+            })
+        };
+        Ok(Seen::when(
+            says("Ready") && says("Reconciling"),
+            (),
+            &status.conditions,
+        ))
+    })
+    .await?;
+    println!(
+        "{words:?}: told within {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn container(pod: &Pod) -> Option<ContainerState> {
+    let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+    status.state.clone()
+}
+
+fn waits_for(pod: &Pod, reasons: &[&str]) -> bool {
+    container(pod)
+        .and_then(|state| state.waiting?.reason)
+        .is_some_and(|reason| reasons.contains(&reason.as_str()))
+}
+
+#[tokio::test]
+async fn a_pod_in_trouble_is_named_with_reason_and_next_step_while_the_old_pods_serve_on() {
+    scenario("diagnosis", async |s| {
+        s.ready_with(json!({})).await?;
+        let spec = json!({"image": "registry.invalid/users:1"});
+        let pull = ["ErrImagePull", "ImagePullBackOff"];
+        told(
+            s,
+            spec,
+            |pod| waits_for(pod, &pull),
+            &[
+                "ImagePullBackOff",
+                "container user-service",
+                "registry.invalid/users:1",
+            ],
+        )
+        .await?;
+
+        // Its command line wants a verb that the service does not have, and so it ends.
+        let spec = json!({"image": s.cluster.client_image});
+        let ended = |pod: &Pod| {
+            waits_for(pod, &["CrashLoopBackOff"])
+                || container(pod).is_some_and(|state| state.terminated.is_some())
+        };
+        told(
+            s,
+            spec,
+            ended,
+            &[
+                "CrashLoopBackOff",
+                "container user-service",
+                "kubectl logs",
+                "--previous",
+            ],
+        )
+        .await?;
+
+        let cores = json!({"cpu": "1000", "memory": "64Mi"});
+        let spec = json!({"pod": {"resources": {"requests": cores, "limits": cores}}});
+        let unschedulable = |pod: &Pod| {
+            pod.status
+                .iter()
+                .flat_map(|status| status.conditions.iter().flatten())
+                .any(|condition| condition.reason.as_deref() == Some("Unschedulable"))
+        };
+        told(
+            s,
+            spec,
+            unschedulable,
+            &[
+                "Unschedulable",
+                "Insufficient cpu",
+                "spec.pod.resources.requests",
+            ],
+        )
+        .await?;
+
+        let resource = s.resources().get("users").await?;
+        let available = resource.status.map(|status| status.available_replicas);
+        ensure!(available == Some(2), "the old pods serve on: {available:?}");
+        s.ready_with(json!({})).await?;
+        Ok(())
+    })
+    .await;
+}

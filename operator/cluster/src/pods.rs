@@ -1,0 +1,53 @@
+//! A look at the pods of a resource that do not take calls.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::{Api, ResourceExt, api::ListParams};
+use operator_core::{
+    awaits_containers,
+    children::{INSTANCE_LABEL, POD_SELECTOR},
+};
+
+use crate::{Error, Reader, bounded};
+
+/// Pods of one resource that are looked at, and of those the ones whose events are: enough to tell
+/// what is wrong with a revision.
+const PODS: u32 = 200;
+const PODS_WITH_EVENTS: usize = 3;
+
+impl Reader<'_> {
+    /// Pods of the resource and of its preparation.
+    pub(super) async fn pods(&self) -> Result<Vec<Pod>, Error> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), self.namespace);
+        let labels = format!("{POD_SELECTOR},{INSTANCE_LABEL}={}", self.name);
+        let params = ListParams::default().labels(&labels).limit(PODS);
+        let pods = bounded("list", "Pod", self.name, api.list(&params)).await?;
+        Ok(pods.items)
+    }
+
+    /// Why volumes of those pods that have no containers yet cannot be mounted, by the pod's UID.
+    /// The pods themselves do not tell.
+    pub(super) async fn failed_mounts(
+        &self,
+        pods: &[Pod],
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let waiting = pods.iter().filter(|pod| awaits_containers(pod));
+        let uids = waiting.filter_map(ResourceExt::uid).take(PODS_WITH_EVENTS);
+        let found = try_join_all(uids.map(|uid| self.failed_mount(uid))).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn failed_mount(&self, uid: String) -> Result<Option<(String, String)>, Error> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), self.namespace);
+        let fields = format!("involvedObject.uid={uid},reason=FailedMount");
+        let params = ListParams::default().fields(&fields);
+        let events = bounded("list", "Event", self.name, api.list(&params)).await?;
+        let last = events
+            .items
+            .into_iter()
+            .max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+        Ok(last.and_then(|event| Some((uid, event.message?))))
+    }
+}
