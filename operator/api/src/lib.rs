@@ -5,8 +5,10 @@
 //! `kubectl explain userservice` prints it.
 
 mod autoscaling;
+mod container;
 mod crd;
 mod events;
+mod pod;
 mod quantity;
 mod references;
 mod schema;
@@ -15,17 +17,22 @@ mod status;
 mod storage;
 
 pub use autoscaling::AutoscalingSpec;
+pub use container::{
+    ClaimVolume, ConfigMapVolume, EmptyDirVolume, EnvSource, EnvVar, ExtraVolume, KeyReference,
+    Medium, SecretVolume,
+};
 pub use crd::crd;
 pub use events::{
     EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SaslMechanism, SchemaRegistry,
     SecurityProtocol, StdoutEvents, TopicsSpec,
 };
+pub use pod::{
+    ImagePullSecret, PodSpec, ResourceLimits, ResourceRequests, ResourcesSpec, TopologySpread,
+    WhenUnsatisfiable,
+};
 pub use quantity::Quantity;
 pub use references::{SecretKeyReference, SecretReference};
-pub use spec::{
-    LogLevel, PodSpec, ResourceLimits, ResourceRequests, ResourcesSpec, ServerSpec, TelemetrySpec,
-    UserService, UserServiceSpec,
-};
+pub use spec::{LogLevel, ServerSpec, TelemetrySpec, UserService, UserServiceSpec};
 pub use status::{
     CreatedTopic, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserServiceStatus, condition,
 };

@@ -6,12 +6,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::pod::DNS_NAME;
+
 /// A Secret in the namespace of the resource.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretReference {
     /// Name of a Secret in the namespace of the resource. A changed Secret rolls the pods.
-    #[schemars(length(min = 1, max = 253), regex(pattern = SECRET_NAME))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = DNS_NAME))]
     pub secret: String,
 }
 
@@ -20,7 +22,7 @@ pub struct SecretReference {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyReference {
     /// Name of a Secret in the namespace of the resource. A changed Secret rolls the pods.
-    #[schemars(length(min = 1, max = 253), regex(pattern = SECRET_NAME))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = DNS_NAME))]
     pub secret: String,
 
     /// Key of the Secret.
@@ -28,8 +30,6 @@ pub struct SecretKeyReference {
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub key: String,
 }
-
-const SECRET_NAME: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
 
 fn uri() -> String {
     "uri".to_owned()

@@ -8,7 +8,7 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AutoscalingSpec, EventsSpec, Quantity, StorageSpec, UserServiceStatus, schema};
+use crate::{AutoscalingSpec, EventsSpec, PodSpec, StorageSpec, UserServiceStatus, schema};
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -87,7 +87,7 @@ pub struct UserServiceSpec {
     #[serde(default)]
     pub telemetry: TelemetrySpec,
 
-    /// What each pod is given.
+    /// What each pod is given, and where it may run.
     #[serde(default)]
     pub pod: PodSpec,
 }
@@ -166,72 +166,6 @@ pub enum LogLevel {
     Info,
     Debug,
     Trace,
-}
-
-/// What each pod is given.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodSpec {
-    /// CPU and memory of the service's container.
-    pub resources: ResourcesSpec,
-}
-
-/// CPU and memory of the service's container.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[x_kube(
-    crates(kube_core = "::kube_core"),
-    validation = Rule::new("quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0")
-        .message("requests.cpu must not exceed limits.cpu").field_path(".requests.cpu"),
-    validation = Rule::new("quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0")
-        .message("requests.memory must not exceed limits.memory").field_path(".requests.memory")
-)]
-#[serde(rename_all = "camelCase")]
-pub struct ResourcesSpec {
-    /// What the scheduler reserves for the container.
-    #[serde(default)]
-    pub requests: ResourceRequests,
-
-    /// What the container may use at most.
-    #[serde(default)]
-    pub limits: ResourceLimits,
-}
-
-/// What the scheduler reserves for the container.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ResourceRequests {
-    /// CPU in cores, such as `50m` or `1`.
-    pub cpu: Quantity,
-    /// Memory in bytes, such as `64Mi`.
-    pub memory: Quantity,
-}
-
-/// What the container may use at most.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ResourceLimits {
-    /// CPU in cores, such as `50m` or `1`. The service runs as many worker threads.
-    pub cpu: Quantity,
-    /// Memory in bytes, such as `128Mi`.
-    pub memory: Quantity,
-}
-
-impl Default for ResourceRequests {
-    fn default() -> Self {
-        Self {
-            cpu: "50m".into(),
-            memory: "64Mi".into(),
-        }
-    }
-}
-
-impl Default for ResourceLimits {
-    fn default() -> Self {
-        Self {
-            cpu: "1".into(),
-            memory: "128Mi".into(),
-        }
-    }
 }
 
 mod defaults {

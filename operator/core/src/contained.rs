@@ -115,12 +115,13 @@ fn merge_key(items: &[Value]) -> Option<&'static str> {
         .find(|key| !items.is_empty() && items.iter().all(|item| item.get(key).is_some()))
 }
 
-/// The API server drops empty maps and lists that a typed field omits when empty.
+/// The API server drops empty maps, lists and texts that a typed field omits when empty.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Object(map) => map.is_empty(),
         Value::Array(list) => list.is_empty(),
+        Value::String(text) => text.is_empty(),
         _ => false,
     }
 }

@@ -142,7 +142,7 @@ pub fn diff(
     let Ok(validated) = validate(resource, release) else {
         return Ok(blocked(standing));
     };
-    let secrets_hash = secrets::fingerprint(&validated.mounts, &world.secrets)
+    let secrets_hash = secrets::fingerprint(validated.secret_needs(), &world.secrets)
         .ok()
         .flatten();
     let replicas = scaling::replicas(world, &validated);

@@ -80,7 +80,7 @@ pub fn plan(
             return Ok(report(resource, status, None));
         }
     };
-    let secrets = secrets::fingerprint(&validated.mounts, &world.secrets);
+    let secrets = secrets::fingerprint(validated.secret_needs(), &world.secrets);
     let secrets_hash = secrets.as_ref().ok().and_then(Option::as_deref);
     let replicas = scaling::replicas(world, &validated);
     let children = children::build(&validated, secrets_hash, replicas)?;
@@ -306,7 +306,7 @@ pub fn child_names(
     let Ok(validated) = validate(resource, release) else {
         return Vec::new();
     };
-    let secrets_hash = secrets::fingerprint(&validated.mounts, secrets)
+    let secrets_hash = secrets::fingerprint(validated.secret_needs(), secrets)
         .ok()
         .flatten();
     let all =

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use operator_api::{SecretReference, UserService};
+use operator_api::{EnvSource, PodSpec, SecretReference, UserService};
 use sha2::{Digest, Sha256};
 
 use crate::children::short_hash;
@@ -45,7 +45,79 @@ pub fn secret_names(resource: &UserService) -> BTreeSet<&str> {
         .flatten()
         .map(|SecretReference { secret }| secret.as_str())
         .chain(mongodb.map(|mongodb| mongodb.connection.secret.as_str()))
+        .chain(extras(&resource.spec.pod).map(|need| need.secret))
         .collect()
+}
+
+/// What the pods need of a Secret.
+pub(crate) struct SecretNeed<'a> {
+    field: &'static str,
+    secret: &'a str,
+    /// Whether the Secret may be missing.
+    is_optional: bool,
+    keys: Vec<(&'a str, Need)>,
+}
+
+impl<'a> From<&'a SecretMount> for SecretNeed<'a> {
+    fn from(mount: &'a SecretMount) -> Self {
+        let keys = mount.files.iter();
+        Self {
+            field: mount.field,
+            secret: &mount.secret,
+            is_optional: false,
+            keys: keys.map(|file| (file.key.as_str(), file.need)).collect(),
+        }
+    }
+}
+
+impl SecretNeed<'_> {
+    fn missing(&self) -> String {
+        let Self { field, secret, .. } = self;
+        let needed: Vec<&str> = self
+            .keys
+            .iter()
+            .filter(|(_, need)| *need == Need::Always)
+            .map(|(key, _)| *key)
+            .collect();
+        let with = if needed.is_empty() {
+            String::new()
+        } else {
+            format!(" with {}", needed.join(" and "))
+        };
+        format!(
+            "{field}: Secret {secret} does not exist: create it in the namespace of this resource{with}."
+        )
+    }
+}
+
+/// What the spec gives the pods from Secrets beside what the service is set up with. The files of a
+/// volume change in the running pods, so their content does not matter.
+pub(crate) fn extras(pod: &PodSpec) -> impl Iterator<Item = SecretNeed<'_>> {
+    let variables = pod.env.iter().filter_map(|variable| {
+        let EnvSource { secret_key_ref, .. } = variable.value_from.as_ref()?;
+        let reference = secret_key_ref.as_ref()?;
+        let need = if reference.optional {
+            Need::Optional
+        } else {
+            Need::Always
+        };
+        Some(SecretNeed {
+            field: "spec.pod.env",
+            secret: &reference.name,
+            is_optional: reference.optional,
+            keys: vec![(&reference.key, need)],
+        })
+    });
+    let volumes = pod.volumes.iter().filter_map(|volume| {
+        let secret = volume.secret.as_ref()?;
+        Some(SecretNeed {
+            field: "spec.pod.volumes",
+            secret: &secret.secret_name,
+            is_optional: secret.optional,
+            keys: Vec::new(),
+        })
+    });
+    variables.chain(volumes)
 }
 
 /// A Secret as the pods get it: some of its keys as files in a folder.
@@ -94,12 +166,14 @@ impl SecretFile {
             need,
         }
     }
+}
 
-    fn is_needed(&self, keys: &SecretKeys) -> bool {
-        match self.need {
-            Need::Always => true,
-            Need::Optional => false,
-            Need::With(other) => keys.contains_key(other),
+impl Need {
+    fn holds(self, keys: &SecretKeys) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Optional => false,
+            Self::With(other) => keys.contains_key(other),
         }
     }
 }
@@ -109,39 +183,24 @@ impl SecretFile {
 /// # Errors
 /// The first Secret or key that is missing, in words, with the field that names it and what to do.
 pub(crate) fn fingerprint<'a>(
-    mounts: impl IntoIterator<Item = &'a SecretMount>,
+    needs: impl IntoIterator<Item = SecretNeed<'a>>,
     secrets: &BTreeMap<String, SecretKeys>,
 ) -> Result<Option<String>, String> {
     let mut hasher = Sha256::new();
     let mut has_any = false;
-    for mount in mounts {
-        has_any = true;
-        let SecretMount {
-            field,
-            secret,
-            files,
-            ..
-        } = mount;
+    for need in needs {
+        has_any |= !need.keys.is_empty();
+        let (field, secret) = (need.field, need.secret);
         let Some(keys) = secrets.get(secret) else {
-            let needed: Vec<&str> = files
-                .iter()
-                .filter(|file| file.need == Need::Always)
-                .map(|file| file.key.as_str())
-                .collect();
-            let with = if needed.is_empty() {
-                String::new()
-            } else {
-                format!(" with {}", needed.join(" and "))
-            };
-            return Err(format!(
-                "{field}: Secret {secret} does not exist: create it in the namespace of this resource{with}."
-            ));
+            if need.is_optional {
+                continue;
+            }
+            return Err(need.missing());
         };
-        for file in files {
-            match keys.get(&file.key) {
-                Some(digest) => hasher.update(format!("{secret}/{}/{digest}\n", file.key)),
-                None if file.is_needed(keys) => {
-                    let key = &file.key;
+        for (key, need) in need.keys {
+            match keys.get(key) {
+                Some(digest) => hasher.update(format!("{secret}/{key}/{digest}\n")),
+                None if need.holds(keys) => {
                     return Err(format!(
                         "{field}: Secret {secret} has no key {key}: add it, or name another key or Secret."
                     ));

@@ -15,6 +15,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         refused_connections()
             .into_iter()
             .chain(refused_autoscaling())
+            .chain(refused_pods())
             .map(|(spec, field)| ("users", spec, field)),
     );
     cases
@@ -99,6 +100,89 @@ fn refused_autoscaling() -> Vec<(Value, &'static str)> {
         (json!({"autoscaling": {"max": 3}}), "spec.autoscaling"),
         (json!({"autoscaling": {"cpu": 70}}), "spec.autoscaling.max"),
     ]
+}
+
+/// A pod with this besides its resources.
+fn pod(more: Value) -> Value {
+    merged(json!({}), [("pod".to_owned(), more)].into_iter().collect())
+}
+
+/// A pod with this volume.
+fn volume(more: Value) -> Value {
+    pod(json!({"volumes": [merged(json!({"name": "a", "mountPath": "/a", "emptyDir": {}}), more)]}))
+}
+
+fn refused_pods() -> Vec<(Value, &'static str)> {
+    let mut cases = vec![
+        (
+            pod(json!({"labels": {"app.kubernetes.io/name": "x"}})),
+            "spec.pod.labels",
+        ),
+        (
+            pod(json!({"labels": {"team": "not a value"}})),
+            "spec.pod.labels",
+        ),
+        (pod(json!({"labels": {"a/b/c": "x"}})), "spec.pod.labels"),
+        (
+            pod(json!({"annotations": {"usersvc.dev/x": "y"}})),
+            "spec.pod.annotations",
+        ),
+        (
+            pod(json!({"annotations": {"not a name": "y"}})),
+            "spec.pod.annotations",
+        ),
+        (
+            pod(json!({"nodeSelector": {"disk": "s s d"}})),
+            "spec.pod.nodeSelector",
+        ),
+        (
+            pod(json!({"topologySpreadConstraints": [{"topologyKey": "a", "maxSkew": 0}]})),
+            "spec.pod.topologySpreadConstraints",
+        ),
+        (
+            pod(json!({"topologySpreadConstraints": [{"topologyKey": "a"}, {"topologyKey": "a"}]})),
+            "spec.pod.topologySpreadConstraints",
+        ),
+        (
+            pod(json!({"priorityClassName": "High"})),
+            "spec.pod.priorityClassName",
+        ),
+        (
+            pod(json!({"imagePullSecrets": [{"name": "a b"}]})),
+            "spec.pod.imagePullSecrets",
+        ),
+    ];
+    let key = json!({"name": "a", "key": "b"});
+    for variable in [
+        json!({"name": "USERSVC_STORAGE", "value": "memory"}),
+        json!({"name": "1ST", "value": "a"}),
+        json!({"name": "A"}),
+        json!({"name": "A", "valueFrom": {}}),
+        json!({"name": "A", "value": "a", "valueFrom": {"secretKeyRef": key}}),
+        json!({"name": "A", "valueFrom": {"secretKeyRef": key, "configMapKeyRef": key}}),
+    ] {
+        cases.push((pod(json!({"env": [variable]})), "spec.pod.env"));
+    }
+    for more in [
+        json!({"secret": {"secretName": "a"}}),
+        json!({"mountPath": "relative"}),
+        json!({"mountPath": "/"}),
+        json!({"mountPath": "/etc"}),
+        json!({"mountPath": "/etc/user-service/tls"}),
+        json!({"mountPath": "/usr/local/bin"}),
+        json!({"mountPath": "/proc/1"}),
+        json!({"mountPath": "/a/../etc/user-service"}),
+        json!({"name": "Upper"}),
+    ] {
+        cases.push((volume(more), "spec.pod.volumes"));
+    }
+    let twice = |a: &str, b: &str| {
+        let of = |name: &str, path: &str| json!({"name": name, "mountPath": path, "emptyDir": {}});
+        pod(json!({"volumes": [of("a", "/a"), of(a, b)]}))
+    };
+    cases.push((twice("b", "/a"), "spec.pod.volumes"));
+    cases.push((twice("a", "/b"), "spec.pod.volumes"));
+    cases
 }
 
 fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
@@ -219,6 +303,19 @@ fn accepted() -> Vec<(&'static str, Value)> {
                 json!({"topics": {"minInSyncReplicas": 1, "replicationFactor": 1, "retention": "1m"}}),
             ),
         ),
+        (
+            "users",
+            pod(json!({
+                "labels": {"team": "identity", "example.com/tier": ""},
+                "annotations": {"sidecar.istio.io/inject": "not a label value"},
+                "nodeSelector": {"kubernetes.io/arch": "arm64"},
+                "tolerations": [{"operator": "Exists"}],
+                "topologySpreadConstraints": [],
+                "env": [{"name": "A", "value": ""}, {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}],
+            })),
+        ),
+        ("users", volume(json!({"mountPath": "/etc/ssl/certs"}))),
+        ("users", volume(json!({"mountPath": "/usr/share/..a"}))),
         (
             "users",
             json!({"autoscaling": {"min": 1, "max": 1, "memory": 1000, "scaleDownDelay": "0s"}}),

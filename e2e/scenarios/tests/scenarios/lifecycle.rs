@@ -26,7 +26,8 @@ use serde_json::{Value, json};
 
 use crate::scenario;
 
-fn example(file: &str) -> Result<Value> {
+/// The spec of an example.
+pub(crate) fn example(file: &str) -> Result<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../examples")
         .join(file);

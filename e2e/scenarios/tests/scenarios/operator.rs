@@ -23,9 +23,8 @@ use scenarios::{
     cluster::{OPERATOR, OPERATOR_NAMESPACE, metric},
     wait::{Seen, until},
 };
-use serde_json::json;
 
-use crate::scenario;
+use crate::{lifecycle::example, scenario};
 
 /// The operator's admin port, from its chart.
 const ADMIN_PORT: u16 = 8081;
@@ -67,7 +66,7 @@ fn summaries(entries: &[Entry]) -> Vec<String> {
 #[tokio::test]
 async fn restarting_the_operator_writes_nothing_and_restarts_nothing() {
     scenario("restart", async |s| {
-        s.ready_with(json!({})).await?;
+        s.ready_with(example("userservice-full.yaml")?).await?;
         let pods_before: BTreeSet<_> = s
             .pods()
             .await?

@@ -5,7 +5,7 @@ use k8s_openapi::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
             Container, ContainerPort, GRPCAction, Lifecycle, LifecycleHandler, PodSpec,
-            PodTemplateSpec, Probe, SleepAction, TopologySpreadConstraint,
+            PodTemplateSpec, Probe, SleepAction,
         },
     },
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
@@ -13,8 +13,8 @@ use k8s_openapi::{
 use user_settings::{ADMIN_PORT, GRPC_PORT, health};
 
 use super::{
-    AUTOSCALED, Digests, PREPARED, SECRETS_HASH, SERVICE_NAME, TOPICS_HASH, metadata, pod,
-    selector, selector_labels,
+    AUTOSCALED, Digests, PREPARED, SECRETS_HASH, SERVICE_NAME, TOPICS_HASH, extras, metadata, pod,
+    selector, selector_labels, spread,
 };
 use crate::{Validated, topics::DesiredTopics};
 
@@ -55,11 +55,11 @@ pub(super) fn build(
                 }),
             }),
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(selector_labels(&resource.name)),
-                    annotations: annotations([(SECRETS_HASH, digests.secrets)]),
-                    ..ObjectMeta::default()
-                }),
+                metadata: Some(pod::metadata(
+                    resource,
+                    selector_labels(&resource.name),
+                    annotations([(SECRETS_HASH, digests.secrets)]),
+                )),
                 spec: Some(pod_spec(resource, config_map)),
             },
             ..DeploymentSpec::default()
@@ -79,7 +79,7 @@ fn annotations<const N: usize>(
 }
 
 fn pod_spec(resource: &Validated, config_map: &str) -> PodSpec {
-    PodSpec {
+    let pod = PodSpec {
         service_account_name: Some(resource.name.clone()),
         automount_service_account_token: Some(false),
         // Link variables of every Service in the namespace would only crowd the environment.
@@ -87,19 +87,12 @@ fn pod_spec(resource: &Validated, config_map: &str) -> PodSpec {
         termination_grace_period_seconds: Some(grace_period(resource)),
         security_context: Some(pod::security_context(resource)),
         volumes: pod::volumes(resource),
-        topology_spread_constraints: Some(vec![TopologySpreadConstraint {
-            max_skew: 1,
-            topology_key: "kubernetes.io/hostname".to_owned(),
-            // A wish, not a demand: a drained node must not keep its pods from starting elsewhere.
-            when_unsatisfiable: "ScheduleAnyway".to_owned(),
-            label_selector: Some(selector(resource)),
-            // Each revision spreads by itself, so that a rollout ends evenly spread (KEP-3243).
-            match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
-            ..TopologySpreadConstraint::default()
-        }]),
+        topology_spread_constraints: spread::constraints(resource),
+        affinity: spread::affinity(resource),
         containers: vec![container(resource, config_map)],
         ..PodSpec::default()
-    }
+    };
+    extras::place(resource, pod)
 }
 
 fn container(resource: &Validated, config_map: &str) -> Container {
@@ -112,6 +105,7 @@ fn container(resource: &Validated, config_map: &str) -> Container {
         name: SERVICE_NAME.to_owned(),
         image: Some(resource.image.clone()),
         env_from: Some(pod::env_from(config_map)),
+        env: extras::env(resource),
         ports: Some(vec![port("grpc", GRPC_PORT), port("admin", ADMIN_PORT)]),
         resources: Some(resource.resources.clone()),
         // Start-up may take a minute, asked every second so that a quick start is seen quickly.

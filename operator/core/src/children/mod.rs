@@ -4,10 +4,12 @@ mod autoscaler;
 mod config_map;
 mod deployment;
 mod disruption_budget;
+mod extras;
 mod pod;
 mod prepare;
 mod service;
 mod service_account;
+mod spread;
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,17 @@
 //! What the pods of the service and those that prepare for them have in common.
 
-use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapEnvSource, EnvFromSource, KeyToPath, PodSecurityContext,
-    ProjectedVolumeSource, SeccompProfile, SecretProjection, SecurityContext, Volume, VolumeMount,
-    VolumeProjection,
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, ConfigMapEnvSource, EnvFromSource, KeyToPath, PodSecurityContext,
+        ProjectedVolumeSource, SeccompProfile, SecretProjection, SecurityContext, Volume,
+        VolumeMount, VolumeProjection,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
+use super::extras;
 use crate::{
     Validated,
     secrets::{Need, SecretFile, SecretMount},
@@ -14,7 +20,7 @@ use crate::{
 /// User and group `nonroot` of distroless images.
 const NONROOT: i64 = 65532;
 /// Files from Secrets: for their owner, root, and the pod's group alone.
-const SECRET_MODE: i32 = 0o440;
+pub(super) const SECRET_MODE: i32 = 0o440;
 
 /// Pod Security `restricted`. The group reads what is mounted from Secrets.
 pub(super) fn security_context(resource: &Validated) -> PodSecurityContext {
@@ -22,7 +28,8 @@ pub(super) fn security_context(resource: &Validated) -> PodSecurityContext {
         run_as_non_root: Some(true),
         run_as_user: Some(NONROOT),
         run_as_group: Some(NONROOT),
-        fs_group: (!resource.mounts.is_empty()).then_some(NONROOT),
+        fs_group: (!resource.mounts.is_empty() || !resource.pod.volumes.is_empty())
+            .then_some(NONROOT),
         seccomp_profile: Some(SeccompProfile {
             type_: "RuntimeDefault".to_owned(),
             ..SeccompProfile::default()
@@ -44,6 +51,24 @@ pub(super) fn container_security_context() -> SecurityContext {
     }
 }
 
+/// Metadata of pods with these labels and annotations of the operator's, and those of the spec.
+pub(super) fn metadata(
+    resource: &Validated,
+    labels: BTreeMap<String, String>,
+    annotations: Option<BTreeMap<String, String>>,
+) -> ObjectMeta {
+    let spec = &resource.pod;
+    let mut all = spec.labels.clone();
+    all.extend(labels);
+    let mut annotations = annotations.unwrap_or_default();
+    annotations.extend(spec.annotations.clone());
+    ObjectMeta {
+        labels: Some(all),
+        annotations: (!annotations.is_empty()).then_some(annotations),
+        ..ObjectMeta::default()
+    }
+}
+
 /// The settings.
 pub(super) fn env_from(config_map: &str) -> Vec<EnvFromSource> {
     vec![EnvFromSource {
@@ -55,13 +80,18 @@ pub(super) fn env_from(config_map: &str) -> Vec<EnvFromSource> {
     }]
 }
 
-/// The Secrets; absent if there are none.
+/// The Secrets, and the volumes of the spec; absent if there are none.
 pub(super) fn volumes(resource: &Validated) -> Option<Vec<Volume>> {
-    let volumes: Vec<Volume> = resource.mounts.iter().map(volume).collect();
+    let volumes: Vec<Volume> = resource
+        .mounts
+        .iter()
+        .map(volume)
+        .chain(extras::volumes(resource))
+        .collect();
     (!volumes.is_empty()).then_some(volumes)
 }
 
-/// Where the Secrets are mounted; absent if there are none.
+/// Where they are mounted; absent if there are none.
 pub(super) fn volume_mounts(resource: &Validated) -> Option<Vec<VolumeMount>> {
     let mounts: Vec<VolumeMount> = resource
         .mounts
@@ -72,6 +102,7 @@ pub(super) fn volume_mounts(resource: &Validated) -> Option<Vec<VolumeMount>> {
             read_only: Some(true),
             ..VolumeMount::default()
         })
+        .chain(extras::mounts(resource))
         .collect();
     (!mounts.is_empty()).then_some(mounts)
 }

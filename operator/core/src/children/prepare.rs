@@ -1,18 +1,15 @@
 use std::collections::BTreeMap;
 
-use k8s_openapi::{
-    api::{
-        batch::v1::{
-            Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
-            PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
-        },
-        core::v1::{Container, PodSpec, PodTemplateSpec},
+use k8s_openapi::api::{
+    batch::v1::{
+        Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+        PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    core::v1::{Container, PodSpec, PodTemplateSpec},
 };
 use user_settings::{Events, Settings, Storage, exit_code};
 
-use super::{INSTANCE_LABEL, NAME_LABEL, config_map, metadata, pod, short_hash};
+use super::{INSTANCE_LABEL, NAME_LABEL, config_map, extras, metadata, pod, short_hash};
 use crate::Validated;
 use sha2::{Digest, Sha256};
 
@@ -105,25 +102,29 @@ pub(super) fn build(resource: &Validated, config_map: &str, hash: &str) -> Job {
             active_deadline_seconds: Some(DEADLINE),
             pod_failure_policy: Some(failure_policy()),
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(BTreeMap::from([
+                metadata: Some(pod::metadata(
+                    resource,
+                    BTreeMap::from([
                         (NAME_LABEL.to_owned(), PREPARE_NAME.to_owned()),
                         (INSTANCE_LABEL.to_owned(), resource.name.clone()),
-                    ])),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(PodSpec {
-                    restart_policy: Some("Never".to_owned()),
-                    service_account_name: Some(resource.name.clone()),
-                    automount_service_account_token: Some(false),
-                    enable_service_links: Some(false),
-                    security_context: Some(pod::security_context(resource)),
-                    volumes: pod::volumes(resource),
-                    // Init containers run one after the other, and before the container.
-                    init_containers: (!containers.is_empty()).then_some(containers),
-                    containers: last.into_iter().collect(),
-                    ..PodSpec::default()
-                }),
+                    ]),
+                    None,
+                )),
+                spec: Some(extras::place(
+                    resource,
+                    PodSpec {
+                        restart_policy: Some("Never".to_owned()),
+                        service_account_name: Some(resource.name.clone()),
+                        automount_service_account_token: Some(false),
+                        enable_service_links: Some(false),
+                        security_context: Some(pod::security_context(resource)),
+                        volumes: pod::volumes(resource),
+                        // Init containers run one after the other, and before the container.
+                        init_containers: (!containers.is_empty()).then_some(containers),
+                        containers: last.into_iter().collect(),
+                        ..PodSpec::default()
+                    },
+                )),
             },
             ..JobSpec::default()
         }),
@@ -137,6 +138,7 @@ fn container(resource: &Validated, config_map: &str, step: &Step) -> Container {
         image: Some(resource.image.clone()),
         args: Some(step.args.iter().map(ToString::to_string).collect()),
         env_from: Some(pod::env_from(config_map)),
+        env: extras::env(resource),
         resources: Some(resource.resources.clone()),
         volume_mounts: pod::volume_mounts(resource),
         security_context: Some(pod::container_security_context()),

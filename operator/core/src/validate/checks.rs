@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::Broken;
+use super::{Broken, names};
 
 /// Whether a text has an accepted length, in bytes, and accepted characters only.
 pub(super) fn text(
@@ -15,11 +15,7 @@ pub(super) fn text(
 
 /// The name of a Secret: a DNS subdomain (RFC 1123).
 pub(super) fn secret(field: &'static str, name: &str, broken: &mut Broken) {
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let is_name = text(name, 1..=253, |c| edge(c) || matches!(c, '-' | '.'))
-        && name.starts_with(edge)
-        && name.ends_with(edge);
-    if !is_name {
+    if !names::is_subdomain(name) {
         broken.add(
             field,
             format!("{name:?} is no name of a Secret in the namespace of this resource"),

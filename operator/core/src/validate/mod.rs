@@ -1,6 +1,8 @@
 mod autoscaling;
 mod checks;
 mod events;
+mod names;
+mod pod;
 mod storage;
 
 use std::{collections::BTreeMap, fmt};
@@ -10,14 +12,14 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity as ApiQuantity, apis::meta::v1::OwnerReference},
 };
 use kube_core::{Resource, ResourceExt};
-use operator_api::{CreatedTopic, LogLevel, Quantity, ServerSpec, UserService};
+use operator_api::{CreatedTopic, LogLevel, PodSpec, Quantity, ServerSpec, UserService};
 use user_settings::{Settings, bounds};
 
 pub(crate) use autoscaling::Autoscaling;
 
 use crate::{
-    KafkaAccess, SecretKeys, quantity,
-    secrets::{SecretMount, fingerprint},
+    KafkaAccess, SecretKeys, quantity, secrets,
+    secrets::{SecretMount, SecretNeed, fingerprint},
     topics::DesiredTopics,
 };
 
@@ -57,6 +59,8 @@ pub struct Validated {
     /// Takes the place of `replicas`, if it is there.
     pub(crate) autoscaling: Option<Autoscaling>,
     pub(crate) resources: ResourceRequirements,
+    /// What the pods are given beside.
+    pub(crate) pod: PodSpec,
     pub(crate) settings: Settings,
     /// What the pods get from Secrets.
     pub(crate) mounts: Vec<SecretMount>,
@@ -65,13 +69,22 @@ pub struct Validated {
 }
 
 impl Validated {
+    /// Everything that the pods need from Secrets.
+    pub(crate) fn secret_needs(&self) -> impl Iterator<Item = SecretNeed<'_>> {
+        self.mounts
+            .iter()
+            .map(SecretNeed::from)
+            .chain(secrets::extras(&self.pod))
+    }
+
     /// Whether the Secret and its keys that the way to the brokers needs are there, if any. What
     /// else the pods need does not matter for the topics.
     pub fn has_kafka_secret(&self, secrets: &BTreeMap<String, SecretKeys>) -> bool {
         let kafka = self
             .mounts
             .iter()
-            .filter(|mount| mount.volume == events::VOLUME);
+            .filter(|mount| mount.volume == events::VOLUME)
+            .map(SecretNeed::from);
         fingerprint(kafka, secrets).is_ok()
     }
 
@@ -144,6 +157,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         &mut broken,
     );
     let resources = resources(resource, &mut broken);
+    pod::check(&spec.pod, &mut broken);
 
     let pinned = resource
         .status
@@ -171,6 +185,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         replicas,
         autoscaling,
         resources,
+        pod: spec.pod.clone(),
         settings,
         mounts,
         topics,

@@ -9,6 +9,7 @@
 )]
 
 mod diff;
+mod pods;
 mod preparation;
 mod removal;
 mod scaling;
