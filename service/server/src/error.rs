@@ -9,6 +9,8 @@ use user_adapter_kafka::{ConfigError, SchemaError as EventSchemaError};
 use user_adapter_mongodb::{ConnectError, SchemaError as DatabaseSchemaError};
 use user_settings::exit_code;
 
+use crate::TlsError;
+
 /// The errors of the composition root.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
@@ -42,6 +44,9 @@ pub enum ServiceError {
         /// What the system says.
         source: io::Error,
     },
+    /// The files for TLS on the gRPC port cannot be used.
+    #[error("TLS cannot be used: {0}")]
+    Tls(#[from] TlsError),
     /// The database's connection string cannot be used.
     #[error("the database cannot be used: {0}")]
     Database(#[from] ConnectError),
@@ -66,6 +71,7 @@ impl ServiceError {
             | Self::TaskEnded { .. }
             | Self::Database(ConnectError::Lookup) => exit_code::FAILURE,
             Self::Secret { .. }
+            | Self::Tls(_)
             | Self::Database(_)
             | Self::Kafka(_)
             | Self::EventSchema(EventSchemaError::Refused { .. }) => exit_code::CONFIG,

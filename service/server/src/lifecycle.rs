@@ -158,7 +158,7 @@ fn serve_admin(listener: TcpListener, health: &Health, registry: Registry) -> Ta
         drain_timeout: ADMIN_DRAIN_TIMEOUT,
         http2_only: false,
     };
-    Task::spawn(|stop| tokio::spawn(serve(listener, router, limits, stop)))
+    Task::spawn(|stop| tokio::spawn(serve(listener, None, router, limits, stop)))
 }
 
 /// Says what runs, where, and with which settings. No setting holds a secret.

@@ -2,6 +2,7 @@
 
 mod producer;
 mod relay;
+mod tls;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -20,12 +21,14 @@ use crate::{ServiceError, build, grpc};
 
 pub(crate) use producer::ProducerMetrics;
 pub(crate) use relay::RelayMetrics;
+pub(crate) use tls::{HandshakeResult, TlsMetrics};
 
 /// Everything that is measured.
 pub(crate) struct Metrics {
     pub(crate) rpc: RpcMetrics,
     pub(crate) relay: RelayMetrics,
     pub(crate) producer: ProducerMetrics,
+    pub(crate) tls: TlsMetrics,
     /// The embedded storage, in use or not: how full it is is looked up at each scrape.
     pub(crate) memory: MemoryStorage,
 }
@@ -45,6 +48,7 @@ impl Metrics {
             rpc: grpc::register_metrics(&mut registry)?,
             relay,
             producer: ProducerMetrics::register(&mut registry),
+            tls: TlsMetrics::register(&mut registry),
             memory,
         };
         Ok((metrics, registry))

@@ -3,17 +3,13 @@
 //! The transport library's own server waits for its connections without bound when it stops; here every wait has one.
 
 use std::convert::Infallible;
-use std::io::Cursor;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
-use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -22,13 +18,9 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::calls::CountCalls;
+use crate::connection::{Connection, Error};
+use crate::tls::Acceptor;
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
-
-/// How a client begins HTTP/2 (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// A new connection has to begin within this time.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a drained connection may take to close by itself.
 const GO_AWAY_GRACE: Duration = Duration::from_secs(1);
 /// HTTP/1 request headers have to be complete within this time.
@@ -80,10 +72,11 @@ impl Limits {
     }
 }
 
-/// Serves until `stop` is cancelled; then takes no more connections, tells the open ones to go away, and waits for their
+/// Serves, by TLS if there is an acceptor for it, until `stop` is cancelled; then takes no more connections, tells the open ones to go away, and waits for their
 /// calls within the bound. How many calls had to be cut.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
+    tls: Option<Acceptor>,
     service: S,
     limits: Limits,
     stop: CancellationToken,
@@ -100,11 +93,7 @@ where
     let service = CountCalls::new(service, calls.clone());
     let mut connections = JoinSet::new();
     while let Some((stream, slot)) = accept(&listener, &slots, &stop).await {
-        let connection = Connection {
-            stream,
-            stop: stop.clone(),
-            _slot: slot,
-        };
+        let connection = Connection::new(stream, tls.clone(), stop.clone(), slot);
         connections.spawn(connection.serve(builder.clone(), service.clone()));
         while connections.try_join_next().is_some() {}
     }
@@ -160,69 +149,4 @@ async fn accept(
         () = stop.cancelled() => None,
         accepted = accepted => accepted,
     }
-}
-
-struct Connection {
-    stream: TcpStream,
-    stop: CancellationToken,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl Connection {
-    async fn serve<S, B>(mut self, builder: Builder<TokioExecutor>, service: S)
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-        S: Clone + Send + 'static,
-        S::Future: Send,
-        B: Body<Data: Send, Error: Into<Error>> + Send + 'static,
-    {
-        let peer = self.stream.peer_addr().ok();
-        let Some(opening) = self.opening().await else {
-            return;
-        };
-        // Small answers must not wait for more to come; if it cannot be set they are slower, nothing else.
-        let _ = self.stream.set_nodelay(true);
-        let (read, write) = self.stream.into_split();
-        let io = tokio::io::join(Cursor::new(opening).chain(read), write);
-        let connection =
-            builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service));
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            log_ended(peer, &error);
-        }
-    }
-
-    /// What the client says first: the preface of HTTP/2 in full, or anything that cannot become one. `None` if it does
-    /// not come in time, the client goes away, or serving stops: until then there is nothing to drain. The transport
-    /// library would wait for the rest of a preface without bound, and through a graceful shutdown too (hyper#4170).
-    async fn opening(&mut self) -> Option<Vec<u8>> {
-        let mut opening = Vec::with_capacity(PREFACE.len());
-        let read = async {
-            while opening.len() < PREFACE.len() && PREFACE.starts_with(&opening) {
-                let missing = PREFACE.len() - opening.len();
-                let mut rest = (&mut self.stream).take(u64::try_from(missing).ok()?);
-                if rest.read_buf(&mut opening).await.ok()? == 0 {
-                    return None;
-                }
-            }
-            Some(())
-        };
-        let complete = tokio::select! {
-            read = tokio::time::timeout(OPENING_TIMEOUT, read) => matches!(read, Ok(Some(()))),
-            () = self.stop.cancelled() => false,
-        };
-        complete.then_some(opening)
-    }
-}
-
-/// Clients go away all the time, which is no more than worth a look while debugging.
-fn log_ended(peer: Option<SocketAddr>, error: &Error) {
-    tracing::debug!(?peer, %error, "a connection ended with an error");
 }

@@ -15,6 +15,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
 use crate::task::Task;
+use crate::tls::{self, Started};
 use crate::{ServiceError, database, grpc, kafka, relay};
 
 /// Connections at a time on the gRPC port. Clients hold one or a few each, so this is thousands of clients.
@@ -24,6 +25,8 @@ const GRPC_CONNECTIONS: usize = 4096;
 pub(crate) struct Backends {
     pub(crate) grpc: Task<usize>,
     pub(crate) relay: Task<()>,
+    /// Keeps certificates current as long as this exists.
+    _tls: Option<Task<()>>,
     close: Pin<Box<dyn Future<Output = bool> + Send>>,
 }
 
@@ -61,6 +64,7 @@ pub(crate) async fn start(
     metrics: &Metrics,
 ) -> Result<Backends, ServiceError> {
     let parts = Parts {
+        tls: tls::start(&settings.tls, &metrics.tls)?,
         settings,
         listener,
         health,
@@ -77,6 +81,7 @@ pub(crate) async fn start(
 }
 
 struct Parts<'a> {
+    tls: Option<Started>,
     settings: &'a Settings,
     listener: TcpListener,
     health: &'a Health,
@@ -118,7 +123,12 @@ fn with_publisher<S: Backend, P: EventPublisher>(
         drain_timeout: server.drain_timeout,
         http2_only: true,
     };
-    let grpc = Task::spawn(|stop| tokio::spawn(serve(parts.listener, service, limits, stop)));
+    let (acceptor, reload) = match parts.tls {
+        Some(tls) => (Some(tls.acceptor), Some(tls.reload)),
+        None => (None, None),
+    };
+    let listener = parts.listener;
+    let grpc = Task::spawn(|stop| tokio::spawn(serve(listener, acceptor, service, limits, stop)));
     let within = kafka::options(&parts.settings.kafka).publish_within();
     let relay = Task::spawn(|stop| {
         relay::spawn(
@@ -132,6 +142,7 @@ fn with_publisher<S: Backend, P: EventPublisher>(
     Ok(Backends {
         grpc,
         relay,
+        _tls: reload,
         close: Box::pin(Backend::close(storage)),
     })
 }

@@ -9,6 +9,8 @@
 )]
 
 mod support;
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -263,6 +265,38 @@ async fn bad_settings_are_all_told_and_have_their_exit_code() {
     for (name, _) in vars {
         assert!(told.contains(name), "{told}");
     }
+}
+
+#[tokio::test]
+async fn tls_files_that_cannot_be_used_at_start_are_told_and_have_their_exit_code() {
+    let vars = [
+        ("USERSVC_TLS", "server"),
+        ("USERSVC_TLS_CERTIFICATE_FILE", "/nowhere/tls.crt"),
+    ];
+    let mut process = Process::spawn(&vars);
+    assert_eq!(process.exit_code().await, i32::from(exit_code::CONFIG));
+    let told = process.log();
+    assert!(told.contains("cannot read /nowhere/tls.crt"), "{told}");
+}
+
+#[tokio::test]
+async fn tls_files_that_cannot_be_used_while_it_runs_are_told_and_stop_nothing() {
+    let authority = tls::Authority::new();
+    let volume = tls::SecretVolume::new(&authority.issue("users.example").files());
+    let vars = [
+        ("USERSVC_TLS", "server"),
+        ("USERSVC_TLS_CERTIFICATE_FILE", &volume.path("tls.crt")),
+        ("USERSVC_TLS_KEY_FILE", &volume.path("tls.key")),
+    ];
+    let process = Process::spawn(&vars);
+    let (grpc, _) = process.serving().await;
+    volume.replace(&[("tls.crt", "no certificate"), ("tls.key", "no key")]);
+    until("a complaint", || async {
+        process.log().contains("the old ones stay in force")
+    })
+    .await;
+    let client = authority.client(None);
+    tls::call(grpc, &client).await.expect("is served");
 }
 
 #[tokio::test]

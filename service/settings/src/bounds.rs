@@ -55,6 +55,13 @@ pub const DRAIN_TIMEOUT: Bounds<Duration> = Bounds {
     max: Duration::from_mins(10),
 };
 
+/// How long a TLS handshake may take; as long again it may wait for its turn, when many come at the same time.
+pub const TLS_HANDSHAKE_TIMEOUT: Bounds<Duration> = Bounds {
+    min: Duration::from_secs(1),
+    default: Duration::from_secs(5),
+    max: Duration::from_mins(1),
+};
+
 /// Connections that each pod keeps to the database at most.
 pub const MONGODB_MAX_POOL_SIZE: Bounds<u32> = Bounds {
     min: 1,

@@ -10,6 +10,7 @@ mod error;
 mod infrastructure;
 mod settings;
 mod table;
+mod tls;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use infrastructure::{
 };
 pub use settings::{Events, LogLevel, Server, Settings, Storage, Telemetry};
 pub use table::{PREFIX, SettingDoc, reference};
+pub use tls::{MAX_ALLOWED_CLIENTS, TLS_CLIENT_CA_FILE, TLS_DIRECTORY, Tls, TlsMode};
 
 /// TCP port on which the service answers gRPC calls unless [`Settings::grpc_address`] says otherwise.
 pub const GRPC_PORT: u16 = 8080;
@@ -96,6 +98,14 @@ pub mod metric {
     pub const BUILD_INFO: &str = "user_service_build_info";
     /// Gauge, Unix seconds: when the process started.
     pub const PROCESS_START_TIME: &str = "process_start_time_seconds";
+    /// Counter: TLS handshakes, by [`RESULT`]: `completed`, `failed`, `timed_out`.
+    pub const TLS_HANDSHAKES: &str = "tls_handshakes_total";
+    /// Counter: changed TLS files that were read, by [`RESULT`]: `completed`, or `failed` when the old ones stay in force.
+    pub const TLS_RELOADS: &str = "tls_reloads_total";
+    /// Gauge: 1 if the TLS files are as they are in force, 0 while they cannot be used.
+    pub const TLS_LAST_RELOAD_SUCCESSFUL: &str = "tls_last_reload_successful";
+    /// Gauge, Unix seconds: when the certificate in force expires; 0 without TLS.
+    pub const TLS_CERTIFICATE_EXPIRY: &str = "tls_certificate_expiry_timestamp_seconds";
     /// Gauge: users held by the embedded store.
     pub const USERS_STORED: &str = "users_stored";
     /// Gauge: events written and not yet acknowledged by the publisher.
@@ -112,6 +122,8 @@ pub mod metric {
     pub const OUTBOX_DEAD_LETTERS: &str = "outbox_dead_letters_total";
     /// Gauge: 1 while this process holds the relay's lease.
     pub const OUTBOX_RELAY_ACTIVE: &str = "outbox_relay_active";
+    /// Label: how it ended, a word from a fixed list.
+    pub const RESULT: &str = "result";
     /// Label: why, a word from a fixed list.
     pub const REASON: &str = "reason";
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::{ADMIN_PORT, FLUSH_TIMEOUT, GRPC_PORT, Kafka, Mongodb, Outbox, bounds};
+use crate::{ADMIN_PORT, FLUSH_TIMEOUT, GRPC_PORT, Kafka, Mongodb, Outbox, Tls, bounds};
 
 /// Everything the service can be told. Every field has a default, so `Settings::default()` runs with no infrastructure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Settings {
     pub admin_address: SocketAddr,
     /// How calls are served and how serving ends.
     pub server: Server,
+    /// How connections to the gRPC port are protected.
+    pub tls: Tls,
     /// Where users are kept.
     pub storage: Storage,
     /// The database; in force where [`Settings::storage`] is [`Storage::Mongodb`].
@@ -88,6 +90,7 @@ impl Default for Settings {
             grpc_address: SocketAddr::from((Ipv6Addr::UNSPECIFIED, GRPC_PORT)),
             admin_address: SocketAddr::from((Ipv6Addr::UNSPECIFIED, ADMIN_PORT)),
             server: Server::default(),
+            tls: Tls::default(),
             storage: Storage::Memory,
             mongodb: Mongodb::default(),
             events: Events::Stdout,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use user_settings::{
     Events, LogLevel, ReadPreference, SchemaIdLocation, SecurityProtocol, Server, SettingError,
-    Settings, Storage, Telemetry, bounds, reference,
+    Settings, Storage, Telemetry, Tls, TlsMode, bounds, reference,
 };
 
 fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -66,6 +66,21 @@ fn any_infrastructure() -> impl Strategy<Value = Settings> {
     })
 }
 
+fn any_tls() -> impl Strategy<Value = Tls> {
+    let server = any_time(bounds::TLS_HANDSHAKE_TIMEOUT).prop_map(|handshake_timeout| Tls {
+        mode: TlsMode::Server,
+        handshake_timeout,
+        ..Tls::default()
+    });
+    let mutual = "([a-z]{1,9}\\.example,spiffe://[a-z]{1,9}/[a-z]{1,9})?".prop_map(|clients| Tls {
+        mode: TlsMode::Mutual,
+        client_ca_file: "/client-ca.pem".into(),
+        allowed_clients: clients,
+        ..Tls::default()
+    });
+    prop_oneof![Just(Tls::default()), server, mutual]
+}
+
 fn any_settings() -> impl Strategy<Value = Settings> {
     let addresses = (
         any::<IpAddr>(),
@@ -86,8 +101,8 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         LogLevel::Debug,
         LogLevel::Trace,
     ]);
-    (addresses, server, level, any_infrastructure()).prop_map(
-        |((grpc, grpc_port, admin, admin_port), server, log_level, infrastructure)| Settings {
+    (addresses, server, any_tls(), level, any_infrastructure()).prop_map(
+        |((grpc, grpc_port, admin, admin_port), server, tls, log_level, infrastructure)| Settings {
             grpc_address: SocketAddr::new(grpc, grpc_port),
             admin_address: SocketAddr::new(admin, admin_port),
             server: Server {
@@ -96,6 +111,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                 drain_delay: server.2,
                 drain_timeout: server.3,
             },
+            tls,
             telemetry: Telemetry { log_level },
             ..infrastructure
         },
@@ -144,7 +160,11 @@ fn the_reference_lists_what_the_defaults_render_to() {
 #[test]
 fn settings_of_what_is_not_chosen_are_not_rendered() {
     let names = |settings: &Settings| settings.to_vars().into_keys().collect::<Vec<_>>();
-    let unchosen = |name: &String| name.contains("MONGODB_") || name.contains("KAFKA_");
+    let unchosen = |name: &String| {
+        ["MONGODB_", "KAFKA_", "TLS"]
+            .iter()
+            .any(|part| name.contains(part))
+    };
     assert!(!names(&Settings::default()).iter().any(unchosen));
     let settings = Settings {
         storage: Storage::Mongodb,
@@ -180,6 +200,26 @@ fn credentials_where_none_belong_are_refused_and_not_repeated() {
 }
 
 #[test]
+fn clients_are_given_by_names_that_a_certificate_can_hold() {
+    let mutual = |clients: &str| {
+        Settings::from_vars(vars(&[
+            ("USERSVC_TLS", "mutual"),
+            ("USERSVC_TLS_ALLOWED_CLIENTS", clients),
+        ]))
+    };
+    let accepted = mutual("web.example,spiffe://cluster.local/ns/web/sa/web").unwrap();
+    assert_eq!(
+        accepted.tls.clients().collect::<Vec<_>>(),
+        ["web.example", "spiffe://cluster.local/ns/web/sa/web"]
+    );
+    assert_eq!(mutual("").unwrap().tls.clients().count(), 0);
+    let many = vec!["web.example"; 65].join(",");
+    for clients in ["web example", "web,,api", ",", "ada@example.com", &many] {
+        assert!(mutual(clients).is_err(), "{clients}");
+    }
+}
+
+#[test]
 fn durations_are_written_as_kubernetes_writes_them() {
     let mut settings = Settings::default();
     settings.server.drain_timeout = Duration::from_secs(90);
@@ -201,6 +241,7 @@ fn bounds_are_inclusive_and_nothing_beyond_them_is_taken() {
             "65535",
             ["0", "65536"],
         ),
+        ("USERSVC_TLS_HANDSHAKE_TIMEOUT", "1s", "60s", ["0s", "61s"]),
         ("USERSVC_DRAIN_DELAY", "0s", "60s", ["-1s", "61s"]),
         ("USERSVC_DRAIN_TIMEOUT", "1s", "600s", ["0s", "601s"]),
     ];

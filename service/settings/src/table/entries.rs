@@ -4,7 +4,7 @@ use super::{Kind, Setting, Text};
 use crate::settings::Choice;
 use crate::{
     Events, LogLevel, ReadPreference, SaslMechanism, SchemaIdLocation, SecurityProtocol, Settings,
-    Storage, bounds,
+    Storage, TlsMode, bounds, tls,
 };
 
 pub(super) const GRPC_ADDRESS: &str = "USERSVC_GRPC_ADDRESS";
@@ -26,9 +26,15 @@ macro_rules! choice {
 }
 
 const ALWAYS: fn(&Settings) -> bool = |_| true;
+const WITH_TLS: fn(&Settings) -> bool = |s| s.tls.mode != TlsMode::Off;
+const WITH_MUTUAL_TLS: fn(&Settings) -> bool = |s| s.tls.mode == TlsMode::Mutual;
 const WITH_MONGODB: fn(&Settings) -> bool = |s| s.storage == Storage::Mongodb;
 const WITH_KAFKA: fn(&Settings) -> bool = |s| s.events == Events::Kafka;
 
+const CLIENTS: Text = Text {
+    is_accepted: tls::are_clients,
+    accepted: "at most 64 DNS names or URIs, comma-separated; or nothing",
+};
 const DATABASE_NAME: Text = Text {
     is_accepted: |text| {
         (1..=38).contains(&text.len())
@@ -109,6 +115,45 @@ pub(super) const TABLE: &[Setting] = &[
         doc: "After the delay no new connection is taken and calls in flight have this long to finish; then they are cut.",
         kind: Kind::Time(|s| &mut s.server.drain_timeout, bounds::DRAIN_TIMEOUT),
         applies: ALWAYS,
+    },
+    Setting {
+        name: "USERSVC_TLS",
+        doc: "How connections to the gRPC port are protected. server: by TLS. mutual: by TLS, and clients show a certificate.",
+        kind: choice!(TlsMode, |s| s.tls.mode),
+        applies: WITH_TLS,
+    },
+    Setting {
+        name: "USERSVC_TLS_CERTIFICATE_FILE",
+        doc: "PEM file with the server's certificate and its chain, read again when it changes.",
+        kind: Kind::Path(|s| &mut s.tls.certificate_file),
+        applies: WITH_TLS,
+    },
+    Setting {
+        name: "USERSVC_TLS_KEY_FILE",
+        doc: "PEM file with the certificate's private key, read again when it changes.",
+        kind: Kind::Path(|s| &mut s.tls.key_file),
+        applies: WITH_TLS,
+    },
+    Setting {
+        name: "USERSVC_TLS_CLIENT_CA_FILE",
+        doc: "PEM file with the authorities that client certificates have to come from, read again when it changes.",
+        kind: Kind::Path(|s| &mut s.tls.client_ca_file),
+        applies: WITH_MUTUAL_TLS,
+    },
+    Setting {
+        name: "USERSVC_TLS_ALLOWED_CLIENTS",
+        doc: "Subject alternative names of which a client's certificate needs one; nothing: every client of the authorities.",
+        kind: Kind::Text(|s| &mut s.tls.allowed_clients, CLIENTS),
+        applies: WITH_MUTUAL_TLS,
+    },
+    Setting {
+        name: "USERSVC_TLS_HANDSHAKE_TIMEOUT",
+        doc: "Longest time for a TLS handshake; then the connection is closed.",
+        kind: Kind::Time(
+            |s| &mut s.tls.handshake_timeout,
+            bounds::TLS_HANDSHAKE_TIMEOUT,
+        ),
+        applies: WITH_TLS,
     },
     Setting {
         name: "USERSVC_STORAGE",

@@ -1,0 +1,124 @@
+//! One connection, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::rewind::Rewind;
+use crate::tls::Acceptor;
+
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How a client begins HTTP/2 (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// A new connection has to begin within this time.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// A connection that was accepted, with its slot among those that there may be.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    peer: Option<SocketAddr>,
+    tls: Option<Acceptor>,
+    stop: CancellationToken,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        stream: TcpStream,
+        tls: Option<Acceptor>,
+        stop: CancellationToken,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            peer: stream.peer_addr().ok(),
+            stream,
+            tls,
+            stop,
+            _slot: slot,
+        }
+    }
+
+    /// Serves until the client goes away or serving stops; then calls in flight are finished.
+    pub(crate) async fn serve<S, B>(self, builder: Builder<TokioExecutor>, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+        B: Body<Data: Send, Error: Into<Error>> + Send + 'static,
+    {
+        let Self {
+            stream,
+            peer,
+            tls,
+            stop,
+            _slot,
+        } = self;
+        // Until the client has begun there is nothing to drain.
+        let begun = tokio::select! {
+            begun = begin(stream, tls) => begun,
+            () = stop.cancelled() => None,
+        };
+        let Some(stream) = begun else { return };
+        let connection =
+            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            log_ended(peer, &error);
+        }
+    }
+}
+
+/// Shakes hands, where there is TLS, and waits for the client to begin; `None` if it does not in time.
+async fn begin(stream: TcpStream, tls: Option<Acceptor>) -> Option<Rewind<Stream>> {
+    // Small answers must not wait for more to come; if it cannot be set they are slower, nothing else.
+    let _ = stream.set_nodelay(true);
+    let mut stream = match tls {
+        Some(tls) => Either::Right(tls.accept(stream).await?),
+        None => Either::Left(stream),
+    };
+    let opening = tokio::time::timeout(OPENING_TIMEOUT, opening(&mut stream)).await;
+    Some(Rewind::new(opening.ok()??, stream))
+}
+
+/// What the client says first: the preface of HTTP/2 in full, or anything that cannot become one; `None` if it goes
+/// away. The transport library would wait for the rest of a preface without bound, and through a graceful shutdown too
+/// (hyper#4170).
+async fn opening(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
+    let mut opening = Vec::with_capacity(PREFACE.len());
+    while opening.len() < PREFACE.len() && PREFACE.starts_with(&opening) {
+        let missing = PREFACE.len() - opening.len();
+        let mut rest = (&mut *stream).take(u64::try_from(missing).ok()?);
+        if rest.read_buf(&mut opening).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(opening)
+}
+
+/// Clients go away all the time, which is no more than worth a look while debugging.
+fn log_ended(peer: Option<SocketAddr>, error: &Error) {
+    tracing::debug!(?peer, %error, "a connection ended with an error");
+}
