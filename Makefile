@@ -54,7 +54,7 @@ chart: bed-up ## the Helm chart, against the API server's own schemas
 
 e2e: images servers ## the scenarios, on the real cluster
 	e2e/operator.sh up
-	$(WITH_BED) cargo test -p scenarios --locked -- --test-threads=1
+	$(WITH_BED) cargo build -p kubectl-userservice --locked && cargo test -p scenarios --locked -- --test-threads=1
 
 bed-up: ## the cluster: minutes the first time, seconds when it is up
 	@$(BED) up
@@ -79,7 +79,7 @@ bench: ## what users and events cost, beside the bare database and the bare brok
 	$(WITH_BED) cargo build --release -p bench $(addprefix -p ,$(PROGRAMS)) --locked && "$(CARGO_TARGET_DIR)/release/bench"
 
 # Beside the benchmark, since cargo compiles what they share for each selection anew.
-PROGRAMS := user-service userservice-operator mongodb-gateway mongodb-faults
+PROGRAMS := user-service userservice-operator kubectl-userservice mongodb-gateway mongodb-faults
 
 servers: bed-up ## Kafka, a schema registry and a database in the cluster
 	@$(BED) servers

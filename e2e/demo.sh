@@ -100,6 +100,7 @@ The service keeps running. To go on by hand, here in the repository:
 
   eval "$(make -s env)"
   kubectl get userservice,deploy,pods -n demo
+  PATH=$CARGO_TARGET_DIR/release:$PATH kubectl userservice status users -n demo --watch
   kubectl explain userservice.spec
 
   kubectl port-forward -n demo service/users 18080:8080 &
@@ -135,4 +136,8 @@ event=$(event_of "$(user_id <<<"$answers")")
 jq . <<<"$event" | indented
 say "what the operator says"
 kubectl get userservices -n "$namespace"
+say "kubectl userservice status users -n $namespace"
+# `make images` compiles it beside the programs; where images are given, it is still to be made.
+[[ -x $CARGO_TARGET_DIR/release/kubectl-userservice ]] || cargo build --quiet --release --locked -p kubectl-userservice
+PATH=$CARGO_TARGET_DIR/release:$PATH kubectl userservice status users -n "$namespace" | indented
 how_to_go_on

@@ -46,7 +46,7 @@ compile_client() (
 # All programs at once, whichever are wanted: cargo compiles what they share for each selection anew.
 compile_programs() ( # compile_programs PROGRAM…
   cd "$REPO" || return
-  cargo build --release --locked -p user-service -p userservice-operator -p mongodb-gateway -p mongodb-faults
+  cargo build --release --locked -p user-service -p userservice-operator -p kubectl-userservice -p mongodb-gateway -p mongodb-faults
   cp "${@/#/$CARGO_TARGET_DIR/release/}" "$IMAGES_MAKING/bin/"
 )
 

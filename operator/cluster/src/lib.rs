@@ -60,7 +60,7 @@ impl Reader<'_> {
         release: &Release,
     ) -> Result<(World, SecretData), Error> {
         let (listed, data) = tokio::try_join!(
-            try_join_all(ChildKind::ALL.map(|kind| self.list(kind))),
+            try_join_all(ChildKind::ALL.map(|kind| self.children(kind))),
             self.secrets(resource),
         )?;
         let mut world = World {
@@ -102,7 +102,14 @@ impl Reader<'_> {
         Ok(data)
     }
 
-    async fn list(&self, kind: ChildKind) -> Result<Vec<((ChildKind, String), Value)>, Error> {
+    /// The children of one kind, by label.
+    ///
+    /// # Errors
+    /// As [`Reader::dereference`].
+    pub async fn children(
+        &self,
+        kind: ChildKind,
+    ) -> Result<Vec<((ChildKind, String), Value)>, Error> {
         let labels = format!(
             "{INSTANCE_LABEL}={},{MANAGED_BY_LABEL}={MANAGER}",
             self.name

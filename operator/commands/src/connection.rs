@@ -21,6 +21,9 @@ pub struct ConnectionArgs {
     /// Path of the kubeconfig [default: `KUBECONFIG`, then `~/.kube/config`].
     #[arg(long, value_name = "FILE", global = true)]
     pub kubeconfig: Option<PathBuf>,
+    /// User to act as, by impersonation.
+    #[arg(long = "as", value_name = "USER", global = true)]
+    pub as_user: Option<String>,
 }
 
 /// A way to the cluster.
@@ -55,6 +58,9 @@ impl ConnectionArgs {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = self.config().await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        if self.as_user.is_some() {
+            config.auth_info.impersonate.clone_from(&self.as_user);
+        }
         let namespace = self
             .namespace
             .clone()

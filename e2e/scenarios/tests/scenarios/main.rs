@@ -8,6 +8,7 @@ mod diagnosis;
 mod events;
 mod lifecycle;
 mod operator;
+mod plugin;
 mod scaling;
 mod traffic;
 

@@ -1,0 +1,181 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use operator_commands::{Completion, ConnectionArgs, DiffReleaseArgs, Format, Manual, live_diff};
+
+use crate::{error::Error, kubectl::Kubectl, report, status, topics, work};
+
+/// Look at user services and work on them. The exit code is 0, for diff 1 where something differs,
+/// and above that on failure.
+#[derive(Parser)]
+#[command(
+    name = "kubectl-userservice",
+    bin_name = "kubectl userservice",
+    version
+)]
+struct Cli {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the resource, its conditions, its children and its pods with their reasons, as a tree.
+    Status {
+        /// Name of the resource; all of the namespace if absent.
+        name: Option<String>,
+        /// Show it again whenever it changes, until interrupted.
+        #[arg(short, long)]
+        watch: bool,
+        /// How the answer is printed.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Show what the operator would write or delete right now: nothing when all is in place.
+    Diff {
+        /// Name of the resource.
+        name: String,
+        /// How the answer is printed.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+        #[command(flatten)]
+        release: DiffReleaseArgs,
+    },
+    /// Replace the pods one after the other; no call is cut.
+    Restart {
+        /// Name of the resource.
+        name: String,
+    },
+    /// Set the number of pods.
+    Scale {
+        /// Name of the resource.
+        name: String,
+        /// Pods, 0 to 100.
+        #[arg(long, value_parser = clap::value_parser!(i32).range(0..=100))]
+        replicas: i32,
+    },
+    /// Show the logs of all pods, each line with its pod (kubectl logs).
+    Logs {
+        /// Name of the resource.
+        name: String,
+        /// Go on with what comes.
+        #[arg(short, long)]
+        follow: bool,
+        /// Those of the preparation instead.
+        #[arg(long)]
+        prepare: bool,
+        /// Last lines of each pod.
+        #[arg(long, default_value_t = 100)]
+        tail: u32,
+    },
+    /// List the topics in Kafka, and which of them the resource created.
+    Topics {
+        /// Name of the resource.
+        name: String,
+        /// How the answer is printed.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// List or redrive the events that were given up: user-service dlq in one of the pods (kubectl
+    /// exec), such as `dlq users list` or `dlq users redrive --all`.
+    Dlq {
+        /// Name of the resource.
+        name: String,
+        /// What is given to `user-service dlq`.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Write what is needed to help into a tar file: the resource, children, pods, events and logs,
+    /// without Secrets, credentials and e-mail addresses.
+    Report {
+        /// Name of the resource.
+        name: String,
+        /// The file to write [default: userservice-report-NAME.tar].
+        #[arg(short, long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    Completion(Completion),
+    #[command(name = "man")]
+    Manual(Manual),
+}
+
+pub(crate) async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    execute(cli).await.unwrap_or_else(|error| {
+        // kubectl has told its failure itself.
+        if !matches!(error, Error::KubectlFailed(_)) {
+            eprintln!("error: {error}");
+        }
+        error.exit_code()
+    })
+}
+
+async fn execute(cli: Cli) -> Result<ExitCode, Error> {
+    let command = match cli.command {
+        Command::Completion(completion) => {
+            completion.run(Cli::command());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Manual(manual) => {
+            manual.run(Cli::command())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        command => command,
+    };
+    let connected = cli.connection.connect().await;
+    let connection = connected.map_err(operator_commands::Error::from)?;
+    let kubectl = Kubectl::new(&cli.connection, &connection.namespace);
+    match command {
+        Command::Status {
+            name,
+            watch,
+            output,
+        } => {
+            let name = name.as_deref();
+            if watch {
+                status::watch(&connection, name, output).await?;
+            } else {
+                status::show(&connection, name, output).await?;
+            }
+        }
+        Command::Diff {
+            name,
+            output,
+            release,
+        } => {
+            return Ok(live_diff(&connection, &name, &release, output)
+                .await?
+                .into());
+        }
+        Command::Restart { name } => work::restart(&connection, &name).await?,
+        Command::Scale { name, replicas } => work::scale(&connection, &name, replicas).await?,
+        Command::Logs {
+            name,
+            follow,
+            prepare,
+            tail,
+        } => kubectl.logs(&name, follow, prepare, tail)?,
+        Command::Topics { name, output } => topics::show(&connection, &name, output).await?,
+        Command::Dlq { name, arguments } => {
+            let pod = work::running_pod(&connection, &name).await?;
+            kubectl.dlq(&pod, &arguments)?;
+        }
+        Command::Report { name, file } => report::write(&connection, &name, file).await?,
+        Command::Completion(_) | Command::Manual(_) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,43 @@
+use std::process::ExitCode;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Commands(#[from] operator_commands::Error),
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] std::io::Error),
+    #[error("cannot print JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("cannot print YAML: {0}")]
+    Yaml(#[from] serde_yaml::Error),
+    #[error("the watch broke: {0}")]
+    Watch(#[from] Box<kube::runtime::watcher::Error>),
+    #[error("cannot run kubectl: {0}")]
+    Kubectl(std::io::Error),
+    /// kubectl has said why.
+    #[error("kubectl failed")]
+    KubectlFailed(u8),
+    #[error("{0}: an autoscaler decides on the number of pods; change spec.autoscaling instead")]
+    Autoscaled(String),
+    #[error("{0}: no pod runs that the command could be given to")]
+    NoPod(String),
+    #[error("there is no UserService in namespace {0}")]
+    Nothing(String),
+}
+
+impl From<operator_cluster::Error> for Error {
+    fn from(error: operator_cluster::Error) -> Self {
+        Self::Commands(error.into())
+    }
+}
+
+impl Error {
+    /// kubectl's own code where it failed, else 2: 1 means a difference.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::KubectlFailed(code) => ExitCode::from(*code),
+            _ => ExitCode::from(2),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `kubectl userservice`: looks at user services and works on them.
+//!
+//! It has the rights of whoever runs it and says which one is missing. What kubectl does already,
+//! logs and running a command in a pod, is left to the kubectl that called it.
+
+mod cli;
+mod error;
+mod kubectl;
+mod redact;
+mod report;
+mod status;
+mod topics;
+mod tree;
+mod work;
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::main().await
+}

@@ -1,0 +1,233 @@
+//! A resource with its children and pods, as read.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::{Api, ResourceExt, api::ListParams};
+use operator_api::UserService;
+use operator_cluster::{Error as ClusterError, Reader, bounded};
+use operator_commands::Connection;
+use operator_core::{ChildKind, children::INSTANCE_LABEL};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// What is there of one resource.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Tree {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) version: Option<String>,
+    pub(crate) image: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) replicas: i32,
+    pub(crate) available_replicas: i32,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) children: Vec<Node>,
+    /// What could not be read, and why.
+    pub(crate) unread: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Condition {
+    #[serde(rename = "type")]
+    pub(crate) type_: String,
+    pub(crate) status: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+/// A child or a pod.
+#[derive(Debug, Serialize)]
+pub(crate) struct Node {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) well: bool,
+    /// How it is, in a few words.
+    pub(crate) state: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pods: Vec<Node>,
+}
+
+/// Reads what belongs to a resource. A kind that may not be read is told, not fatal.
+pub(crate) async fn read(connection: &Connection, resource: &UserService) -> Result<Tree, Error> {
+    let name = resource.name_any();
+    let reader = Reader {
+        client: connection.client.clone(),
+        namespace: &connection.namespace,
+        name: &name,
+    };
+    let mut unread = Vec::new();
+    let mut pods = pods(connection, &name, &mut unread).await?;
+    let mut children = Vec::new();
+    for kind in ChildKind::ALL {
+        for ((kind, name), live) in allowed(reader.children(kind).await, &mut unread)? {
+            let owner = match kind {
+                ChildKind::Deployment => "user-service",
+                ChildKind::Job => "user-service-prepare",
+                _ => "",
+            };
+            let (well, state) = state(kind, &live);
+            children.push(Node {
+                kind: kind.name(),
+                name,
+                well,
+                state,
+                pods: pods.remove(owner).unwrap_or_default(),
+            });
+        }
+    }
+    let status = resource.status.clone().unwrap_or_default();
+    let conditions = status.conditions.into_iter().map(|condition| Condition {
+        type_: condition.type_,
+        status: condition.status,
+        reason: condition.reason,
+        message: condition.message,
+    });
+    Ok(Tree {
+        namespace: connection.namespace.clone(),
+        version: status.version,
+        image: status.image,
+        endpoint: status.endpoint,
+        replicas: status.replicas,
+        available_replicas: status.available_replicas,
+        conditions: conditions.collect(),
+        children,
+        unread,
+        name,
+    })
+}
+
+/// What was read; nothing, and a note, where the right to is missing.
+fn allowed<T>(
+    answer: Result<Vec<T>, ClusterError>,
+    unread: &mut Vec<String>,
+) -> Result<Vec<T>, Error> {
+    match answer {
+        Err(error) if error.code() == Some(403) => {
+            unread.push(error.to_string());
+            Ok(Vec::new())
+        }
+        answer => Ok(answer?),
+    }
+}
+
+/// Pods of the resource by the application that they are of.
+async fn pods(
+    connection: &Connection,
+    name: &str,
+    unread: &mut Vec<String>,
+) -> Result<BTreeMap<String, Vec<Node>>, Error> {
+    let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
+    let params = ListParams::default().labels(&format!("{INSTANCE_LABEL}={name}"));
+    let listed = bounded("list", "Pod", name, api.list(&params)).await;
+    let mut pods: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+    for pod in allowed(listed.map(|list| list.items), unread)? {
+        let application = pod.labels().get("app.kubernetes.io/name").cloned();
+        let node = self::pod(&pod);
+        pods.entry(application.unwrap_or_default())
+            .or_default()
+            .push(node);
+    }
+    Ok(pods)
+}
+
+fn pod(pod: &Pod) -> Node {
+    let status = pod.status.clone().unwrap_or_default();
+    let phase = status.phase.unwrap_or_else(|| "Unknown".to_owned());
+    let containers: Vec<ContainerStatus> = status
+        .init_container_statuses
+        .into_iter()
+        .chain(status.container_statuses)
+        .flatten()
+        .collect();
+    let restarts: i32 = containers
+        .iter()
+        .map(|container| container.restart_count)
+        .sum();
+    let ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .any(|one| one.type_ == "Ready" && one.status == "True");
+    let state = match containers.iter().find_map(trouble) {
+        Some(trouble) => trouble,
+        None if pod.metadata.deletion_timestamp.is_some() => "stopping".to_owned(),
+        None if ready => "ready".to_owned(),
+        None if phase == "Pending" => pending(&status.conditions.unwrap_or_default()),
+        None => phase.to_lowercase(),
+    };
+    let again = if restarts > 0 {
+        format!(", restarted {restarts} times")
+    } else {
+        String::new()
+    };
+    Node {
+        kind: "Pod",
+        name: pod.name_any(),
+        well: ready || phase == "Succeeded",
+        state: format!("{state}{again}"),
+        pods: Vec::new(),
+    }
+}
+
+/// Why a pod does not start: the scheduler's words, if it has any.
+fn pending(conditions: &[k8s_openapi::api::core::v1::PodCondition]) -> String {
+    let unscheduled = conditions
+        .iter()
+        .find(|one| one.type_ == "PodScheduled" && one.status == "False");
+    match unscheduled.and_then(|one| one.message.as_deref()) {
+        Some(message) => format!("pending: {message}"),
+        None => "pending".to_owned(),
+    }
+}
+
+/// Why a container does not run.
+fn trouble(container: &ContainerStatus) -> Option<String> {
+    let state = container.state.as_ref()?;
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting.reason.as_deref()?;
+        if matches!(reason, "ContainerCreating" | "PodInitializing") {
+            return None;
+        }
+        let message = waiting.message.as_deref().unwrap_or_default();
+        return Some(format!("{reason} {message}").trim().to_owned());
+    }
+    let ended = state
+        .terminated
+        .as_ref()
+        .filter(|ended| ended.exit_code != 0)?;
+    let reason = ended.reason.as_deref().unwrap_or("ended");
+    Some(format!("{reason}, exit code {}", ended.exit_code))
+}
+
+/// How a child is, as far as its own status tells.
+fn state(kind: ChildKind, live: &Value) -> (bool, String) {
+    let number = |path: &str| live.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+    match kind {
+        ChildKind::Deployment => {
+            let wanted = number("/spec/replicas");
+            let available = number("/status/availableReplicas");
+            let updated = number("/status/updatedReplicas");
+            let state = format!("{available} of {wanted} available, {updated} of the current spec");
+            (available >= wanted && updated >= wanted, state)
+        }
+        ChildKind::Job if number("/status/succeeded") > 0 => (true, "done".to_owned()),
+        ChildKind::Job => {
+            let failed = number("/status/failed");
+            (failed == 0, format!("runs, {failed} attempts failed"))
+        }
+        ChildKind::HorizontalPodAutoscaler => {
+            let (min, max) = (number("/spec/minReplicas"), number("/spec/maxReplicas"));
+            let wanted = number("/status/desiredReplicas");
+            (true, format!("wants {wanted}, of {min} to {max}"))
+        }
+        ChildKind::PodDisruptionBudget => {
+            let allowed = number("/status/disruptionsAllowed");
+            (true, format!("{allowed} may be evicted"))
+        }
+        _ => (true, String::new()),
+    }
+}

@@ -1,0 +1,77 @@
+//! Commands that change something.
+
+use std::io::Write;
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use kube::{
+    Api, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+};
+use operator_api::UserService;
+use operator_cluster::bounded;
+use operator_commands::Connection;
+use serde_json::json;
+
+use crate::error::Error;
+
+/// Labels of the pods of a resource.
+pub(crate) fn selector(name: &str) -> String {
+    format!("app.kubernetes.io/name=user-service,app.kubernetes.io/instance={name}")
+}
+
+pub(crate) fn resources(connection: &Connection) -> Api<UserService> {
+    Api::namespaced(connection.client.clone(), &connection.namespace)
+}
+
+pub(crate) async fn get(connection: &Connection, name: &str) -> Result<UserService, Error> {
+    Ok(bounded("get", "UserService", name, resources(connection).get(name)).await?)
+}
+
+/// Replaces the pods, as `kubectl rollout restart` does: by an annotation of the template that the
+/// operator leaves alone.
+pub(crate) async fn restart(connection: &Connection, name: &str) -> Result<(), Error> {
+    get(connection, name).await?;
+    let deployments: Api<Deployment> =
+        Api::namespaced(connection.client.clone(), &connection.namespace);
+    bounded("restart", "Deployment", name, deployments.restart(name)).await?;
+    told(&format!(
+        "{name}: pods are being replaced; kubectl userservice status {name} --watch shows how it goes"
+    ))
+}
+
+pub(crate) async fn scale(connection: &Connection, name: &str, replicas: i32) -> Result<(), Error> {
+    let resource = get(connection, name).await?;
+    if resource.spec.autoscaling.is_some() {
+        return Err(Error::Autoscaled(name.to_owned()));
+    }
+    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    let api = resources(connection);
+    let params = PatchParams::default();
+    let request = api.patch_scale(name, &params, &patch);
+    bounded("scale", "UserService", name, request).await?;
+    told(&format!(
+        "{name}: {} -> {replicas} pods",
+        resource.spec.replicas
+    ))
+}
+
+/// Name of a pod of the service that runs.
+pub(crate) async fn running_pod(connection: &Connection, name: &str) -> Result<String, Error> {
+    get(connection, name).await?;
+    let pods: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
+    let params = ListParams::default().labels(&selector(name));
+    let listed = bounded("list", "Pod", name, pods.list(&params)).await?;
+    let runs = |pod: &&Pod| {
+        let phase = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
+        phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
+    };
+    let pod = listed.items.iter().find(runs).map(ResourceExt::name_any);
+    pod.ok_or_else(|| Error::NoPod(name.to_owned()))
+}
+
+pub(crate) fn told(text: &str) -> Result<(), Error> {
+    Ok(writeln!(anstream::stdout(), "{text}")?)
+}
