@@ -1,6 +1,7 @@
 //! The API server's audit log: the judge of who wrote what.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -23,6 +24,8 @@ pub struct Entry {
 #[derive(Clone, Debug, Deserialize)]
 struct User {
     username: String,
+    #[serde(default)]
+    extra: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -54,6 +57,19 @@ impl Entry {
             "{} {}{subresource} {namespace}{name}",
             self.verb, object.resource
         )
+    }
+
+    /// Whether a process in the pod of this name wrote, by its token.
+    pub fn is_by(&self, pod: &str) -> bool {
+        let pods = self.user.extra.get("authentication.kubernetes.io/pod-name");
+        pods.is_some_and(|pods| pods.iter().any(|name| name == pod))
+    }
+
+    /// Whether it is about the Lease of the leader.
+    pub fn is_election(&self) -> bool {
+        self.object_ref
+            .as_ref()
+            .is_some_and(|object| object.resource == "leases")
     }
 
     fn is_in(&self, namespace: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The real servers beside the cluster's own parts: Kafka, the schema registry, the database, and faults in front of it.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -13,6 +13,7 @@ use tokio::process::Command;
 
 use crate::{
     Scenario,
+    signal::signal,
     wait::{Seen, until},
 };
 
@@ -176,42 +177,6 @@ async fn signal_brokers(scenario: &Scenario, name: &str) -> Result<()> {
         let pod = pods.get(&format!("kafka-{broker}")).await?;
         signal(&pod, "java", name).await?;
     }
-    Ok(())
-}
-
-/// Nodes are containers of the bed's engine; a process is known by the pod's UID in its control group.
-async fn signal(pod: &Pod, program: &str, signal: &str) -> Result<()> {
-    let uid = pod.uid().context("the pod has a UID")?.replace('-', "_");
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-    let script = format!(
-        r#"found=1
-        for process in /proc/[0-9]*; do
-            if grep -qE '{uid}|{}' "$process/cgroup" && grep -q '^{program}' "$process/comm"; then
-                kill -{signal} "${{process#/proc/}}" && found=0
-            fi
-        done 2>/dev/null
-        exit $found"#,
-        uid.replace('_', "-")
-    );
-    let output = Command::new("docker")
-        .args([
-            "exec",
-            &node.context("the pod has a node")?,
-            "sh",
-            "-c",
-            &script,
-        ])
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("docker exec")?;
-    ensure!(
-        output.status.success(),
-        "no process of pod {} takes SIG{signal}: {}",
-        pod.name_any(),
-        String::from_utf8_lossy(&output.stderr)
-    );
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Node};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
 /// Namespace of the operator.
@@ -59,6 +59,25 @@ impl Cluster {
             "two worker nodes are needed, found {names:?}"
         );
         Ok(names)
+    }
+
+    /// The pod of the operator that leads, by its Lease.
+    ///
+    /// # Errors
+    /// If the Lease cannot be read.
+    pub async fn leader(&self) -> Result<Option<String>> {
+        let holder = self.lease_holder().await?;
+        Ok(holder.and_then(|holder| Some(holder.rsplit_once('_')?.0.to_owned())))
+    }
+
+    /// Who leads: the pod, and which of its processes.
+    ///
+    /// # Errors
+    /// If the Lease cannot be read.
+    pub async fn lease_holder(&self) -> Result<Option<String>> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), OPERATOR_NAMESPACE);
+        let lease = leases.get_opt(OPERATOR).await?;
+        Ok(lease.and_then(|lease| lease.spec?.holder_identity))
     }
 
     /// An HTTP GET of `path` on a pod's port, through the API server.

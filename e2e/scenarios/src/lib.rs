@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod load;
 pub mod prove;
 pub mod scenario;
+pub mod signal;
 pub mod wait;
 
 pub use scenario::{Scenario, scenario};

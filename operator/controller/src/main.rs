@@ -5,6 +5,7 @@ mod backoff;
 mod cli;
 mod cluster;
 mod kafka;
+mod leadership;
 mod metrics;
 mod reconcile;
 mod run;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     reconciles: Family<ReconcileLabels, Counter>,
     duration: Histogram,
     writes: Family<WriteLabels, Counter>,
+    leader: Gauge,
 }
 
 impl Metrics {
@@ -42,6 +43,7 @@ impl Metrics {
             0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
         ]);
         let writes = Family::default();
+        let leader = Gauge::default();
         registry.register(
             "reconciles",
             "Passes over a resource, by outcome",
@@ -58,11 +60,17 @@ impl Metrics {
             "Writes to the API server, by verb and kind",
             writes.clone(),
         );
+        registry.register(
+            "leader",
+            "Whether this replica leads: 1 or 0",
+            leader.clone(),
+        );
         Self {
             registry,
             reconciles,
             duration,
             writes,
+            leader,
         }
     }
 
@@ -75,6 +83,10 @@ impl Metrics {
 
     pub(crate) fn written(&self, verb: &'static str, kind: &'static str) {
         self.writes.get_or_create(&WriteLabels { verb, kind }).inc();
+    }
+
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// The `OpenMetrics` text of everything.

@@ -19,6 +19,7 @@ use crate::{
     backoff::{self, Backoff},
     cluster::{self, Cluster},
     kafka::{self, Session},
+    leadership::{Claim, NotLeading},
     metrics::{Metrics, Outcome},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) release: Release,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) backoff: Backoff,
+    /// Whether and how long this replica leads.
+    pub(crate) claim: Claim,
     /// One permit for each pass that asks a Kafka.
     pub(crate) kafka: Semaphore,
 }
@@ -48,6 +51,8 @@ pub(crate) enum Error {
     Malformed(String),
     #[error(transparent)]
     Cluster(#[from] cluster::Error),
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
     #[error("cannot serialise a child: {0}")]
     Plan(#[from] serde_json::Error),
 }
@@ -56,6 +61,10 @@ pub(crate) async fn reconcile(
     guard: Arc<DeserializeGuard<UserService>>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
+    if context.claim.held().await {
+        // What was known of the resource before may be outdated by now.
+        return Ok(Action::requeue(Duration::ZERO));
+    }
     let start = Instant::now();
     let result = pass(&guard, &context).await;
     let outcome = if result.is_ok() {
@@ -122,6 +131,7 @@ async fn keep(
             cluster.hold(resource, hold).await?;
         }
         if let Some(session) = session.filter(|_| !plan.topics.is_empty()) {
+            let _write = context.claim.begin()?;
             world.topics = session.change(&plan.topics).await;
             plan = operator_core::plan(&world, resource, &context.release, &now)?;
             // First of all: which topics are ours cannot be found out again.
@@ -167,6 +177,7 @@ async fn remove(
         cluster.delete(delete).await?;
     }
     if let Some(session) = session.filter(|_| !removal.topics.is_empty()) {
+        let _write = context.claim.begin()?;
         world.topics = session.change(&removal.topics).await;
         removal = operator_core::removal(&world, resource, &now);
     }

@@ -37,6 +37,7 @@ async fn context(concurrency: u16) -> (Context, Log) {
         },
         metrics: Arc::new(Metrics::new()),
         backoff: Backoff::default(),
+        claim: Claim::new(),
         kafka: kafka_permits(concurrency),
     };
     (context, log)

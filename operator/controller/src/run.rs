@@ -1,11 +1,12 @@
 //! Wiring of the long-running operator.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::pending, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use kube::{
     Api, Client, Config,
     api::ListParams,
+    client::ClientBuilder,
     core::DeserializeGuard,
     runtime::{controller, reflector::ObjectRef, watcher},
 };
@@ -20,6 +21,7 @@ use tokio::{
 use crate::{
     admin,
     backoff::Backoff,
+    leadership::{Candidate, Claim, Fence, Lost},
     metrics::Metrics,
     reconcile::{self, Context, on_error, reconcile},
     telemetry, watching,
@@ -31,6 +33,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bound for the first look at the cluster.
 const FIRST_LOOK: Duration = Duration::from_secs(30);
+/// How long passes that have begun may go on after a signal, before another replica is to lead.
+const GRACE: Duration = Duration::from_millis(400);
 
 /// A pass over one resource, and when the next one is due.
 type Passed = (ObjectRef<DeserializeGuard<UserService>>, controller::Action);
@@ -66,9 +70,11 @@ pub(crate) enum Error {
     },
     #[error("the admin listener broke: {0}")]
     Admin(std::io::Error),
+    #[error("leads no more: {0}")]
+    Lost(#[from] Lost),
 }
 
-/// Runs until SIGTERM or SIGINT; passes that have begun are finished.
+/// Runs until SIGTERM or SIGINT, or until another replica leads after this one did.
 pub(crate) fn run(options: Options) -> Result<(), Error> {
     telemetry::install();
     // More than one TLS provider may be linked; naming one keeps rustls from having to guess.
@@ -80,7 +86,8 @@ pub(crate) fn run(options: Options) -> Result<(), Error> {
 
 async fn operate(options: Options) -> Result<(), Error> {
     let stop = stop_on_signal().map_err(Error::Signal)?;
-    let client = client().await?;
+    let claim = Claim::new();
+    let (client, unfenced) = clients(&claim).await?;
     let resources: Api<DeserializeGuard<UserService>> = Api::all(client.clone());
     tokio::select! {
         () = stopped(stop.clone()) => return Ok(()),
@@ -110,21 +117,37 @@ async fn operate(options: Options) -> Result<(), Error> {
         release: options.release,
         metrics: Arc::clone(&metrics),
         backoff: Backoff::default(),
+        claim: claim.clone(),
         kafka: reconcile::kafka_permits(options.concurrency),
     });
     let passes = controller
-        .graceful_shutdown_on(stopped(stop))
+        .graceful_shutdown_on(stopped(stop.clone()))
         .run(reconcile, on_error, Arc::clone(&context))
         .for_each(|result| {
             seen(&context, result);
             std::future::ready(())
         });
+    let mut passes = pin!(passes.fuse());
+    let mut candidate = Candidate::new(unfenced, claim, Arc::clone(&metrics));
     tokio::select! {
-        () = passes => {}
+        () = &mut passes => {}
+        () = overdue(stop) => {}
         served = admin::serve(listener, metrics, ready) => served.map_err(Error::Admin)?,
+        lost = candidate.lead() => return Err(lost.into()),
+    }
+    tokio::select! {
+        () = candidate.resign() => {}
+        // What has begun to write is to end; nothing else begins to.
+        () = async { passes.await; pending().await } => {}
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Passes that a stop waits for no longer.
+async fn overdue(stop: watch::Receiver<bool>) {
+    stopped(stop).await;
+    tokio::time::sleep(GRACE).await;
 }
 
 /// Fails early, with a way out, where the rest would only retry.
@@ -156,7 +179,8 @@ fn seen(
     }
 }
 
-async fn client() -> Result<Client, Error> {
+/// The client of passes, behind the fence, and that of the election.
+async fn clients(claim: &Claim) -> Result<(Client, Client), Error> {
     let mut config = Config::infer().await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
@@ -164,7 +188,12 @@ async fn client() -> Result<Client, Error> {
     config.reset_reader_on_write = true;
     // The client's own retries would hide an outage from the backoff of each resource.
     config.default_retry = false;
-    Client::try_from(config).map_err(Error::Client)
+    let unfenced = Client::try_from(config.clone()).map_err(Error::Client)?;
+    let fenced = ClientBuilder::try_from(config)
+        .map_err(Error::Client)?
+        .with_layer(&Fence(claim.clone()))
+        .build();
+    Ok((fenced, unfenced))
 }
 
 /// Becomes true on SIGTERM or SIGINT; listens from now on.

@@ -24,6 +24,14 @@ pub(crate) type Log = Arc<Mutex<Vec<Asked>>>;
 pub(crate) async fn server(
     answer: impl Fn(&Asked) -> (u16, Value) + Clone + Send + Sync + 'static,
 ) -> (Client, Log) {
+    let (config, log) = listening(answer).await;
+    (Client::try_from(config).unwrap(), log)
+}
+
+/// The way to such a server.
+pub(crate) async fn listening(
+    answer: impl Fn(&Asked) -> (u16, Value) + Clone + Send + Sync + 'static,
+) -> (Config, Log) {
     let log = Log::default();
     let kept = Arc::clone(&log);
     let handler = move |method: Method, uri: Uri, headers: axum::http::HeaderMap, body: String| {
@@ -56,7 +64,7 @@ pub(crate) async fn server(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut config = Config::new(format!("http://{address}").parse().unwrap());
     config.default_retry = false;
-    (Client::try_from(config).unwrap(), log)
+    (config, log)
 }
 
 /// A refusal as the API server words it.

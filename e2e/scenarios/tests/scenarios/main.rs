@@ -6,6 +6,7 @@
 mod admission;
 mod diagnosis;
 mod events;
+mod leadership;
 mod lifecycle;
 mod operator;
 mod plugin;

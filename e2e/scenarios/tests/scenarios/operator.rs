@@ -14,7 +14,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{DeleteParams, PostParams},
     discovery::Discovery,
 };
 use scenarios::{
@@ -30,26 +30,6 @@ use crate::{lifecycle::example, scenario};
 const ADMIN_PORT: u16 = 8081;
 /// An operator that has looked at nothing for this long has nothing left to look at.
 const REST: Duration = Duration::from_secs(3);
-
-/// Name of the running operator pod that is ready.
-async fn operator_pod(s: &Scenario) -> Result<Option<String>> {
-    let pods: Api<Pod> = Api::namespaced(s.client(), OPERATOR_NAMESPACE);
-    let params = ListParams::default().labels(&format!("app.kubernetes.io/name={OPERATOR}"));
-    let ready = |pod: &Pod| {
-        pod.metadata.deletion_timestamp.is_none()
-            && pod
-                .status
-                .iter()
-                .flat_map(|status| status.conditions.iter().flatten())
-                .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-    };
-    Ok(pods
-        .list(&params)
-        .await?
-        .iter()
-        .find(|pod| ready(pod))
-        .map(ResourceExt::name_any))
-}
 
 async fn passes(s: &Scenario, pod: &str) -> Result<f64> {
     let text = s
@@ -83,15 +63,15 @@ async fn restarting_the_operator_writes_nothing_and_restarts_nothing() {
             summaries(&written)
         );
 
-        let old = operator_pod(s).await?.context("the operator runs")?;
+        let old = s.cluster.leader().await?.context("the operator runs")?;
         let audit = Audit::from_now(log)?;
         let operators: Api<Pod> = Api::namespaced(s.client(), OPERATOR_NAMESPACE);
         operators.delete(&old, &DeleteParams::default()).await?;
         let new = until(
-            "a new operator is ready",
+            "another operator leads",
             Duration::from_secs(90),
             || async {
-                let pod = operator_pod(s).await?.filter(|name| *name != old);
+                let pod = s.cluster.leader().await?.filter(|name| *name != old);
                 Ok(pod.map_or_else(|| Seen::NotYet("none".to_owned()), Seen::Yes))
             },
         )
