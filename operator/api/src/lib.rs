@@ -8,6 +8,7 @@ mod autoscaling;
 mod container;
 mod crd;
 mod events;
+mod pause;
 mod pod;
 mod quantity;
 mod references;
@@ -26,6 +27,7 @@ pub use events::{
     EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SaslMechanism, SchemaRegistry,
     SecurityProtocol, StdoutEvents, TopicsSpec,
 };
+pub use pause::PauseSpec;
 pub use pod::{
     ImagePullSecret, PodSpec, ResourceLimits, ResourceRequests, ResourcesSpec, TopologySpread,
     WhenUnsatisfiable,
@@ -34,6 +36,7 @@ pub use quantity::Quantity;
 pub use references::{SecretKeyReference, SecretReference};
 pub use spec::{LogLevel, ServerSpec, TelemetrySpec, UserService, UserServiceSpec};
 pub use status::{
-    CreatedTopic, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserServiceStatus, condition,
+    CreatedTopic, PAUSED_ANNOTATION, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserServiceStatus,
+    condition,
 };
 pub use storage::{MemoryStorage, MongodbStorage, ReadPreference, StorageSpec};

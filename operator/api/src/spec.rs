@@ -8,7 +8,9 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AutoscalingSpec, EventsSpec, PodSpec, StorageSpec, UserServiceStatus, schema};
+use crate::{
+    AutoscalingSpec, EventsSpec, PauseSpec, PodSpec, StorageSpec, UserServiceStatus, schema,
+};
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -90,6 +92,11 @@ pub struct UserServiceSpec {
     /// What each pod is given, and where it may run.
     #[serde(default)]
     pub pod: PodSpec,
+
+    /// While this is set, nothing of the resource is written but its status. `pause: {}` pauses
+    /// until it is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<PauseSpec>,
 }
 
 impl Default for UserServiceSpec {
@@ -104,6 +111,7 @@ impl Default for UserServiceSpec {
             server: ServerSpec::default(),
             telemetry: TelemetrySpec::default(),
             pod: PodSpec::default(),
+            pause: None,
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct UserServiceStatus {
 
     /// Conditions by the Kubernetes API conventions, understood by `kubectl wait` and kstatus:
     /// `Ready`, `StorageDurable`, with Kafka `TopicsReady`, and, only while they are true,
-    /// `Reconciling` and `Stalled`.
+    /// `Paused`, `Reconciling` and `Stalled`.
     #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -74,6 +74,10 @@ pub const TOPICS_FINALIZER: &str = "usersvc.dev/topics";
 /// Annotation that, set to `true`, lets a resource go without its topics being deleted.
 pub const SKIP_TOPIC_DELETION: &str = "usersvc.dev/skip-topic-deletion";
 
+/// Annotation that pauses a resource without a change of its spec: `true`, or when it ends, such as
+/// `2026-11-26T18:00:00Z`. `false` and nothing do not pause.
+pub const PAUSED_ANNOTATION: &str = "usersvc.dev/paused";
+
 /// Types and reasons of the conditions in a status.
 pub mod condition {
     /// Everything in the spec is rolled out and all pods take calls.
@@ -88,8 +92,18 @@ pub mod condition {
     /// Whether the topics in Kafka are as described. Present only where events go to Kafka.
     pub const TOPICS_READY: &str = "TopicsReady";
 
+    /// Nothing but the status is written. Present only while true.
+    pub const PAUSED: &str = "Paused";
+
     /// All of the above. Conditions of other types are somebody else's.
-    pub const OURS: [&str; 5] = [READY, RECONCILING, STALLED, STORAGE_DURABLE, TOPICS_READY];
+    pub const OURS: [&str; 6] = [
+        READY,
+        RECONCILING,
+        STALLED,
+        STORAGE_DURABLE,
+        TOPICS_READY,
+        PAUSED,
+    ];
 
     /// Reasons, one word each, as API conventions ask.
     pub mod reason {
@@ -118,6 +132,12 @@ pub mod condition {
         pub const PREPARING: &str = "Preparing";
         /// The preparation failed; the message says where its log is. What runs is left as it is.
         pub const PREPARATION_FAILED: &str = "PreparationFailed";
+        /// `spec.pause` is set.
+        pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
+        /// The annotation `usersvc.dev/paused` is set.
+        pub const PAUSED_BY_ANNOTATION: &str = "PausedByAnnotation";
+        /// The resource is paused, and something waits to be written.
+        pub const CHANGES_PAUSED: &str = "ChangesPaused";
         /// Users are kept in the memory of each pod.
         pub const MEMORY_STORAGE: &str = "MemoryStorage";
         /// Users are kept in a database.

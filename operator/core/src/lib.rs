@@ -11,6 +11,7 @@ mod diagnosis;
 mod diff;
 mod explain;
 mod hold;
+mod pause;
 mod plan;
 mod quantity;
 mod removal;

@@ -5,10 +5,11 @@ use crate::{
     children::{self, Children},
     contained::contained,
     hold::{self, Retry},
+    pause::Pause,
     removal::has_finalizer,
     scaling, secrets,
     status::{self, Findings, Obstacle, Stage},
-    topics,
+    topics::{self, Review},
     validate::validate,
     world::{Owner, owner_of},
 };
@@ -102,6 +103,17 @@ pub fn plan(
     let hand_over = scaling::hand_over(world, &validated, &writes);
     let writing =
         !writes.is_empty() || hand_over.is_some() || scaling::is_taking_back(world, &validated);
+    if let Some(pause) = Pause::of(resource, now) {
+        let held_back = held_back(&writes, hand_over.as_ref(), review.as_ref());
+        let stage = (!held_back.is_empty()).then(|| pause.stage(&held_back));
+        let findings = Findings {
+            hold: hold.or(stage),
+            writing: false,
+            review: review.as_ref(),
+        };
+        let status = status::observed(resource, &validated, world, findings, now);
+        return Ok(report(resource, status, pause.left(now)));
+    }
     let findings = Findings {
         hold,
         writing,
@@ -133,6 +145,19 @@ pub fn plan(
         deletes,
         ..report(resource, status, recheck)
     })
+}
+
+/// What a pause keeps from being written.
+fn held_back(writes: &[Child], hand_over: Option<&Child>, review: Option<&Review>) -> Vec<String> {
+    let children = writes.iter().chain(hand_over);
+    let mut waiting: Vec<String> = children
+        .map(|child| format!("{} {}", child.kind.name(), child.name))
+        .collect();
+    waiting.dedup();
+    if review.is_some_and(|review| !review.changes.is_empty()) {
+        waiting.push("topics".to_owned());
+    }
+    waiting
 }
 
 /// Whether what is replaced is kept until no pod can restart with it.

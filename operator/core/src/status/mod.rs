@@ -20,7 +20,7 @@ use user_settings::Storage;
 use crate::{
     ChildKind, Validated, World,
     children::{endpoint, selector_labels},
-    diagnosis,
+    diagnosis, pause,
     topics::{self, Review},
 };
 
@@ -45,6 +45,7 @@ pub(crate) fn held_up(
     let mut conditions = obstacle.stage().conditions(resource, now);
     conditions.extend(before(resource, STORAGE_DURABLE).cloned());
     conditions.extend(before(resource, TOPICS_READY).cloned());
+    conditions.extend(pause::paused(resource, now));
     UserServiceStatus {
         observed_generation: resource.metadata.generation,
         conditions,
@@ -98,6 +99,7 @@ pub(crate) fn observed(
             .review
             .and_then(|review| topics_ready(resource, review, now)),
     );
+    conditions.extend(pause::paused(resource, now));
     let created = findings
         .review
         .map_or_else(|| remembered(resource), |review| review.created.clone());
@@ -172,7 +174,7 @@ pub(crate) fn deployment(world: &World, resource: &UserService) -> Deployment {
 }
 
 /// A condition whose transition time moves only when its status does.
-fn condition(
+pub(crate) fn condition(
     resource: &UserService,
     type_: &str,
     status: &str,

@@ -9,6 +9,7 @@
 )]
 
 mod diff;
+mod pause;
 mod pods;
 mod preparation;
 mod removal;

@@ -1,0 +1,117 @@
+//! A paused resource: nothing is written but its status.
+
+use operator_api::{PAUSED_ANNOTATION, PauseSpec, UserService};
+use operator_core::{Plan, plan};
+
+use super::{at, condition, planned, release, settled, settled_connected};
+
+fn pause(resource: &mut UserService, until: Option<i64>) {
+    resource.spec.pause = Some(PauseSpec {
+        until: until.map(at),
+        reason: Some("migration by hand".into()),
+    });
+}
+
+/// Whether a plan leaves everything but the status as it is.
+fn only_reports(plan: &Plan) -> bool {
+    let reports = Plan {
+        status: plan.status.clone(),
+        requeue: plan.requeue,
+        ..Plan::default()
+    };
+    *plan == reports
+}
+
+#[test]
+fn a_paused_resource_is_left_as_it_is_and_says_so() {
+    let (mut resource, world) = settled();
+    pause(&mut resource, None);
+    let plan = planned(&world, &resource);
+    assert!(only_reports(&plan) && plan.requeue.is_none(), "{plan:?}");
+    let status = plan.status.unwrap();
+    let paused = condition(&status, "Paused").unwrap();
+    assert_eq!(paused.reason, "PausedBySpec");
+    assert!(
+        paused.message.contains("migration by hand"),
+        "{}",
+        paused.message
+    );
+    assert_eq!(
+        condition(&status, "Ready").unwrap().status,
+        "True",
+        "the pods are as they were"
+    );
+    resource.status = Some(status);
+    assert_eq!(planned(&world, &resource), Plan::default(), "told once");
+}
+
+#[test]
+fn what_waits_for_the_end_of_a_pause_is_named() {
+    let (mut resource, world) = settled();
+    resource.spec.replicas = 5;
+    for (until, abnormal) in [(None, "Stalled"), (Some(160), "Reconciling")] {
+        pause(&mut resource, until);
+        let plan = planned(&world, &resource);
+        assert!(only_reports(&plan), "{plan:?}");
+        let status = plan.status.unwrap();
+        let told = condition(&status, abnormal).unwrap();
+        assert_eq!(told.reason, "ChangesPaused");
+        assert!(
+            told.message.contains("Deployment users"),
+            "{}",
+            told.message
+        );
+    }
+}
+
+#[test]
+fn a_pause_ends_by_itself_and_is_looked_at_then() {
+    let (mut resource, world) = settled();
+    resource.spec.replicas = 5;
+    pause(&mut resource, Some(160));
+    let plan = planned(&world, &resource);
+    assert_eq!(
+        plan.requeue.map(|left| left.as_secs()),
+        Some(60),
+        "it is 100"
+    );
+    resource.status = plan.status;
+    let after = operator_core::plan(&world, &resource, &release(), &at(160)).unwrap();
+    assert!(!after.writes.is_empty());
+    assert!(condition(&after.status.unwrap(), "Paused").is_none());
+}
+
+#[test]
+fn an_annotation_pauses_too_unless_it_says_false() {
+    let (mut resource, world) = settled();
+    resource.spec.replicas = 5;
+    let annotated = |value: &str| {
+        let mut resource = resource.clone();
+        let annotation = (PAUSED_ANNOTATION.to_owned(), value.to_owned());
+        resource.metadata.annotations = Some([annotation].into());
+        plan(&world, &resource, &release(), &at(100)).unwrap()
+    };
+    for value in ["true", "1970-01-01T00:02:00Z", "yes, please"] {
+        let plan = annotated(value);
+        assert!(only_reports(&plan), "{value}");
+        let status = plan.status.unwrap();
+        assert_eq!(
+            condition(&status, "Paused").unwrap().reason,
+            "PausedByAnnotation"
+        );
+    }
+    for value in ["false", "", "1970-01-01T00:01:00Z"] {
+        assert!(!annotated(value).writes.is_empty(), "{value}");
+    }
+}
+
+#[test]
+fn topics_and_orphans_wait_too() {
+    let (mut resource, mut world) = settled_connected();
+    resource.spec.events = None;
+    resource.spec.replicas = 5;
+    pause(&mut resource, None);
+    assert!(only_reports(&planned(&world, &resource)));
+    world.live.clear();
+    assert!(only_reports(&planned(&world, &resource)));
+}
