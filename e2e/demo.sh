@@ -24,9 +24,11 @@ drop_resource_of_another_build() {
 
 # The registry of the bed forgets with its pod, and a resource is prepared for only once.
 drop_resource_without_schemas() {
-  local subjects
+  local subjects event
   subjects=$(kubectl get --raw /api/v1/namespaces/backing/services/registry:8080/proxy/apis/ccompat/v7/subjects)
-  if [[ $subjects != *'"user.created-value"'* || $subjects != *'"user.updated-value"'* ]]; then drop_resource; fi
+  for event in created updated deleted; do
+    [[ $subjects == *"\"user.$event-value\""* ]] || { drop_resource; return; }
+  done
 }
 
 # It holds no password: the database of the bed asks for none.

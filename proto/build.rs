@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         [
             "user/events/v1/user_created.proto",
             "user/events/v1/user_updated.proto",
+            "user/events/v1/user_deleted.proto",
         ],
         ["."],
     )?;

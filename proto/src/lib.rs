@@ -44,4 +44,6 @@ pub mod schema {
     pub const USER_CREATED: &str = include_str!("../user/events/v1/user_created.proto");
     /// Of `user.events.v1.UserUpdated`.
     pub const USER_UPDATED: &str = include_str!("../user/events/v1/user_updated.proto");
+    /// Of `user.events.v1.UserDeleted`.
+    pub const USER_DELETED: &str = include_str!("../user/events/v1/user_deleted.proto");
 }

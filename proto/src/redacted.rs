@@ -18,6 +18,8 @@ impl fmt::Debug for User {
             .field("create_time", &self.create_time)
             .field("update_time", &self.update_time)
             .field("etag", &self.etag)
+            .field("delete_time", &self.delete_time)
+            .field("purge_time", &self.purge_time)
             .finish_non_exhaustive()
     }
 }

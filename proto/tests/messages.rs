@@ -72,6 +72,7 @@ fn a_schema_for_the_registry_has_one_message_and_no_import_but_a_well_known_type
     for (schema, message) in [
         (user_proto::schema::USER_CREATED, "UserCreated"),
         (user_proto::schema::USER_UPDATED, "UserUpdated"),
+        (user_proto::schema::USER_DELETED, "UserDeleted"),
     ] {
         let starting = |word: &str| -> Vec<&str> {
             let lines = schema.lines().map(str::trim);

@@ -1,5 +1,7 @@
 //! Why a use case did not do what it was asked.
 
+use user_domain::UserStateError;
+
 use crate::RepositoryError;
 
 /// The errors of this layer. A driving adapter turns them into what its transport calls them, in one place.
@@ -11,6 +13,12 @@ pub enum UseCaseError {
     /// The caller's: there is no such user.
     #[error("there is no such user")]
     UserNotFound,
+    /// The caller's: the user is deleted.
+    #[error("the user is deleted")]
+    UserDeleted,
+    /// The caller's: the user is not deleted.
+    #[error("the user is not deleted")]
+    UserNotDeleted,
     /// The caller's: the user is at another version than the caller has seen, or others were quicker.
     #[error("the user was changed in between")]
     Changed,
@@ -26,6 +34,15 @@ pub enum UseCaseError {
     /// A defect.
     #[error("internal error")]
     Internal(#[source] RepositoryError),
+}
+
+impl From<UserStateError> for UseCaseError {
+    fn from(error: UserStateError) -> Self {
+        match error {
+            UserStateError::Deleted => Self::UserDeleted,
+            UserStateError::NotDeleted => Self::UserNotDeleted,
+        }
+    }
 }
 
 impl From<RepositoryError> for UseCaseError {

@@ -4,25 +4,30 @@ use std::time::Instant;
 
 use user_domain::{User, UserId};
 
-use crate::{UseCaseError, UserRepository};
+use crate::{Clock, UseCaseError, UserRepository};
 
 /// Finds users.
 #[derive(Clone, Debug)]
-pub struct GetUser<R> {
+pub struct GetUser<R, C> {
     repository: R,
+    clock: C,
 }
 
-impl<R: UserRepository> GetUser<R> {
-    /// The use case over this port.
-    pub const fn new(repository: R) -> Self {
-        Self { repository }
+impl<R: UserRepository, C: Clock> GetUser<R, C> {
+    /// The use case over these ports.
+    pub const fn new(repository: R, clock: C) -> Self {
+        Self { repository, clock }
     }
 
-    /// Finds a user.
+    /// Finds a user, also a deleted one that can come back (AIP-164).
     ///
     /// # Errors
     /// `UserNotFound`, `Unavailable`.
     pub async fn execute(&self, id: UserId, deadline: Instant) -> Result<User, UseCaseError> {
-        Ok(self.repository.get(id, deadline).await?)
+        let user = self.repository.get(id, deadline).await?;
+        if user.is_purged(self.clock.now()) {
+            return Err(UseCaseError::UserNotFound);
+        }
+        Ok(user)
     }
 }

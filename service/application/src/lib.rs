@@ -3,7 +3,9 @@
 //! A use case orchestrates, the domain decides, adapters behind the ports translate. Nothing here knows a runtime, a
 //! transport or a storage; time and identifiers come in through ports too.
 
+mod change;
 mod create_user;
+mod delete_user;
 mod error;
 mod get_user;
 mod ports;
@@ -13,7 +15,9 @@ mod request;
 pub mod testkit;
 mod update_user;
 
+pub use change::Target;
 pub use create_user::{CreateUser, NewUser};
+pub use delete_user::{DeleteUser, UndeleteUser, UserDeletion};
 pub use error::UseCaseError;
 pub use get_user::GetUser;
 pub use ports::{

@@ -19,6 +19,7 @@ pub use fakes::{Fails, FixedClock, ImmediateTimer, Noted, Recorder, SequentialId
 use std::time::{Duration, Instant, SystemTime};
 
 use user_domain::{Email, EventId, User, UserChange, UserEvent, UserId, UserName};
+use uuid::Uuid;
 
 use crate::{RequestContext, Write};
 
@@ -44,7 +45,23 @@ pub fn renamed(user: &User, number: u16) -> (User, UserEvent) {
     };
     let event = EventId::new(SequentialIds::from(number).uuid());
     let now = user.updated_at() + Duration::from_millis(1);
-    user.update(change, event, now).expect("another name")
+    let updated = user.update(change, event, now).expect("not deleted");
+    updated.expect("another name")
+}
+
+/// The user, deleted for a day, with its event.
+pub fn deleted(user: &User, number: u16) -> (User, UserEvent) {
+    let event = EventId::new(Uuid::from_u128(u128::from(number) << 64));
+    let now = user.updated_at() + Duration::from_millis(1);
+    let day = Duration::from_hours(24);
+    user.delete(day, event, now).expect("not deleted")
+}
+
+/// The user, back again, with its event.
+pub fn undeleted(user: &User, number: u16) -> (User, UserEvent) {
+    let event = EventId::new(Uuid::from_u128(u128::from(number) << 64));
+    let now = user.updated_at() + Duration::from_millis(1);
+    user.undelete(event, now).expect("deleted")
 }
 
 /// A write with time enough.

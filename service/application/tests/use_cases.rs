@@ -15,9 +15,10 @@ use std::time::{Duration, SystemTime};
 use support::Store;
 use user_application::testkit::{FixedClock, SequentialIds, request};
 use user_application::{
-    CreateUser, GetUser, NewUser, RepositoryError, UpdateUser, UseCaseError, UserUpdate,
+    CreateUser, DeleteUser, GetUser, NewUser, RepositoryError, Target, UndeleteUser, UpdateUser,
+    UseCaseError, UserDeletion, UserUpdate,
 };
-use user_domain::{Email, EventKind, UserChange, UserName, Version};
+use user_domain::{Email, EventKind, User, UserChange, UserId, UserName, Version};
 
 type AnyStore = Store<false>;
 
@@ -53,7 +54,7 @@ async fn a_created_user_is_stored_with_its_event_and_found() {
     let user = create_user(&store).execute(ada(), request()).await.unwrap();
     assert_eq!(user.created_at(), clock().0);
     assert_eq!(store.state().pending[0].event.user_id(), user.id());
-    let found = GetUser::new(store)
+    let found = GetUser::new(store, clock())
         .execute(user.id(), request().deadline)
         .await;
     assert_eq!(found.unwrap(), user);
@@ -64,9 +65,11 @@ async fn a_changed_user_is_stored_at_its_next_version_with_its_event() {
     let store = AnyStore::default();
     let user = create_user(&store).execute(ada(), request()).await.unwrap();
     let update = UserUpdate {
-        id: user.id(),
+        target: Target {
+            id: user.id(),
+            expected: Some(user.version()),
+        },
         change: called("Ada Lovelace"),
-        expected: Some(user.version()),
     };
     let changed = update_user(&store)
         .execute(update, request())
@@ -86,9 +89,11 @@ async fn a_change_that_changes_nothing_makes_no_event() {
     let store = AnyStore::default();
     let user = create_user(&store).execute(ada(), request()).await.unwrap();
     let update = UserUpdate {
-        id: user.id(),
+        target: Target {
+            id: user.id(),
+            expected: None,
+        },
         change: called("Ada"),
-        expected: None,
     };
     let same = update_user(&store).execute(update, request()).await;
     assert_eq!(same.unwrap(), user);
@@ -100,9 +105,11 @@ async fn a_change_to_another_version_than_expected_is_refused() {
     let store = AnyStore::default();
     let user = create_user(&store).execute(ada(), request()).await.unwrap();
     let update = UserUpdate {
-        id: user.id(),
+        target: Target {
+            id: user.id(),
+            expected: Version::new(2),
+        },
         change: called("Grace"),
-        expected: Version::new(2),
     };
     let refused = update_user(&store).execute(update, request()).await;
     assert!(matches!(refused, Err(UseCaseError::Changed)), "{refused:?}");
@@ -115,13 +122,137 @@ async fn a_change_overtaken_by_another_is_made_again_unless_a_version_was_expect
         let user = create_user(&store).execute(ada(), request()).await.unwrap();
         store.state().error = Some(RepositoryError::Changed);
         let update = UserUpdate {
-            id: user.id(),
+            target: Target {
+                id: user.id(),
+                expected,
+            },
             change: called("Grace"),
-            expected,
         };
         let result = update_user(&store).execute(update, request()).await;
         assert_eq!(result.is_ok(), works, "{result:?}");
     }
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn delete_user(store: &AnyStore) -> DeleteUser<AnyStore, FixedClock, SequentialIds> {
+    DeleteUser::new(store.clone(), clock(), SequentialIds::from(10), DAY)
+}
+
+fn undelete_user(
+    store: &AnyStore,
+    clock: FixedClock,
+) -> UndeleteUser<AnyStore, FixedClock, SequentialIds> {
+    UndeleteUser::new(store.clone(), clock, SequentialIds::from(11))
+}
+
+const fn any_version(id: UserId) -> Target {
+    Target { id, expected: None }
+}
+
+const fn deletion(id: UserId, allow_missing: bool) -> UserDeletion {
+    UserDeletion {
+        target: any_version(id),
+        allow_missing,
+    }
+}
+
+/// A store with a deleted user.
+async fn with_deleted() -> (AnyStore, User) {
+    let store = AnyStore::default();
+    let user = create_user(&store).execute(ada(), request()).await.unwrap();
+    let delete = delete_user(&store);
+    let deleted = delete.execute(deletion(user.id(), false), request()).await;
+    let deleted = deleted.unwrap().expect("there was one");
+    (store, deleted)
+}
+
+#[tokio::test]
+async fn a_deleted_user_is_found_and_can_come_back() {
+    let (store, deleted) = with_deleted().await;
+    let times = deleted.deletion().expect("deleted");
+    assert_eq!(
+        (times.deleted_at, times.purge_at),
+        (clock().0, clock().0 + DAY)
+    );
+    let get = GetUser::new(store.clone(), clock());
+    let found = get.execute(deleted.id(), request().deadline).await;
+    assert_eq!(found.unwrap(), deleted);
+    let undelete = undelete_user(&store, clock());
+    let back = undelete.execute(any_version(deleted.id()), request()).await;
+    assert_eq!(back.unwrap().deletion(), None);
+    let kinds: Vec<_> = store
+        .state()
+        .pending
+        .iter()
+        .map(|record| record.event.kind())
+        .collect();
+    assert_eq!(
+        kinds,
+        [EventKind::Created, EventKind::Deleted, EventKind::Updated]
+    );
+    let again = undelete.execute(any_version(deleted.id()), request()).await;
+    assert!(
+        matches!(again, Err(UseCaseError::UserNotDeleted)),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_user_cannot_be_changed() {
+    let (store, deleted) = with_deleted().await;
+    let update = UserUpdate {
+        target: any_version(deleted.id()),
+        change: called("Grace"),
+    };
+    let refused = update_user(&store).execute(update, request()).await;
+    assert!(
+        matches!(refused, Err(UseCaseError::UserDeleted)),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn deleting_again_finds_no_user_unless_it_may_be_missing() {
+    let (store, deleted) = with_deleted().await;
+    let delete = delete_user(&store);
+    let refused = delete.execute(deletion(deleted.id(), false), request());
+    let refused = refused.await.unwrap_err();
+    assert!(matches!(refused, UseCaseError::UserNotFound), "{refused:?}");
+    // With the version that a first attempt saw, as a repetition has it.
+    let mut again = deletion(deleted.id(), true);
+    again.target.expected = Version::new(1);
+    let same = delete.execute(again, request()).await;
+    assert_eq!(same.unwrap(), Some(deleted));
+    let nobody = UserId::new(uuid::Uuid::nil());
+    let none = delete.execute(deletion(nobody, true), request()).await;
+    assert_eq!(none.unwrap(), None);
+    assert_eq!(store.state().pending.len(), 2);
+}
+
+#[tokio::test]
+async fn a_user_at_another_version_than_expected_is_not_deleted() {
+    let store = AnyStore::default();
+    let user = create_user(&store).execute(ada(), request()).await.unwrap();
+    let mut other = deletion(user.id(), true);
+    other.target.expected = Version::new(2);
+    let refused = delete_user(&store).execute(other, request()).await;
+    assert!(matches!(refused, Err(UseCaseError::Changed)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn once_its_time_has_come_a_user_is_gone_even_if_it_is_stored_still() {
+    let (store, deleted) = with_deleted().await;
+    let later = FixedClock(clock().0 + DAY);
+    let get = GetUser::new(store.clone(), later);
+    let found = get.execute(deleted.id(), request().deadline).await;
+    assert!(
+        matches!(found, Err(UseCaseError::UserNotFound)),
+        "{found:?}"
+    );
+    let undelete = undelete_user(&store, later);
+    let back = undelete.execute(any_version(deleted.id()), request()).await;
+    assert!(matches!(back, Err(UseCaseError::UserNotFound)), "{back:?}");
 }
 
 #[tokio::test]

@@ -34,8 +34,10 @@ impl fmt::Display for EventId {
 pub enum EventKind {
     /// The user came to be.
     Created,
-    /// The user's name or address changed.
+    /// The user's name or address changed, or the user came back after being deleted.
     Updated,
+    /// The user was deleted, and can come back for a while.
+    Deleted,
 }
 
 /// Something that happened to a user. Holds the user as it was right after; a publisher decides how much of it leaves

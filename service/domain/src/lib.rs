@@ -15,4 +15,4 @@ pub use email::{Email, EmailError};
 pub use event::{EventId, EventKind, UserEvent};
 pub use id::{UserId, UserIdError};
 pub use name::{UserName, UserNameError};
-pub use user::{User, UserChange, Version};
+pub use user::{Deletion, User, UserChange, UserStateError, Version};

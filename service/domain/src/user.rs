@@ -1,6 +1,6 @@
 //! The user as an aggregate.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::{Email, EventId, EventKind, UserEvent, UserId, UserName};
 
@@ -43,6 +43,27 @@ pub struct User {
     created_at: SystemTime,
     updated_at: SystemTime,
     version: Version,
+    deletion: Option<Deletion>,
+}
+
+/// That a user is deleted, and how long it can come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// When it was deleted.
+    pub deleted_at: SystemTime,
+    /// From when on it is gone for good.
+    pub purge_at: SystemTime,
+}
+
+/// Why something cannot be done to a user as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserStateError {
+    /// It is deleted.
+    #[error("the user is deleted")]
+    Deleted,
+    /// It is not deleted.
+    #[error("the user is not deleted")]
+    NotDeleted,
 }
 
 /// What of a user shall change; what is absent stays.
@@ -70,6 +91,7 @@ impl User {
             created_at: now,
             updated_at: now,
             version: Version::FIRST,
+            deletion: None,
         };
         let event = UserEvent::restore(event_id, EventKind::Created, user.clone());
         (user, event)
@@ -79,27 +101,87 @@ impl User {
     /// have to be stored together or not at all, and only over the version that was changed.
     ///
     /// Times of one user never go back, whatever the clocks of different writers say: events are ordered by them.
+    ///
+    /// # Errors
+    /// `Deleted`.
     pub fn update(
         &self,
         change: UserChange,
         event_id: EventId,
         now: SystemTime,
-    ) -> Option<(Self, UserEvent)> {
+    ) -> Result<Option<(Self, UserEvent)>, UserStateError> {
+        if self.deletion.is_some() {
+            return Err(UserStateError::Deleted);
+        }
         let name = change.name.unwrap_or_else(|| self.name.clone());
         let email = change.email.unwrap_or_else(|| self.email.clone());
         if name == self.name && email.as_str() == self.email.as_str() {
-            return None;
+            return Ok(None);
         }
+        let next = self.next(now);
         let user = Self {
-            id: self.id,
             name,
             email,
-            created_at: self.created_at,
-            updated_at: now.max(self.updated_at),
-            version: self.version.next(),
+            ..next
         };
         let event = UserEvent::restore(event_id, EventKind::Updated, user.clone());
-        Some((user, event))
+        Ok(Some((user, event)))
+    }
+
+    /// The user, deleted, and the event that tells of it; it can come back for `purge_delay` from now on. As with
+    /// [`User::update`].
+    ///
+    /// # Errors
+    /// `Deleted`: it is already.
+    pub fn delete(
+        &self,
+        purge_delay: Duration,
+        event_id: EventId,
+        now: SystemTime,
+    ) -> Result<(Self, UserEvent), UserStateError> {
+        if self.deletion.is_some() {
+            return Err(UserStateError::Deleted);
+        }
+        let next = self.next(now);
+        let deletion = Deletion {
+            deleted_at: next.updated_at,
+            purge_at: next.updated_at + purge_delay,
+        };
+        let user = Self {
+            deletion: Some(deletion),
+            ..next
+        };
+        let event = UserEvent::restore(event_id, EventKind::Deleted, user.clone());
+        Ok((user, event))
+    }
+
+    /// The user, back again as it was, and the event that tells of it. As with [`User::update`].
+    ///
+    /// # Errors
+    /// `NotDeleted`.
+    pub fn undelete(
+        &self,
+        event_id: EventId,
+        now: SystemTime,
+    ) -> Result<(Self, UserEvent), UserStateError> {
+        if self.deletion.is_none() {
+            return Err(UserStateError::NotDeleted);
+        }
+        let user = Self {
+            deletion: None,
+            ..self.next(now)
+        };
+        let event = UserEvent::restore(event_id, EventKind::Updated, user.clone());
+        Ok((user, event))
+    }
+
+    /// The same at the version that follows.
+    fn next(&self, now: SystemTime) -> Self {
+        Self {
+            updated_at: now.max(self.updated_at),
+            version: self.version.next(),
+            ..self.clone()
+        }
     }
 
     /// A user as a storage kept it. For adapters only: new users come from [`User::create`].
@@ -110,6 +192,7 @@ impl User {
         created_at: SystemTime,
         updated_at: SystemTime,
         version: Version,
+        deletion: Option<Deletion>,
     ) -> Self {
         Self {
             id,
@@ -118,6 +201,7 @@ impl User {
             created_at,
             updated_at,
             version,
+            deletion,
         }
     }
 
@@ -149,5 +233,16 @@ impl User {
     /// How often the user has changed.
     pub const fn version(&self) -> Version {
         self.version
+    }
+
+    /// That the user is deleted, if it is.
+    pub const fn deletion(&self) -> Option<Deletion> {
+        self.deletion
+    }
+
+    /// Whether the user is gone for good, even if a storage has not removed it yet.
+    pub fn is_purged(&self, now: SystemTime) -> bool {
+        self.deletion
+            .is_some_and(|deletion| deletion.purge_at <= now)
     }
 }

@@ -12,7 +12,10 @@ use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
-use user_domain::{Email, EmailError, EventId, User, UserId, UserName, UserNameError, Version};
+use user_domain::{
+    Deletion, Email, EmailError, EventId, EventKind, User, UserChange, UserId, UserName,
+    UserNameError, UserStateError, Version,
+};
 use uuid::Uuid;
 
 fn name(typed: &str) -> UserName {
@@ -126,6 +129,64 @@ fn creating_a_user_tells_of_it_with_the_first_version() {
         ),
         (event_id, user.id(), user.created_at(), user.version())
     );
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn event(number: u128) -> EventId {
+    EventId::new(Uuid::from_u128(number))
+}
+
+fn ada() -> User {
+    let id = UserId::new(Uuid::from_u128(1));
+    User::create(id, event(1), name("Ada"), email("ada@example.com"), at(7)).0
+}
+
+#[test]
+fn a_deleted_user_can_come_back_until_its_time_has_come() {
+    let user = ada();
+    let (deleted, told) = user.delete(DAY, event(2), at(9)).unwrap();
+    let deletion = Deletion {
+        deleted_at: at(9),
+        purge_at: at(9) + DAY,
+    };
+    assert_eq!(deleted.deletion(), Some(deletion));
+    assert_eq!((told.kind(), told.user()), (EventKind::Deleted, &deleted));
+    assert_eq!(deleted.version(), user.version().next());
+    assert!(!deleted.is_purged(at(8) + DAY));
+    assert!(deleted.is_purged(at(9) + DAY));
+    let (back, told) = deleted.undelete(event(3), at(10)).unwrap();
+    assert_eq!((told.kind(), told.user()), (EventKind::Updated, &back));
+    assert_eq!((back.deletion(), back.name()), (None, user.name()));
+    assert_eq!(back.version(), deleted.version().next());
+    assert!(!back.is_purged(at(9) + DAY));
+}
+
+#[test]
+fn what_does_not_suit_the_state_of_a_user_is_refused() {
+    let user = ada();
+    let undeleted = user.undelete(event(2), at(9)).unwrap_err();
+    assert_eq!(undeleted, UserStateError::NotDeleted);
+    let (deleted, _) = user.delete(DAY, event(2), at(9)).unwrap();
+    let again = deleted.delete(DAY, event(3), at(10)).unwrap_err();
+    assert_eq!(again, UserStateError::Deleted);
+    let renamed = UserChange {
+        name: Some(name("Grace")),
+        email: None,
+    };
+    let updated = deleted.update(renamed, event(3), at(10)).unwrap_err();
+    assert_eq!(updated, UserStateError::Deleted);
+}
+
+#[test]
+fn times_of_a_user_do_not_go_back_with_the_clock_of_who_deletes_it() {
+    let (deleted, told) = ada().delete(DAY, event(2), at(3)).unwrap();
+    assert_eq!((deleted.updated_at(), told.occurred_at()), (at(7), at(7)));
+    assert_eq!(deleted.deletion().unwrap().purge_at, at(7) + DAY);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the gRPC port serves.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use http::{Request, Response};
 use prometheus_client::registry::Registry;
@@ -8,8 +9,8 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Layer as _, Service};
 use user_adapter_grpc::{DeadlineLayer, MetricsLayer, RpcMetrics, UserApi};
-use user_application::{CreateUser, GetUser, UpdateUser, UserRepository};
-use user_settings::Server;
+use user_application::{CreateUser, DeleteUser, GetUser, UndeleteUser, UpdateUser, UserRepository};
+use user_settings::Settings;
 
 use crate::ServiceError;
 use crate::environment::{SystemClock, TimeOrderedIds};
@@ -27,9 +28,23 @@ pub(crate) fn register_metrics(registry: &mut Registry) -> Result<RpcMetrics, Se
         .map_err(|error| ServiceError::Descriptors(error.into()))
 }
 
+/// The user API over one repository.
+fn user_api<R: UserRepository + Clone>(
+    repository: R,
+    purge_delay: Duration,
+) -> UserApi<R, SystemClock, TimeOrderedIds> {
+    UserApi {
+        create: CreateUser::new(repository.clone(), SystemClock, TimeOrderedIds),
+        get: GetUser::new(repository.clone(), SystemClock),
+        update: UpdateUser::new(repository.clone(), SystemClock, TimeOrderedIds),
+        delete: DeleteUser::new(repository.clone(), SystemClock, TimeOrderedIds, purge_delay),
+        undelete: UndeleteUser::new(repository, SystemClock, TimeOrderedIds),
+    }
+}
+
 /// The user API, health and reflection, behind the layers that every call passes.
 pub(crate) fn service<R: UserRepository + Clone>(
-    server: &Server,
+    settings: &Settings,
     repository: R,
     health: &Health,
     metrics: RpcMetrics,
@@ -45,11 +60,7 @@ pub(crate) fn service<R: UserRepository + Clone>(
     + 'static,
     ServiceError,
 > {
-    let api = UserApi::new(
-        CreateUser::new(repository.clone(), SystemClock, TimeOrderedIds),
-        GetUser::new(repository.clone()),
-        UpdateUser::new(repository, SystemClock, TimeOrderedIds),
-    );
+    let api = user_api(repository, settings.purge_delay);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(user_proto::FILE_DESCRIPTOR_SET)
@@ -65,6 +76,6 @@ pub(crate) fn service<R: UserRepository + Clone>(
         // Older clients, grpcurl before 1.9 among them, ask for the version before.
         .add_service(reflection().build_v1alpha().map_err(descriptors)?)
         .prepare();
-    let bounded = DeadlineLayer::new(server.request_timeout).layer(routes);
+    let bounded = DeadlineLayer::new(settings.server.request_timeout).layer(routes);
     Ok(MetricsLayer::new(metrics).layer(bounded))
 }

@@ -112,7 +112,7 @@ fn with_publisher<S: Backend, P: EventPublisher>(
 ) -> Result<Backends, ServiceError> {
     let server = &parts.settings.server;
     let service = grpc::service(
-        server,
+        parts.settings,
         storage.clone(),
         parts.health,
         parts.metrics.rpc.clone(),

@@ -12,27 +12,20 @@ mod support;
 
 use std::time::{Duration, SystemTime};
 
-use support::{HeldCall, InProcess, health, http_get, new_user, settings, soon, until};
-use tonic::{Code, Status};
+use support::{
+    HeldCall, InProcess, assert_reason, health, http_get, new_user, settings, soon, until,
+};
+use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
 use tonic_types::StatusExt as _;
-use user_adapter_grpc::{ERROR_DOMAIN, reason};
+use user_adapter_grpc::reason;
 use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_proto::user::v1::{CreateUserRequest, GetUserRequest, UpdateUserRequest, User};
 use user_settings::{health as names, metric, path};
-
-fn assert_reason(status: &Status, code: Code, reason: &str) {
-    let details = status.get_error_details();
-    let info = details.error_info().expect("every error has an ErrorInfo");
-    assert_eq!(
-        (status.code(), info.reason.as_str(), info.domain.as_str()),
-        (code, reason, ERROR_DOMAIN)
-    );
-}
 
 #[tokio::test]
 async fn a_created_user_is_found_again() {

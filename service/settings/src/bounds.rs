@@ -62,6 +62,14 @@ pub const TLS_HANDSHAKE_TIMEOUT: Bounds<Duration> = Bounds {
     max: Duration::from_mins(1),
 };
 
+/// How long a deleted user can come back until it is gone for good. Longer than request ids are remembered, so that none
+/// outlives the user that it made.
+pub const PURGE_DELAY: Bounds<Duration> = Bounds {
+    min: Duration::from_hours(25),
+    default: Duration::from_hours(30 * 24),
+    max: Duration::from_hours(3650 * 24),
+};
+
 /// Connections that each pod keeps to the database at most.
 pub const MONGODB_MAX_POOL_SIZE: Bounds<u32> = Bounds {
     min: 1,

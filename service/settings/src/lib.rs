@@ -60,10 +60,12 @@ pub mod path {
 pub mod event_type {
     /// A user came to be.
     pub const USER_CREATED: &str = "user.created";
-    /// A user changed.
+    /// A user changed, or came back after being deleted.
     pub const USER_UPDATED: &str = "user.updated";
+    /// A user was deleted.
+    pub const USER_DELETED: &str = "user.deleted";
     /// Every event type.
-    pub const ALL: [&str; 2] = [USER_CREATED, USER_UPDATED];
+    pub const ALL: [&str; 3] = [USER_CREATED, USER_UPDATED, USER_DELETED];
 }
 
 /// Exit codes of the service process.

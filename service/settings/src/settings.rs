@@ -17,6 +17,8 @@ pub struct Settings {
     pub server: Server,
     /// How connections to the gRPC port are protected.
     pub tls: Tls,
+    /// How long a deleted user can come back; see [`bounds::PURGE_DELAY`].
+    pub purge_delay: Duration,
     /// Where users are kept.
     pub storage: Storage,
     /// The database; in force where [`Settings::storage`] is [`Storage::Mongodb`].
@@ -91,6 +93,7 @@ impl Default for Settings {
             admin_address: SocketAddr::from((Ipv6Addr::UNSPECIFIED, ADMIN_PORT)),
             server: Server::default(),
             tls: Tls::default(),
+            purge_delay: bounds::PURGE_DELAY.default,
             storage: Storage::Memory,
             mongodb: Mongodb::default(),
             events: Events::Stdout,

@@ -93,6 +93,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         bounds::MAX_CONCURRENT_STREAMS.range(),
         any_time(bounds::DRAIN_DELAY),
         any_time(bounds::DRAIN_TIMEOUT),
+        any_time(bounds::PURGE_DELAY),
     );
     let level = prop::sample::select(vec![
         LogLevel::Error,
@@ -112,6 +113,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                 drain_timeout: server.3,
             },
             tls,
+            purge_delay: server.4,
             telemetry: Telemetry { log_level },
             ..infrastructure
         },

@@ -61,14 +61,14 @@ fn the_pods_go_before_the_topics_that_they_would_bring_back() {
     assert_eq!((second.deletes.len(), second.topics.len()), (0, 0));
     assert!(!second.release && second.requeue.is_some());
     world.live.remove(&(ChildKind::Deployment, "users".into()));
-    assert_eq!(removal(&world, &resource, &at(100)).topics.len(), 4);
+    assert_eq!(removal(&world, &resource, &at(100)).topics.len(), 6);
 }
 
 #[test]
 fn created_topics_are_deleted_and_then_the_resource_is_let_go() {
     let (resource, mut world) = leaving();
     let first = removal(&world, &resource, &at(100));
-    assert_eq!(deleted(&first).len(), 4);
+    assert_eq!(deleted(&first).len(), 6);
     assert!(!first.release);
     super::add_topics(&mut world, &first.topics);
     assert!(removal(&world, &resource, &at(100)).release);
@@ -82,7 +82,7 @@ fn a_topic_of_the_same_name_that_somebody_made_anew_stays() {
     }
     let removal = removal(&world, &resource, &at(100));
     assert!(!deleted(&removal).contains(&"user.created"));
-    assert_eq!(deleted(&removal).len(), 3);
+    assert_eq!(deleted(&removal).len(), 5);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn topics_that_another_resource_describes_stay_and_hold_nobody() {
     let mut elsewhere = other.clone();
     kafka(&mut elsewhere).bootstrap_servers = vec!["other:9092".into()];
     world.in_use = in_use(&resource, [&resource, &gone, &elsewhere]);
-    assert_eq!(deleted(&removal(&world, &resource, &at(100))).len(), 4);
+    assert_eq!(deleted(&removal(&world, &resource, &at(100))).len(), 6);
 
     world.in_use = in_use(&resource, [&resource, &other]);
     assert_eq!(world.in_use["user.created"], "team-b/users");

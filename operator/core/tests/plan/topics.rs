@@ -10,11 +10,13 @@ use super::{
     carry_out, condition, connected, kinds, planned, reachable, ready_reason, settled_connected,
 };
 
-const ALL: [&str; 4] = [
+const ALL: [&str; 6] = [
     "user.created",
     "user.created.dlq",
     "user.updated",
     "user.updated.dlq",
+    "user.deleted",
+    "user.deleted.dlq",
 ];
 
 fn spec(resource: &mut UserService) -> &mut TopicsSpec {
@@ -145,7 +147,11 @@ fn partitions_grow_only_when_the_spec_says_that_keys_may_move() {
     let plan = planned(&world, &resource);
     assert_eq!(
         plan.topics,
-        [grow("user.created"), grow("user.updated")],
+        [
+            grow("user.created"),
+            grow("user.updated"),
+            grow("user.deleted")
+        ],
         "dead letters have one"
     );
 }
@@ -196,7 +202,7 @@ fn a_topic_that_was_there_before_is_used_and_not_remembered_as_created() {
         created.iter().all(|topic| topic.name != "user.created"),
         "{created:?}"
     );
-    assert_eq!(created.len(), 3);
+    assert_eq!(created.len(), 5);
 }
 
 #[test]

@@ -1,39 +1,36 @@
 //! The service that the generated server calls.
 
 use tonic::{Request, Response, Status};
-use user_application::{Clock, CreateUser, GetUser, IdGenerator, UpdateUser, UserRepository};
+use user_application::{
+    Clock, CreateUser, DeleteUser, GetUser, IdGenerator, UndeleteUser, UpdateUser, UserRepository,
+};
 use user_proto::user::v1::user_service_server::{UserService, UserServiceServer};
 use user_proto::user::v1::{
-    CreateUserRequest, CreateUserResponse, GetUserRequest, GetUserResponse, UpdateUserRequest,
+    CreateUserRequest, CreateUserResponse, DeleteUserRequest, DeleteUserResponse, GetUserRequest,
+    GetUserResponse, UndeleteUserRequest, UndeleteUserResponse, UpdateUserRequest,
     UpdateUserResponse,
 };
 
 use crate::context::Arrived;
-use crate::convert::{new_user, shown, user_id, user_update};
+use crate::convert::{new_user, shown, user_deletion, user_id, user_undeletion, user_update};
 use crate::status::ApiError;
 
 /// `user.v1.UserService` over the use cases.
 #[derive(Debug)]
 pub struct UserApi<R, C, I> {
-    create: CreateUser<R, C, I>,
-    get: GetUser<R>,
-    update: UpdateUser<R, C, I>,
+    /// Creates users.
+    pub create: CreateUser<R, C, I>,
+    /// Finds them.
+    pub get: GetUser<R, C>,
+    /// Changes them.
+    pub update: UpdateUser<R, C, I>,
+    /// Deletes them.
+    pub delete: DeleteUser<R, C, I>,
+    /// Brings them back.
+    pub undelete: UndeleteUser<R, C, I>,
 }
 
 impl<R: UserRepository, C: Clock, I: IdGenerator> UserApi<R, C, I> {
-    /// The API over these use cases.
-    pub const fn new(
-        create: CreateUser<R, C, I>,
-        get: GetUser<R>,
-        update: UpdateUser<R, C, I>,
-    ) -> Self {
-        Self {
-            create,
-            get,
-            update,
-        }
-    }
-
     /// The API as a service to be routed to, with its message limit.
     pub fn into_server(self) -> UserServiceServer<Self> {
         UserServiceServer::new(self).max_decoding_message_size(crate::MAX_REQUEST_BYTES)
@@ -88,6 +85,38 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
             .await
             .map_err(ApiError::from)?;
         Ok(Response::new(UpdateUserResponse {
+            user: Some(shown(&user)),
+        }))
+    }
+
+    async fn delete_user(
+        &self,
+        request: Request<DeleteUserRequest>,
+    ) -> Result<Response<DeleteUserResponse>, Status> {
+        let arrived = Arrived::of(&request);
+        let deletion = user_deletion(&request.into_inner())?;
+        let user = self
+            .delete
+            .execute(deletion, arrived.context(None))
+            .await
+            .map_err(ApiError::from)?;
+        Ok(Response::new(DeleteUserResponse {
+            user: user.as_ref().map(shown),
+        }))
+    }
+
+    async fn undelete_user(
+        &self,
+        request: Request<UndeleteUserRequest>,
+    ) -> Result<Response<UndeleteUserResponse>, Status> {
+        let arrived = Arrived::of(&request);
+        let target = user_undeletion(&request.into_inner())?;
+        let user = self
+            .undelete
+            .execute(target, arrived.context(None))
+            .await
+            .map_err(ApiError::from)?;
+        Ok(Response::new(UndeleteUserResponse {
             user: Some(shown(&user)),
         }))
     }

@@ -1,9 +1,12 @@
 //! Messages to commands and users to messages.
 
 use tonic_types::FieldViolation;
-use user_application::{NewUser, UserUpdate};
+use user_application::{NewUser, Target, UserDeletion, UserUpdate};
 use user_domain::{Email, UserChange, UserId, UserName, Version};
-use user_proto::user::v1::{CreateUserRequest, GetUserRequest, UpdateUserRequest, User};
+use user_proto::user::v1::{
+    CreateUserRequest, DeleteUserRequest, GetUserRequest, UndeleteUserRequest, UpdateUserRequest,
+    User,
+};
 use uuid::Uuid;
 
 use crate::status::ApiError;
@@ -73,9 +76,8 @@ pub(crate) fn user_update(request: &UpdateUserRequest) -> Result<UserUpdate, Api
     }
     match (id, expected) {
         (Some(id), Some(expected)) if violations.0.is_empty() => Ok(UserUpdate {
-            id,
+            target: Target { id, expected },
             change,
-            expected,
         }),
         _ => Err(ApiError::InvalidFields(violations.0)),
     }
@@ -120,6 +122,29 @@ pub(crate) fn user_id(request: &GetUserRequest) -> Result<UserId, ApiError> {
         .ok_or(ApiError::InvalidFields(violations.0))
 }
 
+/// Whom to delete, or all bad fields at once.
+pub(crate) fn user_deletion(request: &DeleteUserRequest) -> Result<UserDeletion, ApiError> {
+    Ok(UserDeletion {
+        target: target(&request.user_id, &request.etag)?,
+        allow_missing: request.allow_missing,
+    })
+}
+
+/// Whom to bring back, or all bad fields at once.
+pub(crate) fn user_undeletion(request: &UndeleteUserRequest) -> Result<Target, ApiError> {
+    target(&request.user_id, &request.etag)
+}
+
+fn target(user_id: &str, etag: &str) -> Result<Target, ApiError> {
+    let mut violations = Violations::default();
+    let id = violations.check("user_id", user_id.parse());
+    let expected = violations.check("etag", version(etag));
+    match (id, expected) {
+        (Some(id), Some(expected)) => Ok(Target { id, expected }),
+        _ => Err(ApiError::InvalidFields(violations.0)),
+    }
+}
+
 /// The user as the caller sees it.
 pub(crate) fn shown(user: &user_domain::User) -> User {
     User {
@@ -129,5 +154,7 @@ pub(crate) fn shown(user: &user_domain::User) -> User {
         create_time: Some(user.created_at().into()),
         update_time: Some(user.updated_at().into()),
         etag: etag(user.version()),
+        delete_time: user.deletion().map(|deletion| deletion.deleted_at.into()),
+        purge_time: user.deletion().map(|deletion| deletion.purge_at.into()),
     }
 }

@@ -23,6 +23,10 @@ pub mod reason {
     pub const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
     /// There is no such user.
     pub const USER_NOT_FOUND: &str = "USER_NOT_FOUND";
+    /// The user is deleted.
+    pub const USER_DELETED: &str = "USER_DELETED";
+    /// The user is not deleted.
+    pub const USER_NOT_DELETED: &str = "USER_NOT_DELETED";
     /// The storage is full.
     pub const CAPACITY_REACHED: &str = "CAPACITY_REACHED";
     /// The storage cannot be reached.
@@ -80,6 +84,16 @@ impl From<ApiError> for Status {
                     Code::NotFound,
                     reason::USER_NOT_FOUND,
                     "there is no such user",
+                ),
+                UseCaseError::UserDeleted => (
+                    Code::FailedPrecondition,
+                    reason::USER_DELETED,
+                    "the user is deleted",
+                ),
+                UseCaseError::UserNotDeleted => (
+                    Code::AlreadyExists,
+                    reason::USER_NOT_DELETED,
+                    "the user is not deleted",
                 ),
                 UseCaseError::Changed => (
                     Code::Aborted,
@@ -159,6 +173,16 @@ mod tests {
                 UseCaseError::UserNotFound.into(),
                 Code::NotFound,
                 reason::USER_NOT_FOUND,
+            ),
+            (
+                UseCaseError::UserDeleted.into(),
+                Code::FailedPrecondition,
+                reason::USER_DELETED,
+            ),
+            (
+                UseCaseError::UserNotDeleted.into(),
+                Code::AlreadyExists,
+                reason::USER_NOT_DELETED,
             ),
             (
                 UseCaseError::Changed.into(),

@@ -10,6 +10,8 @@ pub struct PerEvent<T> {
     pub created: T,
     /// For [`EventKind::Updated`].
     pub updated: T,
+    /// For [`EventKind::Deleted`].
+    pub deleted: T,
 }
 
 impl<T> PerEvent<T> {
@@ -18,6 +20,7 @@ impl<T> PerEvent<T> {
         Self {
             created: make(event_type::USER_CREATED),
             updated: make(event_type::USER_UPDATED),
+            deleted: make(event_type::USER_DELETED),
         }
     }
 
@@ -26,18 +29,21 @@ impl<T> PerEvent<T> {
         match kind {
             EventKind::Created => &self.created,
             EventKind::Updated => &self.updated,
+            EventKind::Deleted => &self.deleted,
         }
     }
 }
 
 /// Every kind of event.
-pub(crate) const KINDS: [EventKind; 2] = [EventKind::Created, EventKind::Updated];
+pub(crate) const KINDS: [EventKind; 3] =
+    [EventKind::Created, EventKind::Updated, EventKind::Deleted];
 
 /// The event type of this kind, `type` of `CloudEvents`.
 pub(crate) const fn event_type_of(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Created => event_type::USER_CREATED,
         EventKind::Updated => event_type::USER_UPDATED,
+        EventKind::Deleted => event_type::USER_DELETED,
     }
 }
 
@@ -46,6 +52,7 @@ pub(crate) const fn schema_of(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Created => user_proto::schema::USER_CREATED,
         EventKind::Updated => user_proto::schema::USER_UPDATED,
+        EventKind::Deleted => user_proto::schema::USER_DELETED,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use prost::Message as _;
 use prost_types::Timestamp;
 use user_domain::{EventKind, UserEvent};
-use user_proto::user::events::v1::{UserCreated, UserUpdated};
+use user_proto::user::events::v1::{UserCreated, UserDeleted, UserUpdated};
 
 use crate::Framing;
 
@@ -18,6 +18,9 @@ pub enum EncodeError {
     /// A time before 1970 or after 9999.
     #[error("a time of the event is before 1970 or after 9999")]
     Time,
+    /// An event of a deletion whose user is not deleted.
+    #[error("the event does not say when the user was deleted")]
+    Deletion,
 }
 
 /// The value of the record for this event.
@@ -52,6 +55,16 @@ pub(crate) fn value(event: &UserEvent, framing: &Framing) -> Result<Vec<u8>, Enc
             version,
         }
         .encode_raw(&mut bytes),
+        EventKind::Deleted => {
+            let deletion = user.deletion().ok_or(EncodeError::Deletion)?;
+            UserDeleted {
+                user_id,
+                delete_time: Some(timestamp(deletion.deleted_at)?),
+                purge_time: Some(timestamp(deletion.purge_at)?),
+                version,
+            }
+            .encode_raw(&mut bytes);
+        }
     }
     Ok(bytes)
 }
@@ -109,6 +122,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_of_a_deletion_is_no_personal_data() {
+        let (user, _) = new_user(3, "ada@example.com");
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(4);
+        let event_id = EventId::new(uuid::Uuid::from_u128(9));
+        let (_, event) = user
+            .delete(Duration::from_secs(60), event_id, now)
+            .expect("not deleted");
+        let bytes = value(&event, &Framing::Bare).unwrap();
+        let message = UserDeleted::decode(bytes.as_slice()).unwrap();
+        let time = |seconds| {
+            Some(Timestamp {
+                seconds,
+                nanos: 4_000_000,
+            })
+        };
+        let expected = UserDeleted {
+            user_id: user.id().to_string(),
+            delete_time: time(0),
+            purge_time: time(60),
+            version: 2,
+        };
+        assert_eq!(message, expected);
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("ada@") && !text.contains("User 3"), "{text}");
+    }
+
+    #[test]
     fn the_bytes_of_a_framed_event_are_these() {
         let (_, event) = new_user(1, "a@example.com");
         let framed = value(&event, &Framing::Prefix(ids())).unwrap();
@@ -147,6 +187,7 @@ mod tests {
                 time,
                 time,
                 user.version(),
+                None,
             );
             let event = UserEvent::restore(EventId::new(event.id().as_uuid()), event.kind(), user);
             assert_eq!(value(&event, &Framing::Bare), Err(EncodeError::Time));

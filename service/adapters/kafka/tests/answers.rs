@@ -75,7 +75,12 @@ async fn requests_carry_the_schema_and_the_credentials_from_files() {
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join("username"), "users\n").unwrap();
     std::fs::write(directory.join("password"), "hunter2\n").unwrap();
-    let (options, mut requests) = server(&[(200, r#"{"id": 1}"#), (200, r#"{"id": 2}"#)]).await;
+    let (options, mut requests) = server(&[
+        (200, r#"{"id": 1}"#),
+        (200, r#"{"id": 2}"#),
+        (200, r#"{"id": 3}"#),
+    ])
+    .await;
     let options = RegistryOptions {
         credentials_directory: directory.clone(),
         ..options
@@ -83,7 +88,8 @@ async fn requests_carry_the_schema_and_the_credentials_from_files() {
     let registry = SchemaRegistry::new(&options).unwrap();
     std::fs::remove_dir_all(directory).unwrap();
     let ids = registry.resolve(&topics()).await.unwrap();
-    assert_eq!((ids.created.number, ids.updated.number), (1, 2));
+    let numbers = [ids.created.number, ids.updated.number, ids.deleted.number];
+    assert_eq!(numbers, [1, 2, 3]);
     let request = requests.recv().await.unwrap();
     assert!(
         request.starts_with("POST /base/subjects/user.created-value?"),
@@ -162,8 +168,11 @@ async fn a_conflict_at_registration_is_an_incompatible_schema() {
         compatible,
         unknown,
         compatible,
+        unknown,
+        compatible,
         conflict,
         (200, r#"{"id": 5}"#),
+        (200, r#"{"id": 6}"#),
     ])
     .await;
     let registry = SchemaRegistry::new(&options).unwrap();

@@ -18,7 +18,7 @@ use state::State;
 /// How much a [`MemoryStorage`] holds before it answers `Full`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Users; they are never removed.
+    /// Users, the deleted ones too until they are purged.
     pub users: usize,
     /// Events that are not yet acknowledged.
     pub pending_events: usize,

@@ -1,6 +1,7 @@
 //! What is behind the lock, and how it changes.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::time::SystemTime;
 
 use user_application::{Epoch, OutboxRecord, RelayId, RepositoryError, RequestKey, TraceContext};
 use user_domain::{Email, User, UserEvent, UserId};
@@ -13,6 +14,8 @@ use crate::Capacity;
 pub(crate) struct State {
     pub(crate) users: HashMap<UserId, User>,
     emails: HashSet<Email>,
+    /// Deleted users by when they go for good.
+    purges: BTreeSet<(SystemTime, UserId)>,
     requests: HashMap<Uuid, ([u8; 32], UserId)>,
     request_ages: VecDeque<Uuid>,
     pub(crate) outbox: VecDeque<OutboxRecord>,
@@ -29,6 +32,7 @@ impl State {
         trace: Option<TraceContext>,
         capacity: Capacity,
     ) -> Result<User, RepositoryError> {
+        self.purge(event.occurred_at());
         if let Some(earlier) = self.answered(request)? {
             return Ok(earlier);
         }
@@ -58,6 +62,7 @@ impl State {
         trace: Option<TraceContext>,
         capacity: Capacity,
     ) -> Result<User, RepositoryError> {
+        self.purge(event.occurred_at());
         let Some(stored) = self.users.get(&user.id()) else {
             return Err(RepositoryError::NotFound);
         };
@@ -75,9 +80,28 @@ impl State {
             self.emails.remove(stored.email());
             self.emails.insert(user.email().clone());
         }
+        if let Some(deletion) = stored.deletion() {
+            self.purges.remove(&(deletion.purge_at, user.id()));
+        }
+        if let Some(deletion) = user.deletion() {
+            self.purges.insert((deletion.purge_at, user.id()));
+        }
         self.users.insert(user.id(), user.clone());
         self.add(event, trace);
         Ok(user)
+    }
+
+    /// Removes the users whose time has come. With each write, which says what time it is: what is purged but not removed
+    /// yet is hidden by the use cases.
+    fn purge(&mut self, now: SystemTime) {
+        while let Some((purge_at, id)) = self.purges.first().copied()
+            && purge_at <= now
+        {
+            self.purges.pop_first();
+            if let Some(user) = self.users.remove(&id) {
+                self.emails.remove(user.email());
+            }
+        }
     }
 
     /// The user that this very request made before.

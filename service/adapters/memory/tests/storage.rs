@@ -8,9 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+use std::time::{Duration, SystemTime};
+
 use user_adapter_memory::{Capacity, MemoryStorage};
-use user_application::testkit::{new_user, write};
+use user_application::testkit::{deleted, new_user, undeleted, write};
 use user_application::{Outbox, RepositoryError, RequestKey, UserRepository};
+use user_domain::User;
 
 user_application::storage_contract!(MemoryStorage::new(Capacity::default()));
 
@@ -88,6 +91,41 @@ async fn no_wake_up_is_lost_between_looking_and_waiting() {
             .expect("waiting ends")
             .unwrap();
         storage.acknowledge(&[id]).await.unwrap();
+    }
+}
+
+/// The address of a deleted user, once a user was created at this time.
+async fn address_after(now: SystemTime, comes_back: bool) -> Result<User, RepositoryError> {
+    let storage = MemoryStorage::new(Capacity {
+        users: 2,
+        ..Capacity::default()
+    });
+    let (user, event) = new_user(1, "ada@example.com");
+    storage.create(user.clone(), event, None, write()).await?;
+    let (gone, event) = deleted(&user, 1);
+    storage.update(gone.clone(), event, write()).await?;
+    if comes_back {
+        let (back, event) = undeleted(&gone, 2);
+        storage.update(back, event, write()).await?;
+    }
+    let (template, event) = new_user(2, "ada@example.com");
+    let (name, email) = (template.name().clone(), template.email().clone());
+    let (second, event) = User::create(template.id(), event.id(), name, email, now);
+    storage.create(second, event, None, write()).await
+}
+
+#[tokio::test]
+async fn a_deleted_user_is_purged_when_its_time_has_come_unless_it_came_back() {
+    let (user, _) = new_user(1, "ada@example.com");
+    let purge_at = deleted(&user, 1).0.deletion().unwrap().purge_at;
+    let before = purge_at - Duration::from_millis(1);
+    for (now, comes_back, is_free) in [
+        (before, false, false),
+        (purge_at, false, true),
+        (purge_at, true, false),
+    ] {
+        let result = address_after(now, comes_back).await;
+        assert_eq!(result.is_ok(), is_free, "{result:?}");
     }
 }
 

@@ -9,7 +9,9 @@ use mongodb::Database;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
 use user_application::{DeadLetter, OutboxRecord, TraceContext};
-use user_domain::{Email, EventId, EventKind, User, UserEvent, UserId, UserName, Version};
+use user_domain::{
+    Deletion, Email, EventId, EventKind, User, UserEvent, UserId, UserName, Version,
+};
 use uuid::Uuid;
 
 use crate::DatabaseError;
@@ -35,6 +37,11 @@ pub(crate) const DEAD: &str = "dead";
 const AGGREGATE: &str = "user";
 const CREATED: &str = "user.created";
 const UPDATED: &str = "user.updated";
+const DELETED: &str = "user.deleted";
+
+const DELETE_TIME: &str = "delete_time";
+/// When a deleted user goes for good.
+pub(crate) const PURGE_TIME: &str = "purge_time";
 
 /// The collections.
 #[derive(Clone, Debug)]
@@ -68,15 +75,26 @@ pub(crate) fn binary(id: Uuid) -> Bson {
 
 /// A user as stored.
 pub(crate) fn user_document(user: &User) -> Document {
-    doc! {
-        "_id": binary(user.id().as_uuid()),
+    let mut document = state_document(user);
+    document.insert("_id", binary(user.id().as_uuid()));
+    document.insert("email_key", user.email().as_key());
+    document
+}
+
+/// What a user and its events have in common.
+fn state_document(user: &User) -> Document {
+    let mut document = doc! {
         "name": user.name().as_str(),
         "email": user.email().as_str(),
-        "email_key": user.email().as_key(),
         "create_time": date(user.created_at()),
         "update_time": date(user.updated_at()),
         "version": number(user.version()),
+    };
+    if let Some(deletion) = user.deletion() {
+        document.insert(DELETE_TIME, date(deletion.deleted_at));
+        document.insert(PURGE_TIME, date(deletion.purge_at));
     }
+    document
 }
 
 /// What changes of a stored user with each version.
@@ -84,25 +102,24 @@ pub(crate) fn user_change(user: &User) -> Document {
     let mut changed = user_document(user);
     changed.remove("_id");
     changed.remove("create_time");
-    doc! { "$set": changed }
+    let mut change = doc! { "$set": changed };
+    if user.deletion().is_none() {
+        change.insert("$unset", doc! { DELETE_TIME: "", PURGE_TIME: "" });
+    }
+    change
 }
 
 /// An event as stored, pending.
 pub(crate) fn event_document(event: &UserEvent, trace: Option<&TraceContext>) -> Document {
     let user = event.user();
+    let mut payload = doc! { "id": user.id().to_string() };
+    payload.extend(state_document(user));
     let mut document = doc! {
         "_id": binary(event.id().as_uuid()),
         "aggregatetype": AGGREGATE,
         "aggregateid": user.id().to_string(),
         "type": type_of(event.kind()),
-        "payload": {
-            "id": user.id().to_string(),
-            "name": user.name().as_str(),
-            "email": user.email().as_str(),
-            "create_time": date(user.created_at()),
-            "update_time": date(user.updated_at()),
-            "version": number(user.version()),
-        },
+        "payload": payload,
         "version": number(event.version()),
         "occurred_at": date(event.occurred_at()),
         "state": PENDING,
@@ -131,6 +148,7 @@ pub(crate) fn record(document: &Document) -> Result<OutboxRecord, DatabaseError>
     let kind = match fields.text("type")? {
         CREATED => EventKind::Created,
         UPDATED => EventKind::Updated,
+        DELETED => EventKind::Deleted,
         _ => return Err(fields.unreadable("type")),
     };
     let payload = document.get_document("payload");
@@ -190,6 +208,17 @@ impl<'a> Fields<'a> {
         Ok(date.map_err(|_| self.unreadable(field))?.to_system_time())
     }
 
+    /// Both times or neither.
+    fn deletion(self) -> Result<Option<Deletion>, DatabaseError> {
+        if !self.0.contains_key(DELETE_TIME) {
+            return Ok(None);
+        }
+        Ok(Some(Deletion {
+            deleted_at: self.time(DELETE_TIME)?,
+            purge_at: self.time(PURGE_TIME)?,
+        }))
+    }
+
     fn uuid(self, field: &'static str) -> Result<Uuid, DatabaseError> {
         let id = match self.0.get(field) {
             Some(Bson::Binary(binary)) => Uuid::from_slice(&binary.bytes).ok(),
@@ -226,6 +255,7 @@ impl<'a> Fields<'a> {
             self.time("create_time")?,
             self.time("update_time")?,
             self.version()?,
+            self.deletion()?,
         ))
     }
 }
@@ -250,5 +280,6 @@ const fn type_of(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Created => CREATED,
         EventKind::Updated => UPDATED,
+        EventKind::Deleted => DELETED,
     }
 }

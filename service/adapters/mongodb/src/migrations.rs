@@ -18,10 +18,10 @@ pub(crate) use versions::Version;
 use versions::versions;
 
 /// The newest schema version that this build knows.
-pub const SCHEMA_KNOWN: u32 = 1;
+pub const SCHEMA_KNOWN: u32 = 2;
 
 /// The oldest schema version that this build works with.
-pub const SCHEMA_NEEDED: u32 = 1;
+pub const SCHEMA_NEEDED: u32 = 2;
 
 /// How long it may take to read what was applied.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -12,11 +12,17 @@ mod support;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+use futures::TryStreamExt as _;
 use mongodb::bson::{DateTime, doc};
 use support::{Silent, collection, connect, database, options, storage_with, uri};
 use user_adapter_mongodb::{
     MigrationError, MigrationObserver, Migrations, SCHEMA_KNOWN, SchemaError,
 };
+use user_application::UserRepository as _;
+use user_application::testkit::{deleted, new_user, write};
+
+/// How many versions there are.
+const ALL: usize = SCHEMA_KNOWN as usize;
 
 /// The migrations of an empty database, and its name.
 async fn empty() -> (Migrations, String) {
@@ -67,10 +73,10 @@ async fn an_empty_database_is_refused_until_it_is_migrated() {
     let (migrations, _) = empty().await;
     let refused = migrations.check().await.unwrap_err();
     assert!(
-        matches!(refused, SchemaError::Missing { needs: 1, has: 0 }),
+        matches!(refused, SchemaError::Missing { needs: 2, has: 0 }),
         "{refused}"
     );
-    assert_eq!(migrations.migrate(None, &Silent).await.unwrap(), 1);
+    assert_eq!(migrations.migrate(None, &Silent).await.unwrap(), ALL);
     migrations.check().await.unwrap();
 }
 
@@ -78,16 +84,20 @@ async fn an_empty_database_is_refused_until_it_is_migrated() {
 async fn a_plan_says_what_will_be_done_and_does_nothing() {
     let (migrations, _) = empty().await;
     let planned = migrations.plan(None).await.unwrap();
-    let expected: Vec<String> = planned[0]
-        .changes
+    let expected: Vec<String> = planned
         .iter()
-        .map(|change| format!("1 {change}"))
+        .flat_map(|planned| {
+            let version = planned.version;
+            let changes = planned.changes.iter();
+            let changes = changes.map(move |change| format!("{version} {change}"));
+            changes.chain([format!("{version} applied")])
+        })
         .collect();
     assert_eq!(migrations.status().await.unwrap()[0].applied_at, None);
     let noted = Noted::default();
     migrations.migrate(None, &noted).await.unwrap();
     let noted = noted.0.into_inner().unwrap();
-    assert_eq!(noted, [expected, vec!["1 applied".to_owned()]].concat());
+    assert_eq!(noted, expected);
     assert_eq!(migrations.plan(None).await.unwrap(), []);
 }
 
@@ -120,7 +130,7 @@ async fn a_run_that_crashed_half_way_is_finished_by_the_next() {
     let outbox = collection(&name, "outbox").await;
     outbox.drop_index("expires_at_1").await.unwrap();
     collection(&name, "requests").await.drop().await.unwrap();
-    assert_eq!(migrations.migrate(None, &Silent).await.unwrap(), 1);
+    assert_eq!(migrations.migrate(None, &Silent).await.unwrap(), ALL);
     migrations.check().await.unwrap();
     let indexes = outbox.list_index_names().await.unwrap();
     assert!(indexes.contains(&"expires_at_1".to_owned()), "{indexes:?}");
@@ -143,7 +153,7 @@ async fn of_several_runs_at_once_one_does_it() {
     });
     let mut applied = futures::future::join_all(runs).await;
     applied.sort_unstable();
-    assert_eq!(applied, [0, 0, 0, 1]);
+    assert_eq!(applied, [0, 0, 0, ALL]);
 }
 
 /// As a run leaves it that was killed.
@@ -160,7 +170,7 @@ async fn a_lock_that_nobody_renews_is_waited_for() {
     let leases = collection(&name, "leases").await;
     leases.insert_one(held).await.unwrap();
     let noted = Noted::default();
-    assert_eq!(migrations.migrate(None, &noted).await.unwrap(), 1);
+    assert_eq!(migrations.migrate(None, &noted).await.unwrap(), ALL);
     assert!(SystemTime::now() >= until, "it did not wait");
     assert_eq!(noted.0.into_inner().unwrap()[0], "waiting");
 }
@@ -194,7 +204,7 @@ async fn a_newer_schema_is_tolerated_as_long_as_it_works_with_this_build() {
     migrations.check().await.unwrap();
     assert_eq!(migrations.migrate(None, &Silent).await.unwrap(), 0);
     assert_eq!(
-        migrations.status().await.unwrap()[1].description,
+        migrations.status().await.unwrap()[ALL].description,
         "of the future"
     );
 }
@@ -208,9 +218,9 @@ async fn a_newer_schema_that_left_this_build_behind_is_refused() {
         matches!(
             refused,
             SchemaError::TooNew {
-                has: 2,
-                compatible_from: 2,
-                knows: 1
+                has: 3,
+                compatible_from: 3,
+                knows: 2
             }
         ),
         "{refused}"
@@ -222,14 +232,54 @@ async fn there_is_no_way_back_and_none_to_what_is_unknown() {
     let (migrations, _) = newest().await;
     let refused = migrations.migrate(Some(0), &Silent).await.unwrap_err();
     assert!(
-        matches!(refused, MigrationError::Backwards { to: 0, has: 1 }),
+        matches!(refused, MigrationError::Backwards { to: 0, has: 2 }),
         "{refused}"
     );
     let refused = migrations.plan(Some(SCHEMA_KNOWN + 1)).await.unwrap_err();
     assert!(
-        matches!(refused, MigrationError::Unknown { to: 2, knows: 1 }),
+        matches!(refused, MigrationError::Unknown { to: 3, knows: 2 }),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn users_of_before_are_found_and_can_be_deleted_and_are_removed_in_time() {
+    let options = options();
+    let name = options.database.clone();
+    let storage = connect(&uri(), options).await;
+    storage
+        .migrations()
+        .migrate(Some(1), &Silent)
+        .await
+        .unwrap();
+    let (user, event) = new_user(1, "ada@example.com");
+    let created = storage.create(user.clone(), event, None, write()).await;
+    created.unwrap();
+    storage.migrations().migrate(None, &Silent).await.unwrap();
+    assert_eq!(
+        storage.get(user.id(), write().deadline).await.unwrap(),
+        user
+    );
+    let (gone, event) = deleted(&user, 1);
+    storage.update(gone.clone(), event, write()).await.unwrap();
+    assert_eq!(
+        storage.get(user.id(), write().deadline).await.unwrap(),
+        gone
+    );
+    let users = collection(&name, "users").await;
+    let indexes: Vec<_> = users
+        .list_indexes()
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
+    let purge = indexes
+        .iter()
+        .find(|index| index.keys == doc! { "purge_time": 1 })
+        .and_then(|index| index.options.as_ref())
+        .expect("an index");
+    assert_eq!(purge.expire_after, Some(Duration::ZERO));
 }
 
 #[tokio::test]

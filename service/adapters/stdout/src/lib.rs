@@ -127,6 +127,7 @@ impl<'a> Envelope<'a> {
             r#type: match event.kind() {
                 EventKind::Created => "user.created",
                 EventKind::Updated => "user.updated",
+                EventKind::Deleted => "user.deleted",
             },
             subject: event.user_id().to_string(),
             time: written(event.occurred_at()),

@@ -81,6 +81,7 @@ pub fn unwritable(number: u16) -> OutboxRecord {
         then,
         then,
         user.version(),
+        None,
     );
     record(UserEvent::restore(event.id(), event.kind(), user))
 }

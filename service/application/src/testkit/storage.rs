@@ -2,10 +2,12 @@
 //!
 //! Each function is one rule and takes a storage that is empty.
 
+mod deletion;
 mod leases;
 mod outbox;
 mod users;
 
+pub use deletion::*;
 pub use leases::*;
 pub use outbox::*;
 pub use users::*;
@@ -40,6 +42,9 @@ macro_rules! storage_contract {
             an_address_of_another_user_is_not_taken_over_by_a_change
             of_many_changes_to_one_version_one_wins
             a_change_to_an_unknown_user_is_refused
+            a_deleted_user_is_found_as_deleted
+            the_address_of_a_deleted_user_stays_taken
+            an_undeleted_user_is_found_as_it_was
             a_repeated_request_is_answered_as_the_first_time
             a_request_id_is_for_one_request
             of_one_request_sent_many_times_at_once_one_user_comes

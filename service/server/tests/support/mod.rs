@@ -19,6 +19,8 @@ use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt as _;
+use user_adapter_grpc::ERROR_DOMAIN;
 use user_proto::user::v1::{CreateUserRequest, CreateUserResponse};
 use user_settings::Settings;
 
@@ -105,6 +107,16 @@ pub fn new_user(name: &str, email: &str) -> CreateUserRequest {
         email: email.to_owned(),
         ..CreateUserRequest::default()
     }
+}
+
+/// Fails unless it is this error.
+pub fn assert_reason(status: &Status, code: Code, reason: &str) {
+    let details = status.get_error_details();
+    let info = details.error_info().expect("every error has an ErrorInfo");
+    assert_eq!(
+        (status.code(), info.reason.as_str(), info.domain.as_str()),
+        (code, reason, ERROR_DOMAIN)
+    );
 }
 
 /// What health says; `None` for a service it does not know.

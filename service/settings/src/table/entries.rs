@@ -156,6 +156,12 @@ pub(super) const TABLE: &[Setting] = &[
         applies: WITH_TLS,
     },
     Setting {
+        name: "USERSVC_PURGE_DELAY",
+        doc: "How long a deleted user can come back; then it is gone for good.",
+        kind: Kind::Time(|s| &mut s.purge_delay, bounds::PURGE_DELAY),
+        applies: ALWAYS,
+    },
+    Setting {
         name: "USERSVC_STORAGE",
         doc: "Where users are kept. memory: in the process, bounded, gone when it ends. mongodb: in a replica set.",
         kind: choice!(Storage, |s| s.storage),

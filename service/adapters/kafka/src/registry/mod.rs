@@ -86,6 +86,7 @@ impl SchemaRegistry {
         Ok(PerEvent {
             created: self.resolve_kind(topics, EventKind::Created).await?,
             updated: self.resolve_kind(topics, EventKind::Updated).await?,
+            deleted: self.resolve_kind(topics, EventKind::Deleted).await?,
         })
     }
 

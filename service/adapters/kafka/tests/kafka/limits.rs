@@ -93,6 +93,7 @@ pub(crate) fn incompressible() -> UserEvent {
         user.created_at(),
         user.updated_at(),
         user.version(),
+        None,
     );
     UserEvent::restore(event.id(), event.kind(), user)
 }

@@ -71,27 +71,22 @@ async fn schemas_are_registered_once_and_then_found() {
     };
     assert_eq!(*subject, format!("{}-value", topics.created.events));
     let checked = registry.check_all(&topics).await.unwrap();
-    assert_eq!(
-        outcomes(&checked),
-        [SchemaOutcome::Compatible, SchemaOutcome::Compatible]
-    );
+    assert_eq!(outcomes(&checked), [const { SchemaOutcome::Compatible }; 3]);
     let registered = registry.register_all(&topics).await.unwrap();
     assert_eq!(
         outcomes(&registered),
-        [SchemaOutcome::Registered, SchemaOutcome::Registered]
+        [const { SchemaOutcome::Registered }; 3]
     );
     let again = registry.register_all(&topics).await.unwrap();
-    assert_eq!(
-        outcomes(&again),
-        [SchemaOutcome::Unchanged, SchemaOutcome::Unchanged]
-    );
+    assert_eq!(outcomes(&again), [const { SchemaOutcome::Unchanged }; 3]);
     let ids = registry.resolve(&topics).await.unwrap();
-    let found = [ids.created.number, ids.updated.number];
+    let found = [ids.created.number, ids.updated.number, ids.deleted.number];
     for reports in [registered, again] {
         let numbers: Vec<_> = reports.iter().filter_map(|report| report.id).collect();
         assert_eq!(numbers, found);
     }
     assert_ne!(found[0], found[1]);
+    assert_ne!(found[1], found[2]);
 }
 
 #[tokio::test]

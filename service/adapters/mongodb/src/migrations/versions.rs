@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use mongodb::bson::{Bson, Document, doc};
 use sha2::{Digest as _, Sha256};
 
-use crate::documents::{DEAD, EMAIL_INDEX, LEASES, OUTBOX, PENDING, REQUESTS, USERS};
+use crate::documents::{DEAD, EMAIL_INDEX, LEASES, OUTBOX, PENDING, PURGE_TIME, REQUESTS, USERS};
 
 /// A step from one state of the schema to the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,12 +35,21 @@ pub(crate) enum Change {
 
 /// All versions, in order.
 pub(crate) fn versions() -> Vec<Version> {
-    vec![Version {
-        number: 1,
-        description: "users, their outbox, request ids and leases",
-        compatible_from: 1,
-        changes: first(),
-    }]
+    vec![
+        Version {
+            number: 1,
+            description: "users, their outbox, request ids and leases",
+            compatible_from: 1,
+            changes: first(),
+        },
+        Version {
+            number: 2,
+            description: "users can be deleted, and listed",
+            // A server that knows version 1 takes a deleted user for one that is there, and is otherwise right.
+            compatible_from: 1,
+            changes: second(),
+        },
+    ]
 }
 
 impl Version {
@@ -119,6 +128,23 @@ fn first() -> Vec<Change> {
     ]
 }
 
+fn second() -> Vec<Change> {
+    vec![
+        collection(
+            USERS,
+            with_optional(user(), &[("delete_time", "date"), (PURGE_TIME, "date")]),
+        ),
+        index(
+            USERS,
+            doc! { "name": "purge_time_1", "key": { PURGE_TIME: 1 }, "expireAfterSeconds": 0 },
+        ),
+        index(
+            USERS,
+            doc! { "name": "create_time_1__id_1", "key": { "create_time": 1, "_id": 1 } },
+        ),
+    ]
+}
+
 fn collection(name: &'static str, schema: Document) -> Change {
     Change::Collection {
         name,
@@ -180,6 +206,16 @@ fn object(fields: &[(&str, &str)]) -> Document {
     doc! { "bsonType": "object", "required": required, "properties": properties }
 }
 
+/// The schema with more fields, which need not be there but are of these types if they are.
+fn with_optional(mut schema: Document, fields: &[(&str, &str)]) -> Document {
+    if let Ok(properties) = schema.get_document_mut("properties") {
+        for (name, bson_type) in fields {
+            properties.insert(*name, doc! { "bsonType": *bson_type });
+        }
+    }
+    schema
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +239,10 @@ mod tests {
         let checksums: Vec<String> = versions().iter().map(Version::checksum).collect();
         assert_eq!(
             checksums,
-            ["a99fdeeafa709b706964d89a5a1116201c94ab97b47d2fc784267a10b67aae9b"],
+            [
+                "a99fdeeafa709b706964d89a5a1116201c94ab97b47d2fc784267a10b67aae9b",
+                "cee3737fd3040269f18a0cfc2cefa71a42725245be2731a5b7574e093a7434a3",
+            ],
             "add a version instead of editing one"
         );
     }

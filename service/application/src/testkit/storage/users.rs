@@ -101,8 +101,8 @@ fn moved(user: &User, number: u16, email: &str) -> (User, user_domain::UserEvent
         email: Some(Email::parse(email).expect("valid address")),
     };
     let event = EventId::new(Uuid::from_u128(u128::from(number)));
-    user.update(change, event, user.updated_at())
-        .expect("another address")
+    let updated = user.update(change, event, user.updated_at());
+    updated.expect("not deleted").expect("another address")
 }
 
 /// Whoever changes the address leaves the old one to others.
