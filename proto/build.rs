@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .skip_debug([
                 "user.v1.User",
                 "user.v1.CreateUserRequest",
+                "user.v1.ListUsersRequest",
                 "user.events.v1.UserCreated",
                 "user.events.v1.UserUpdated",
             ])

@@ -3,11 +3,22 @@
 use std::fmt;
 
 use crate::user::events::v1::{UserCreated, UserUpdated};
-use crate::user::v1::{CreateUserRequest, User};
+use crate::user::v1::{CreateUserRequest, ListUsersRequest, User};
 
 impl fmt::Debug for CreateUserRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreateUserRequest").finish_non_exhaustive()
+    }
+}
+
+/// A filter may hold an address.
+impl fmt::Debug for ListUsersRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListUsersRequest")
+            .field("page_size", &self.page_size)
+            .field("order_by", &self.order_by)
+            .field("show_deleted", &self.show_deleted)
+            .finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@
 
 use prost::Message as _;
 use user_proto::user::events::v1::{UserCreated, UserUpdated};
-use user_proto::user::v1::{CreateUserRequest, CreateUserResponse, User};
+use user_proto::user::v1::{CreateUserRequest, CreateUserResponse, ListUsersRequest, User};
 
 #[test]
 fn personal_data_is_not_in_debug_output() {
@@ -41,7 +41,11 @@ fn personal_data_is_not_in_debug_output() {
         email: request.email.clone(),
         ..UserUpdated::default()
     };
-    let shown = format!("{request:?} {response:?} {created:?} {updated:?}");
+    let list = ListUsersRequest {
+        filter: "email = \"ada@example.com\"".into(),
+        ..ListUsersRequest::default()
+    };
+    let shown = format!("{request:?} {response:?} {created:?} {updated:?} {list:?}");
     for id in ["id-1", "id-2", "id-3"] {
         assert!(shown.contains(id), "{shown}");
     }

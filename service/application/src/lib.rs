@@ -8,6 +8,7 @@ mod create_user;
 mod delete_user;
 mod error;
 mod get_user;
+mod list_users;
 mod ports;
 mod relay;
 mod request;
@@ -20,6 +21,7 @@ pub use create_user::{CreateUser, NewUser};
 pub use delete_user::{DeleteUser, UndeleteUser, UserDeletion};
 pub use error::UseCaseError;
 pub use get_user::GetUser;
+pub use list_users::{ListUsers, Listing, Order, Position, UserFilter, UserPage};
 pub use ports::{
     Backlog, Clock, DeadLetter, DeadLetters, Epoch, EventPublisher, IdGenerator, Outbox,
     OutboxError, OutboxRecord, PublishError, Redrive, RelayId, RepositoryError, Timer,

@@ -10,13 +10,14 @@
 
 mod support;
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use support::Store;
 use user_application::testkit::{FixedClock, SequentialIds, request};
 use user_application::{
-    CreateUser, DeleteUser, GetUser, NewUser, RepositoryError, Target, UndeleteUser, UpdateUser,
-    UseCaseError, UserDeletion, UserUpdate,
+    CreateUser, DeleteUser, GetUser, ListUsers, Listing, NewUser, Order, Position, RepositoryError,
+    Target, UndeleteUser, UpdateUser, UseCaseError, UserDeletion, UserFilter, UserUpdate,
 };
 use user_domain::{Email, EventKind, User, UserChange, UserId, UserName, Version};
 
@@ -253,6 +254,31 @@ async fn once_its_time_has_come_a_user_is_gone_even_if_it_is_stored_still() {
     let undelete = undelete_user(&store, later);
     let back = undelete.execute(any_version(deleted.id()), request()).await;
     assert!(matches!(back, Err(UseCaseError::UserNotFound)), "{back:?}");
+}
+
+#[tokio::test]
+async fn a_page_says_where_the_next_one_begins_as_long_as_there_is_one() {
+    let (store, _) = AnyStore::with_users(3);
+    let list = ListUsers::new(store, clock());
+    let mut listing = Listing {
+        filter: UserFilter::default(),
+        order: Order::OldestFirst,
+        after: None,
+        limit: NonZeroUsize::new(2).unwrap(),
+    };
+    let page = list.execute(listing.clone(), request().deadline).await;
+    let page = page.unwrap();
+    assert_eq!(page.users.len(), 2);
+    assert_eq!(page.next, Some(Position::of(&page.users[1])));
+    listing.after = page.next;
+    let rest = list.execute(listing.clone(), request().deadline).await;
+    let rest = rest.unwrap();
+    assert_eq!((rest.users.len(), rest.next), (1, None));
+    // A page that is just full is the last one, too.
+    listing.after = None;
+    listing.limit = NonZeroUsize::new(3).unwrap();
+    let whole = list.execute(listing, request().deadline).await.unwrap();
+    assert_eq!((whole.users.len(), whole.next), (3, None));
 }
 
 #[tokio::test]

@@ -3,17 +3,16 @@
 //! Transport only: messages become commands, results and errors become messages and statuses. The layers hold what
 //! every call needs: [`DeadlineLayer`] and [`MetricsLayer`].
 
-mod api;
 mod context;
-mod convert;
 mod deadline;
 mod metrics;
 mod status;
+mod v1;
 
-pub use api::UserApi;
 pub use deadline::DeadlineLayer;
 pub use metrics::{Measured, MetricsLayer, RpcMetrics};
 pub use status::{ERROR_DOMAIN, reason};
+pub use v1::UserApi;
 
 /// Largest request message, in bytes: many times what the longest name and address need.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;

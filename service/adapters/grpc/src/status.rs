@@ -15,6 +15,8 @@ pub const ERROR_DOMAIN: &str = "usersvc.dev";
 pub mod reason {
     /// Fields break their rules; `google.rpc.BadRequest` names them.
     pub const INVALID_FIELDS: &str = "INVALID_FIELDS";
+    /// The page token belongs to a listing with other arguments.
+    pub const PAGE_TOKEN_MISMATCH: &str = "PAGE_TOKEN_MISMATCH";
     /// Another user has this e-mail address.
     pub const EMAIL_TAKEN: &str = "EMAIL_TAKEN";
     /// The user is at another state than the caller has seen.
@@ -45,6 +47,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) enum ApiError {
     /// Fields break their rules.
     InvalidFields(Vec<FieldViolation>),
+    /// The page token belongs to a listing with other arguments.
+    PageTokenMismatch(Vec<FieldViolation>),
     /// The deadline has passed.
     DeadlineExceeded,
     /// The use case did not do it.
@@ -67,6 +71,14 @@ impl From<ApiError> for Status {
                     Code::InvalidArgument,
                     reason::INVALID_FIELDS,
                     "some fields are invalid",
+                )
+            }
+            ApiError::PageTokenMismatch(violations) => {
+                details.set_bad_request(violations);
+                (
+                    Code::InvalidArgument,
+                    reason::PAGE_TOKEN_MISMATCH,
+                    "the page token belongs to another listing",
                 )
             }
             ApiError::DeadlineExceeded => (
@@ -158,6 +170,11 @@ mod tests {
                 ApiError::InvalidFields(vec![]),
                 Code::InvalidArgument,
                 reason::INVALID_FIELDS,
+            ),
+            (
+                ApiError::PageTokenMismatch(vec![]),
+                Code::InvalidArgument,
+                reason::PAGE_TOKEN_MISMATCH,
             ),
             (
                 ApiError::DeadlineExceeded,

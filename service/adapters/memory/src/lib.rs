@@ -3,14 +3,15 @@
 //! The embedded default: no infrastructure, nothing survives the process. Bounded in every direction, so that it runs
 //! full instead of running out of memory.
 
+mod listing;
 mod outbox;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::Notify;
-use user_application::{RepositoryError, RequestKey, UserRepository, Write};
+use user_application::{Listing, RepositoryError, RequestKey, UserRepository, Write};
 use user_domain::{User, UserEvent, UserId};
 
 use state::State;
@@ -120,6 +121,15 @@ impl UserRepository for MemoryStorage {
             .get(&id)
             .cloned()
             .ok_or(RepositoryError::NotFound)
+    }
+
+    async fn list(
+        &self,
+        listing: Listing,
+        now: SystemTime,
+        _deadline: Instant,
+    ) -> Result<Vec<User>, RepositoryError> {
+        Ok(self.state().list(&listing, now))
     }
 }
 

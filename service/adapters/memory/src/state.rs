@@ -1,9 +1,11 @@
 //! What is behind the lock, and how it changes.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::SystemTime;
 
-use user_application::{Epoch, OutboxRecord, RelayId, RepositoryError, RequestKey, TraceContext};
+use user_application::{
+    Epoch, OutboxRecord, Position, RelayId, RepositoryError, RequestKey, TraceContext,
+};
 use user_domain::{Email, User, UserEvent, UserId};
 use uuid::Uuid;
 
@@ -13,7 +15,9 @@ use crate::Capacity;
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) users: HashMap<UserId, User>,
-    emails: HashSet<Email>,
+    pub(crate) emails: HashMap<Email, UserId>,
+    /// All users in the order of their creation.
+    pub(crate) positions: BTreeSet<Position>,
     /// Deleted users by when they go for good.
     purges: BTreeSet<(SystemTime, UserId)>,
     requests: HashMap<Uuid, ([u8; 32], UserId)>,
@@ -40,13 +44,14 @@ impl State {
         if self.users.contains_key(&user.id()) {
             return Err(RepositoryError::IdTaken);
         }
-        if self.emails.contains(user.email()) {
+        if self.emails.contains_key(user.email()) {
             return Err(RepositoryError::EmailTaken);
         }
         if self.users.len() >= capacity.users || self.outbox.len() >= capacity.pending_events {
             return Err(RepositoryError::Full);
         }
-        self.emails.insert(user.email().clone());
+        self.emails.insert(user.email().clone(), user.id());
+        self.positions.insert(Position::of(&user));
         self.users.insert(user.id(), user.clone());
         self.add(event, trace);
         if let Some(key) = request {
@@ -70,7 +75,7 @@ impl State {
             return Err(RepositoryError::Changed);
         }
         let moves = stored.email() != user.email();
-        if moves && self.emails.contains(user.email()) {
+        if moves && self.emails.contains_key(user.email()) {
             return Err(RepositoryError::EmailTaken);
         }
         if self.outbox.len() >= capacity.pending_events {
@@ -78,7 +83,7 @@ impl State {
         }
         if moves {
             self.emails.remove(stored.email());
-            self.emails.insert(user.email().clone());
+            self.emails.insert(user.email().clone(), user.id());
         }
         if let Some(deletion) = stored.deletion() {
             self.purges.remove(&(deletion.purge_at, user.id()));
@@ -100,6 +105,7 @@ impl State {
             self.purges.pop_first();
             if let Some(user) = self.users.remove(&id) {
                 self.emails.remove(user.email());
+                self.positions.remove(&Position::of(&user));
             }
         }
     }

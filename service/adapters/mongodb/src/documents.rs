@@ -39,7 +39,8 @@ const CREATED: &str = "user.created";
 const UPDATED: &str = "user.updated";
 const DELETED: &str = "user.deleted";
 
-const DELETE_TIME: &str = "delete_time";
+/// When a user was deleted.
+pub(crate) const DELETE_TIME: &str = "delete_time";
 /// When a deleted user goes for good.
 pub(crate) const PURGE_TIME: &str = "purge_time";
 

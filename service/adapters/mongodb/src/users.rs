@@ -2,12 +2,14 @@
 
 mod change;
 mod creation;
+mod listing;
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
+use futures::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReadConcern;
-use user_application::{RepositoryError, RequestKey, UserRepository, Write};
+use user_application::{Listing, RepositoryError, RequestKey, UserRepository, Write};
 use user_domain::{EventId, User, UserEvent, UserId};
 
 use crate::bounded::left;
@@ -67,6 +69,18 @@ impl UserRepository for MongoStorage {
                 .await?;
             user.ok_or(RepositoryError::NotFound)
         };
+        self.calls.queued(deadline, work).await
+    }
+
+    /// From the primary, as above.
+    async fn list(
+        &self,
+        listing: Listing,
+        now: SystemTime,
+        deadline: Instant,
+    ) -> Result<Vec<User>, RepositoryError> {
+        let users = self.collections.users.clone();
+        let work = async move { Ok(page(&users, &listing, now, deadline).await?) };
         self.calls.queued(deadline, work).await
     }
 }
@@ -171,6 +185,27 @@ impl MongoStorage {
         let found = find(&self.collections.users, id, deadline, level).await?;
         found.map(|document| documents::user(&document)).transpose()
     }
+}
+
+/// The first users of a listing, in one round trip unless they are large.
+async fn page(
+    users: &Collection,
+    listing: &Listing,
+    now: SystemTime,
+    deadline: Instant,
+) -> Result<Vec<User>, DatabaseError> {
+    let limit = u32::try_from(listing.limit.get()).unwrap_or(u32::MAX);
+    let cursor = users
+        .find(listing::filter(listing, now))
+        .sort(listing::sort(listing.order))
+        .limit(i64::from(limit))
+        // One more lets the server see that nothing follows, and close the cursor by itself.
+        .batch_size(limit.saturating_add(1))
+        .read_concern(ReadConcern::majority())
+        .max_time(left(deadline)?)
+        .await?;
+    let found: Vec<Document> = cursor.try_collect().await?;
+    found.iter().map(documents::user).collect()
 }
 
 /// How to look for what a write of ours ran into: a transaction meets what is committed, and a majority may not have it

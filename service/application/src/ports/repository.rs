@@ -1,10 +1,10 @@
 //! Where users are kept.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use user_domain::{User, UserEvent, UserId};
 
-use crate::{RequestKey, TraceContext};
+use crate::{Listing, RequestKey, TraceContext};
 
 /// Keeps users, and beside them the events that wait to be published.
 ///
@@ -47,6 +47,18 @@ pub trait UserRepository: Send + Sync + 'static {
         id: UserId,
         deadline: Instant,
     ) -> impl Future<Output = Result<User, RepositoryError>> + Send;
+
+    /// The first users of a listing as it is `now`, so many as its limit says. Users whose time has come by then are in
+    /// none.
+    ///
+    /// # Errors
+    /// `Unavailable`, at `deadline` at the latest.
+    fn list(
+        &self,
+        listing: Listing,
+        now: SystemTime,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Vec<User>, RepositoryError>> + Send;
 }
 
 /// What goes along with every write.

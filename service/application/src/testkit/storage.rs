@@ -4,11 +4,13 @@
 
 mod deletion;
 mod leases;
+mod listing;
 mod outbox;
 mod users;
 
 pub use deletion::*;
 pub use leases::*;
+pub use listing::*;
 pub use outbox::*;
 pub use users::*;
 
@@ -45,6 +47,12 @@ macro_rules! storage_contract {
             a_deleted_user_is_found_as_deleted
             the_address_of_a_deleted_user_stays_taken
             an_undeleted_user_is_found_as_it_was
+            users_are_listed_in_order_both_ways
+            pages_put_together_are_the_whole_listing
+            no_user_that_stays_is_skipped_or_repeated
+            deleted_users_are_listed_when_asked_for
+            users_are_found_by_address
+            users_are_found_by_time_of_creation
             a_repeated_request_is_answered_as_the_first_time
             a_request_id_is_for_one_request
             of_one_request_sent_many_times_at_once_one_user_comes

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use user_application::testkit::{new_user, renamed};
 use user_application::{
-    Backlog, Epoch, Outbox, OutboxError, OutboxRecord, RelayId, RepositoryError, RequestKey,
-    UserRepository, Write,
+    Backlog, Epoch, Listing, Order, Outbox, OutboxError, OutboxRecord, Position, RelayId,
+    RepositoryError, RequestKey, UserRepository, Write,
 };
 use user_domain::{EventId, User, UserEvent, UserId};
 
@@ -119,6 +119,25 @@ impl<const DURABLE: bool> UserRepository for Store<DURABLE> {
     async fn get(&self, id: UserId, _deadline: Instant) -> Result<User, RepositoryError> {
         let found = self.state().users.get(&id).cloned();
         found.ok_or(RepositoryError::NotFound)
+    }
+
+    async fn list(
+        &self,
+        listing: Listing,
+        now: SystemTime,
+        _deadline: Instant,
+    ) -> Result<Vec<User>, RepositoryError> {
+        let users = self.state().users.values().cloned().collect::<Vec<_>>();
+        let mut found: Vec<User> = users
+            .into_iter()
+            .filter(|user| listing.includes(user, now))
+            .collect();
+        found.sort_by_key(Position::of);
+        if listing.order == Order::NewestFirst {
+            found.reverse();
+        }
+        found.truncate(listing.limit.get());
+        Ok(found)
     }
 }
 

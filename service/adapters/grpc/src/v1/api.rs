@@ -2,17 +2,20 @@
 
 use tonic::{Request, Response, Status};
 use user_application::{
-    Clock, CreateUser, DeleteUser, GetUser, IdGenerator, UndeleteUser, UpdateUser, UserRepository,
+    Clock, CreateUser, DeleteUser, GetUser, IdGenerator, ListUsers, UndeleteUser, UpdateUser,
+    UserRepository,
 };
 use user_proto::user::v1::user_service_server::{UserService, UserServiceServer};
 use user_proto::user::v1::{
     CreateUserRequest, CreateUserResponse, DeleteUserRequest, DeleteUserResponse, GetUserRequest,
-    GetUserResponse, UndeleteUserRequest, UndeleteUserResponse, UpdateUserRequest,
-    UpdateUserResponse,
+    GetUserResponse, ListUsersRequest, ListUsersResponse, UndeleteUserRequest,
+    UndeleteUserResponse, UpdateUserRequest, UpdateUserResponse,
 };
 
+use super::convert::{
+    listing, new_user, shown, shown_page, user_deletion, user_id, user_undeletion, user_update,
+};
 use crate::context::Arrived;
-use crate::convert::{new_user, shown, user_deletion, user_id, user_undeletion, user_update};
 use crate::status::ApiError;
 
 /// `user.v1.UserService` over the use cases.
@@ -22,6 +25,8 @@ pub struct UserApi<R, C, I> {
     pub create: CreateUser<R, C, I>,
     /// Finds them.
     pub get: GetUser<R, C>,
+    /// Lists them.
+    pub list: ListUsers<R, C>,
     /// Changes them.
     pub update: UpdateUser<R, C, I>,
     /// Deletes them.
@@ -71,6 +76,20 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
         Ok(Response::new(GetUserResponse {
             user: Some(shown(&user)),
         }))
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<ListUsersRequest>,
+    ) -> Result<Response<ListUsersResponse>, Status> {
+        let arrived = Arrived::of(&request);
+        let request = request.into_inner();
+        let page = self
+            .list
+            .execute(listing(&request)?, arrived.deadline())
+            .await
+            .map_err(ApiError::from)?;
+        Ok(Response::new(shown_page(&page, &request)))
     }
 
     async fn update_user(

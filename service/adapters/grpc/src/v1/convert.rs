@@ -1,15 +1,24 @@
 //! Messages to commands and users to messages.
 
+use std::num::NonZeroUsize;
+
 use tonic_types::FieldViolation;
-use user_application::{NewUser, Target, UserDeletion, UserUpdate};
+use user_application::{Listing, NewUser, Target, UserDeletion, UserPage, UserUpdate};
 use user_domain::{Email, UserChange, UserId, UserName, Version};
 use user_proto::user::v1::{
-    CreateUserRequest, DeleteUserRequest, GetUserRequest, UndeleteUserRequest, UpdateUserRequest,
-    User,
+    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, ListUsersResponse,
+    UndeleteUserRequest, UpdateUserRequest, User,
 };
 use uuid::Uuid;
 
+use super::filter;
+use super::page::{self, Arguments, TokenError};
 use crate::status::ApiError;
+
+/// Users on a page unless the caller says how many.
+const DEFAULT_PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49);
+/// Users on a page at most: below a megabyte, where clients take four unless told otherwise.
+const LARGEST_PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
 /// Everything that is wrong with a request, field by field.
 #[derive(Default)]
@@ -43,6 +52,8 @@ enum FieldError {
     Missing,
     #[error("names a field that cannot be changed: give name, email or *")]
     Path,
+    #[error("must not be negative")]
+    PageSize,
     #[error("must be an etag of this service, with its quotes, or absent")]
     Etag,
 }
@@ -142,6 +153,50 @@ fn target(user_id: &str, etag: &str) -> Result<Target, ApiError> {
     match (id, expected) {
         (Some(id), Some(expected)) => Ok(Target { id, expected }),
         _ => Err(ApiError::InvalidFields(violations.0)),
+    }
+}
+
+/// What to list, or all bad fields at once.
+pub(crate) fn listing(request: &ListUsersRequest) -> Result<Listing, ApiError> {
+    let mut violations = Violations::default();
+    let limit = violations.check("page_size", page_size(request.page_size));
+    let filter = violations.check("filter", filter::filter(&request.filter));
+    let order = violations.check("order_by", filter::order(&request.order_by));
+    let token = page::position(&request.page_token, arguments(request));
+    let is_of_another = token == Err(TokenError::OtherArguments) && violations.0.is_empty();
+    let after = violations.check("page_token", token);
+    if is_of_another {
+        return Err(ApiError::PageTokenMismatch(violations.0));
+    }
+    let (Some(limit), Some(mut filter), Some(order), Some(after)) = (limit, filter, order, after)
+    else {
+        return Err(ApiError::InvalidFields(violations.0));
+    };
+    filter.show_deleted = request.show_deleted;
+    Ok(Listing {
+        filter,
+        order,
+        after,
+        limit,
+    })
+}
+
+/// By the rules of AIP-158.
+fn page_size(asked: i32) -> Result<NonZeroUsize, FieldError> {
+    let asked = usize::try_from(asked).map_err(|_| FieldError::PageSize)?;
+    Ok(NonZeroUsize::new(asked).map_or(DEFAULT_PAGE, |asked| asked.min(LARGEST_PAGE)))
+}
+
+fn arguments(request: &ListUsersRequest) -> Arguments {
+    Arguments::of(&request.filter, &request.order_by, request.show_deleted)
+}
+
+/// A page as the caller of this listing sees it.
+pub(crate) fn shown_page(page: &UserPage, request: &ListUsersRequest) -> ListUsersResponse {
+    let token = |next| page::token(next, arguments(request));
+    ListUsersResponse {
+        users: page.users.iter().map(shown).collect(),
+        next_page_token: page.next.map(token).unwrap_or_default(),
     }
 }
 
