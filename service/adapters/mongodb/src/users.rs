@@ -10,7 +10,7 @@ use futures::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReadConcern;
 use user_application::{Listing, RepositoryError, RequestKey, UserRepository, Write};
-use user_domain::{EventId, User, UserEvent, UserId};
+use user_domain::{EventId, User, UserEvent, UserId, Version};
 
 use crate::bounded::left;
 use crate::documents::{self, Collection, binary};
@@ -94,7 +94,7 @@ impl MongoStorage {
         creation: &Creation,
         deadline: Instant,
     ) -> Result<Option<User>, RepositoryError> {
-        let Some(taken) = self.store(event, creation, deadline).await? else {
+        let Some(taken) = self.store(user, event, creation, deadline).await? else {
             return Ok(Some(user.clone()));
         };
         match taken {
@@ -139,7 +139,7 @@ impl MongoStorage {
         change: &Change,
         deadline: Instant,
     ) -> Result<User, RepositoryError> {
-        let Some(obstacle) = self.store(event, change, deadline).await? else {
+        let Some(obstacle) = self.store(&user, event, change, deadline).await? else {
             return Ok(user);
         };
         match obstacle {
@@ -155,13 +155,15 @@ impl MongoStorage {
     /// Stores an event with what belongs to it; nothing but what stands against it, if something does.
     async fn store<S: Statements>(
         &self,
+        user: &User,
         event: EventId,
         statements: &S,
         deadline: Instant,
     ) -> Result<Option<S::Refusal>, DatabaseError> {
         match transact(&self.client, deadline, statements).await? {
             Outcome::Committed => {}
-            Outcome::Refused { retried: true, .. } if self.is_stored(event, deadline).await? => {}
+            Outcome::Refused { retried: true, .. }
+                if self.is_stored(user, event, deadline).await? => {}
             Outcome::Refused { refusal, .. } => return Ok(Some(refusal)),
         }
         self.event_added.notify_one();
@@ -169,10 +171,26 @@ impl MongoStorage {
     }
 
     /// Whether an attempt that seemed to fail did store the event, and what belongs to it, after all.
-    async fn is_stored(&self, event: EventId, deadline: Instant) -> Result<bool, DatabaseError> {
+    ///
+    /// Where published events are not kept, this one may be out and gone by now. Then the user as it was to be stored is
+    /// the evidence: of a new one its identifier, which is nobody else's, and when it was made. A change that somebody
+    /// else's followed since is not known by that, and counts as not made.
+    async fn is_stored(
+        &self,
+        user: &User,
+        event: EventId,
+        deadline: Instant,
+    ) -> Result<bool, DatabaseError> {
         let id = binary(event.as_uuid());
         let found = find(&self.collections.outbox, id, deadline, settled()).await?;
-        Ok(found.is_some())
+        if found.is_some() || !self.options.retention.is_zero() {
+            return Ok(found.is_some());
+        }
+        let stored = self.find_user(user.id(), deadline, settled()).await?;
+        Ok(stored.is_some_and(|stored| {
+            let is_new = user.version() == Version::FIRST;
+            stored == *user || is_new && stored.created_at() == user.created_at()
+        }))
     }
 
     async fn find_user(

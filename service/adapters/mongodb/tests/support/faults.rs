@@ -30,6 +30,11 @@ pub(crate) struct Ways {
 
 /// Both ways to an empty storage; nothing is broken yet.
 pub(crate) async fn ways() -> Ways {
+    ways_with(options()).await
+}
+
+/// The same, with these options.
+pub(crate) async fn ways_with(options: StorageOptions) -> Ways {
     let turn = TURN.lock().await;
     let control = variable("TEST_MONGODB_FAULTS_CONTROL");
     let faults = Faults {
@@ -37,7 +42,6 @@ pub(crate) async fn ways() -> Ways {
         _turn: turn,
     };
     faults.set(json!([])).await;
-    let options: StorageOptions = options();
     let straight = storage_with(&uri(), options.clone()).await;
     let broken = connect(&variable("TEST_MONGODB_FAULTS_URI"), options).await;
     Ways {
