@@ -95,7 +95,7 @@ impl Seen {
 }
 
 impl RelayObserver for Seen {
-    fn active(&self, _: bool) {}
+    fn leads(&self, _: Option<Instant>) {}
 
     fn published(&self, records: &[OutboxRecord]) {
         let now = Instant::now();

@@ -1,5 +1,6 @@
 //! Emptying a full outbox, beside a bare producer of the same records.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,9 +23,10 @@ use crate::writes::{create, new_user};
 
 const EVENTS: usize = 20_000;
 /// Fewer by way of the database, which has to be filled one transaction at a time.
-const STORED_EVENTS: usize = 2_000;
-/// What a relay has in flight.
-const IN_FLIGHT: usize = 1000;
+const STORED_EVENTS: usize = 6_000;
+/// What a relay has in hand at most, and takes at a time.
+const IN_FLIGHT: usize = 2000;
+const BATCH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
 pub(crate) async fn run(servers: &Servers) -> Result<()> {
     println!("\nEmptying an outbox of events for as many users");
@@ -56,10 +58,16 @@ pub(crate) async fn run(servers: &Servers) -> Result<()> {
         .await?;
     }
     fill(&storage).await?;
+    let reading = read(&storage).await?;
+    let marking = mark(&storage).await?;
+    println!("  the database alone: reading      {reading:8.0} events/s");
+    println!("                      marking      {marking:8.0} events/s");
+    fill(&storage).await?;
     let stored = emptied(storage, servers, STORED_EVENTS).await?;
     println!(
-        "  relay from the database to Kafka {stored:8.0} events/s   ratio {:.2}",
-        stored / bare
+        "  relay from the database to Kafka {stored:8.0} events/s   ratio {:.2}, {:.2} of the slower of the two",
+        stored / bare,
+        stored / reading.min(marking)
     );
     Ok(())
 }
@@ -71,6 +79,33 @@ async fn fill(storage: &MongoStorage) -> Result<()> {
         filled?;
     }
     Ok(())
+}
+
+/// Events each second that the outbox gives, the same batch again and again.
+async fn read(storage: &MongoStorage) -> Result<f64> {
+    let start = Instant::now();
+    let mut events = 0;
+    while events < STORED_EVENTS {
+        events += storage.pending(BATCH, &[]).await?.len();
+    }
+    Ok(rate(events, start.elapsed()))
+}
+
+/// Events each second that the outbox takes to be marked as sent; all of them.
+async fn mark(storage: &MongoStorage) -> Result<f64> {
+    let mut took = Duration::ZERO;
+    let mut events = 0;
+    loop {
+        let batch = storage.pending(BATCH, &[]).await?;
+        if batch.is_empty() {
+            return Ok(rate(events, took));
+        }
+        let ids: Vec<_> = batch.iter().map(|record| record.event.id()).collect();
+        let start = Instant::now();
+        storage.acknowledge(&ids).await?;
+        took += start.elapsed();
+        events += ids.len();
+    }
 }
 
 fn soon() -> Write {
@@ -171,7 +206,7 @@ impl Count {
 }
 
 impl RelayObserver for Count {
-    fn active(&self, _: bool) {}
+    fn leads(&self, _: Option<Instant>) {}
 
     fn published(&self, records: &[OutboxRecord]) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,22 +12,11 @@ mod support;
 
 use std::time::Duration;
 
-use support::Store;
+use support::{POLICY, Store};
 use user_application::testkit::{Fails, ImmediateTimer, Recorder};
-use user_application::{Backoff, Outbox, Relay, RelayId, RelayPolicy};
+use user_application::{Outbox, Relay, RelayId};
 use user_domain::EventId;
 use uuid::Uuid;
-
-const POLICY: RelayPolicy = RelayPolicy {
-    holder: RelayId(Uuid::nil()),
-    lease: Duration::from_secs(10),
-    publish_within: Duration::from_secs(5),
-    attempts: 3,
-    backoff: Backoff {
-        first: Duration::from_secs(1),
-        longest: Duration::from_secs(3),
-    },
-};
 
 fn relay<const DURABLE: bool>(
     store: &Store<DURABLE>,

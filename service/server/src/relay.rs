@@ -1,6 +1,6 @@
 //! The relay with what this service wires to it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -74,7 +74,7 @@ async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics) {
     }
     loop {
         tokio::time::sleep(BACKLOG_EVERY).await;
-        if metrics.active.get() == 0 {
+        if !metrics.is_active() {
             metrics.forget_backlog();
             continue;
         }
@@ -89,12 +89,11 @@ async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics) {
 struct Observer(RelayMetrics);
 
 impl RelayObserver for Observer {
-    fn active(&self, active: bool) {
-        self.0.active.set(i64::from(active));
-        if active {
-            tracing::info!("the relay is active");
-        } else {
-            tracing::info!("the relay is not active any more");
+    fn leads(&self, until: Option<Instant>) {
+        match (self.0.leads(until), until) {
+            (None, Some(_)) => tracing::info!("the relay is active"),
+            (Some(_), None) => tracing::info!("the relay is not active any more"),
+            _ => {}
         }
     }
 

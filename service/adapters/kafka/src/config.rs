@@ -17,7 +17,7 @@ const LINGER: Duration = Duration::from_millis(5);
 /// batch is kept far below what topics usually take (Kafka's default is 1 MiB).
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// Most records in the queue, ten times what a relay has in flight, and what they may take together. The library's own
+/// Most records in the queue, five times what a relay has in hand, and what they may take together. The library's own
 /// default is 1 GiB.
 const QUEUE_RECORDS: usize = 10_000;
 const QUEUE_KIBIBYTES: usize = 16 * 1024;

@@ -43,6 +43,11 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether it says nothing about the event.
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
     /// A word for each kind, for metrics and for the dead letter.
     pub const fn reason(&self) -> &'static str {
         match self {

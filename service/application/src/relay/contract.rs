@@ -1,6 +1,6 @@
 //! What a relay is told, and what it tells.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Backoff;
 use crate::{OutboxError, OutboxRecord, PublishError, RelayId};
@@ -23,8 +23,8 @@ pub struct RelayPolicy {
 
 /// Hears what the relay does, for logs and metrics.
 pub trait RelayObserver: Send + Sync + 'static {
-    /// This relay is the active one from now on, or is no more.
-    fn active(&self, active: bool);
+    /// This relay is the active one until then unless it says so again, or is no more.
+    fn leads(&self, until: Option<Instant>);
 
     /// These events are out and acknowledged.
     fn published(&self, records: &[OutboxRecord]);

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use user_domain::UserId;
 
+use super::hand::Hand;
+
 /// Users that are passed over for a while.
 #[derive(Debug, Default)]
 pub(super) struct Held(HashMap<UserId, Pause>);
@@ -29,9 +31,10 @@ impl Held {
         self.0.insert(user, Pause { until, failures });
     }
 
-    /// Ends the pauses that are over. Who had its attempt and was not held again is forgotten.
-    pub(super) fn let_go(&mut self, now: Instant) {
-        self.0.retain(|_, pause| pause.until.is_some());
+    /// Ends the pauses that are over. Who has had its attempt and was not held again is forgotten.
+    pub(super) fn let_go(&mut self, now: Instant, hand: &Hand) {
+        self.0
+            .retain(|user, pause| pause.until.is_some() || hand.contains(*user));
         for pause in self.0.values_mut() {
             if pause.until.is_some_and(|until| until <= now) {
                 pause.until = None;

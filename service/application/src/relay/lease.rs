@@ -24,9 +24,12 @@ impl Lease {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
+    pub(super) fn until(&self) -> Instant {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is left of it.
     pub(super) fn left(&self, now: Instant) -> Duration {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.saturating_duration_since(now)
+        self.until().saturating_duration_since(now)
     }
 }

@@ -67,6 +67,14 @@ impl Default for ImmediateTimer {
     }
 }
 
+impl ImmediateTimer {
+    /// Lets time pass at once, as it does for a process that is frozen.
+    pub fn jump(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.passed.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
 impl Timer for ImmediateTimer {
     fn now(&self) -> Instant {
         self.start + Duration::from_micros(self.passed.load(Ordering::Relaxed))
@@ -128,6 +136,8 @@ pub struct Noted {
     pub buried: Vec<EventId>,
     /// How often the relay became the active one.
     pub activations: usize,
+    /// Until when it said that it is.
+    pub leads_until: Option<Instant>,
     /// Fails so often for whatever comes, as if the other side were away.
     pub outages_left: u32,
     /// Fails for these events, so often.
@@ -237,8 +247,10 @@ impl Destination for Recorder {
 }
 
 impl RelayObserver for Recorder {
-    fn active(&self, active: bool) {
-        self.noted().activations += usize::from(active);
+    fn leads(&self, until: Option<Instant>) {
+        let mut noted = self.noted();
+        noted.activations += usize::from(until.is_some() && noted.leads_until.is_none());
+        noted.leads_until = until;
     }
 
     fn published(&self, records: &[OutboxRecord]) {

@@ -9,10 +9,22 @@ use std::time::{Duration, Instant, SystemTime};
 
 use user_application::testkit::{new_user, renamed};
 use user_application::{
-    Backlog, Epoch, Listing, Order, Outbox, OutboxError, OutboxRecord, Position, RelayId,
-    RepositoryError, RequestKey, UserRepository, Write,
+    Backlog, Backoff, Epoch, Listing, Order, Outbox, OutboxError, OutboxRecord, Position, RelayId,
+    RelayPolicy, RepositoryError, RequestKey, UserRepository, Write,
 };
 use user_domain::{EventId, User, UserEvent, UserId};
+use uuid::Uuid;
+
+pub(crate) const POLICY: RelayPolicy = RelayPolicy {
+    holder: RelayId(Uuid::nil()),
+    lease: Duration::from_secs(10),
+    publish_within: Duration::from_secs(5),
+    attempts: 3,
+    backoff: Backoff {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(3),
+    },
+};
 
 /// Whether it outlives the process is what it claims.
 #[derive(Clone, Default)]
@@ -30,6 +42,10 @@ pub(crate) struct State {
     pub(crate) error: Option<RepositoryError>,
     /// So many calls of the outbox fail.
     pub(crate) failures_left: u32,
+    /// So many acknowledgements fail.
+    pub(crate) failing_marks: u32,
+    /// So often an acknowledgement lets others run before it is done.
+    pub(crate) marking_takes: u32,
 }
 
 impl State {
@@ -176,8 +192,16 @@ impl<const DURABLE: bool> Outbox for Store<DURABLE> {
     }
 
     async fn acknowledge(&self, published: &[EventId]) -> Result<(), OutboxError> {
+        let takes = self.state().marking_takes;
+        for _ in 0..takes {
+            tokio::task::yield_now().await;
+        }
         let mut state = self.state();
         state.check()?;
+        if state.failing_marks > 0 {
+            state.failing_marks -= 1;
+            return Err(OutboxError::Unavailable("told to fail".into()));
+        }
         state
             .pending
             .retain(|record| !published.contains(&record.event.id()));

@@ -1,11 +1,15 @@
 //! What the relay does.
 
+use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use user_application::{Backlog, OutboxRecord};
@@ -23,8 +27,8 @@ type Reasons = Family<[(&'static str, &'static str); 1], Counter>;
 /// What the relay did.
 #[derive(Clone, Debug)]
 pub(crate) struct RelayMetrics {
-    /// 1 while this is the active relay.
-    pub(crate) active: Gauge,
+    /// Until when this is the active relay.
+    lease: Arc<Mutex<Option<Instant>>>,
     published: Counter,
     delay: Histogram,
     failures: Reasons,
@@ -37,7 +41,7 @@ pub(crate) struct RelayMetrics {
 impl RelayMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
-            active: Gauge::default(),
+            lease: Arc::default(),
             published: Counter::default(),
             delay: Histogram::new(DELAYS),
             failures: Reasons::default(),
@@ -45,11 +49,7 @@ impl RelayMetrics {
             pending: Gauge::default(),
             oldest: Gauge::default(),
         };
-        registry.register(
-            metric::OUTBOX_RELAY_ACTIVE,
-            "1 while this process publishes for all that share the outbox",
-            metrics.active.clone(),
-        );
+        registry.register_collector(Box::new(Active(metrics.clone())));
         registry.register(
             counter_name(metric::OUTBOX_PUBLISHED),
             "Events published and acknowledged",
@@ -78,6 +78,18 @@ impl RelayMetrics {
             metrics.oldest.clone(),
         );
         metrics
+    }
+
+    /// This is the active relay until then; what was said before.
+    pub(crate) fn leads(&self, until: Option<Instant>) -> Option<Instant> {
+        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *lease, until)
+    }
+
+    /// Whether the lease lasts: a relay that was frozen past its end cannot have said that it is over.
+    pub(crate) fn is_active(&self) -> bool {
+        let until = *self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
     }
 
     pub(crate) fn published(&self, records: &[OutboxRecord], now: SystemTime) {
@@ -114,6 +126,20 @@ impl RelayMetrics {
     }
 }
 
+/// Whether this is the active relay, at the moment of the scrape.
+#[derive(Debug)]
+struct Active(RelayMetrics);
+
+impl Collector for Active {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "1 while this process publishes for all that share the outbox.";
+        let gauge = ConstGauge::new(i64::from(self.0.is_active()));
+        let name = metric::OUTBOX_RELAY_ACTIVE;
+        let encoder = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+        gauge.encode(encoder)
+    }
+}
+
 /// Seconds from then to now; clocks of different machines may disagree a little.
 fn age(then: SystemTime, now: SystemTime) -> f64 {
     let age = now.duration_since(then).unwrap_or(Duration::ZERO);
@@ -123,4 +149,32 @@ fn age(then: SystemTime, now: SystemTime) -> f64 {
 /// The encoder adds the unit by itself.
 fn without_unit(exposed: &'static str) -> &'static str {
     exposed.strip_suffix("_seconds").unwrap_or(exposed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scraped(registry: &Registry) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_relay_is_active_no_longer_than_its_lease_though_it_says_nothing() {
+        let mut registry = Registry::default();
+        let metrics = RelayMetrics::register(&mut registry);
+        let shows = |value: u8| {
+            let line = format!("{} {value}\n", metric::OUTBOX_RELAY_ACTIVE);
+            assert!(scraped(&registry).contains(&line), "{line}");
+        };
+        shows(0);
+        metrics.leads(Some(Instant::now() + Duration::from_secs(60)));
+        shows(1);
+        metrics.leads(Some(Instant::now()));
+        shows(0);
+        metrics.leads(None);
+        shows(0);
+    }
 }

@@ -1,0 +1,384 @@
+//! What the active relay does: fetching, sending and marking as sent go on side by side.
+//!
+//! The events of a user are in hand from when they are fetched until what became of them is written down, and a user
+//! with events in hand is left out of fetching. So the stages overlap for different users, never for one: none of its
+//! events is sent before the one ahead of it is acknowledged, and none is fetched again while it is being marked.
+
+mod trouble;
+
+use std::collections::{HashSet, VecDeque};
+use std::pin::{Pin, pin};
+use std::time::{Duration, Instant};
+
+use futures::future::{self, Either};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use user_domain::UserId;
+
+use super::chain::{Failed, Sent, by_user};
+use super::hand::Hand;
+use super::held::Held;
+use super::{BATCH, Ended, Lease, Relay, Stop};
+use crate::{
+    EventPublisher, Outbox, OutboxError, OutboxRecord, PublishError, RelayError, RelayObserver,
+    Timer,
+};
+
+/// Most events in hand: a batch that comes in while another goes out. Bounds memory, and what a relay that dies leaves
+/// to be repeated.
+const IN_HAND: usize = 2 * BATCH.get();
+
+/// Between two looks at the outbox when nothing comes in: at first, and doubling up to at last.
+const IDLE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(1500)];
+
+/// Something that was begun has ended.
+enum Done {
+    Fetched(Result<Fetched, OutboxError>),
+    Sent(Sent),
+    Marked(Vec<OutboxRecord>, Result<(), OutboxError>),
+    Judged(OutboxRecord, Result<(), RelayError>),
+}
+
+/// What is to be sent next.
+struct Fetched {
+    records: Vec<OutboxRecord>,
+    /// Whether more may wait behind it.
+    is_full: bool,
+}
+
+/// Why a wait is over.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one, and it is used up at once"
+)]
+enum Woken {
+    Done(Done),
+    /// Something was added to the outbox.
+    Hint,
+    /// The time is up, or the word to stop has come.
+    Time,
+}
+
+type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send + 'a>>>;
+
+/// The state of an active relay.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says of one stage whether it is busy"
+)]
+pub(super) struct Work<'a, O, P, T, W> {
+    relay: &'a Relay<O, P, T, W>,
+    lease: &'a Lease,
+    running: Running<'a>,
+    hand: Hand,
+    held: Held,
+    stopping: bool,
+    fetching: bool,
+    /// The last fetch found nothing, and nothing has become free to be fetched since.
+    is_empty: bool,
+    /// When to fetch next, and how long to wait after a fetch that finds nothing.
+    look_at: Instant,
+    idle: Duration,
+    /// Out and not yet marked.
+    published: Vec<OutboxRecord>,
+    marking: bool,
+    /// Failed by their own fault, and not yet written down.
+    failed: VecDeque<Failed>,
+    judging: bool,
+    /// What got through since the last verdict about an outage.
+    through: usize,
+    outage: Option<PublishError>,
+    outages: u32,
+    outbox_failures: u32,
+    /// Nothing is asked of the outbox before.
+    resume_at: Instant,
+}
+
+impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P, T, W> {
+    pub(super) fn new(relay: &'a Relay<O, P, T, W>, lease: &'a Lease) -> Self {
+        let now = relay.timer.now();
+        Self {
+            relay,
+            lease,
+            running: FuturesUnordered::new(),
+            hand: Hand::default(),
+            held: Held::default(),
+            stopping: false,
+            fetching: false,
+            is_empty: false,
+            look_at: now,
+            idle: IDLE[0],
+            published: Vec::new(),
+            marking: false,
+            failed: VecDeque::new(),
+            judging: false,
+            through: 0,
+            outage: None,
+            outages: 0,
+            outbox_failures: 0,
+            resume_at: now,
+        }
+    }
+
+    /// Works until the lease is lost, or nothing gets through, or what has to be finished after the word to stop is.
+    pub(super) async fn run<F>(mut self, stop: &mut Stop<'_, F>) -> Ended
+    where
+        F: Future<Output = ()> + Send,
+    {
+        loop {
+            let now = self.relay.timer.now();
+            if self.lease.left(now).is_zero() {
+                return Ended::LeaseLost;
+            }
+            if !self.stopping && stop.has_come() {
+                self.stopping = true;
+                self.is_free(now);
+            }
+            if self.hand.is_empty() && self.judge_outage(now) {
+                return Ended::Stuck;
+            }
+            if self.is_finished() {
+                return Ended::Stopped;
+            }
+            self.begin(now);
+            self.wait(now, stop).await;
+        }
+    }
+
+    /// Begins what can be begun.
+    fn begin(&mut self, now: Instant) {
+        let relay = self.relay;
+        if now < self.resume_at {
+            return;
+        }
+        if !self.marking && !self.published.is_empty() {
+            self.marking = true;
+            let count = self.published.len().min(BATCH.get());
+            let records: Vec<_> = self.published.drain(..count).collect();
+            self.running.push(Box::pin(async move {
+                let marked = relay.acknowledge(&records).await;
+                Done::Marked(records, marked)
+            }));
+        }
+        // One at a time: each is a transaction on the lease, so that several would only collide.
+        if !self.judging
+            && let Some(failed) = self.failed.pop_front()
+        {
+            self.judging = true;
+            let epoch = self.lease.epoch;
+            self.running.push(Box::pin(async move {
+                let (record, judged) = relay.judge(failed, epoch).await;
+                Done::Judged(record, judged)
+            }));
+        }
+        if self.look_in(now).is_some_and(|pause| pause.is_zero()) {
+            self.fetch(now);
+        }
+    }
+
+    fn fetch(&mut self, now: Instant) {
+        if self.through > 0
+            && let Some(error) = self.outage.take()
+        {
+            self.relay.observer.retrying(&error.into(), Duration::ZERO);
+            (self.through, self.outages) = (0, 0);
+        }
+        self.held.let_go(now, &self.hand);
+        let held = self.held.users();
+        // They are read once more and passed over here: to name them all would make the query slow.
+        let in_hand: HashSet<UserId> = self.hand.users().collect();
+        let limit = BATCH.saturating_add(self.hand.events());
+        self.fetching = true;
+        let outbox = &self.relay.outbox;
+        self.running.push(Box::pin(async move {
+            let fetched = outbox.pending(limit, &held).await.map(|mut records| {
+                let is_full = records.len() >= limit.get();
+                records.retain(|record| !in_hand.contains(&record.event.user_id()));
+                records.truncate(BATCH.get());
+                Fetched { records, is_full }
+            });
+            Done::Fetched(fetched)
+        }));
+    }
+
+    /// In how long to fetch; nothing if something that runs has to end first.
+    fn look_in(&self, now: Instant) -> Option<Duration> {
+        let is_crowded = self.hand.events() + BATCH.get() > IN_HAND;
+        let is_suspect = self.outage.is_some() && self.through == 0;
+        if self.fetching || is_crowded || is_suspect || self.stopping && O::DURABLE {
+            return None;
+        }
+        let look_in = self.look_at.saturating_duration_since(now);
+        let may_send = self.lease.left(now) >= self.relay.policy.publish_within
+            && self.held.len(now) < BATCH.get();
+        if may_send {
+            return Some(look_in);
+        }
+        let due = self.held.next_due(now).unwrap_or(IDLE[1]);
+        Some(look_in.max(due.clamp(IDLE[0], IDLE[1])))
+    }
+
+    /// Waits until something that runs has ended, or something can be begun.
+    async fn wait<F>(&mut self, now: Instant, stop: &mut Stop<'_, F>)
+    where
+        F: Future<Output = ()> + Send,
+    {
+        match self.woken(now, stop).await {
+            Woken::Done(done) => {
+                self.take(done);
+                // Whatever else has ended by now, so that the next stage gets it together.
+                while let Some(Some(done)) = self.running.next().now_or_never() {
+                    self.take(done);
+                }
+            }
+            Woken::Hint => self.is_free(self.relay.timer.now()),
+            Woken::Time => {}
+        }
+    }
+
+    async fn woken<F>(&mut self, now: Instant, stop: &mut Stop<'_, F>) -> Woken
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let Relay { outbox, timer, .. } = self.relay;
+        let failing = self.resume_at.saturating_duration_since(now);
+        let pause = if failing.is_zero() {
+            self.look_in(now)
+        } else {
+            Some(failing)
+        };
+        let time = pin!(async {
+            match pause {
+                Some(pause) => timer.sleep(pause).await,
+                None => future::pending().await,
+            }
+        });
+        // What is added does not end the pause after a failure.
+        let hint = pin!(async {
+            if pause.is_some() && failing.is_zero() {
+                outbox.added().await;
+            } else {
+                future::pending::<()>().await;
+            }
+        });
+        let running = &mut self.running;
+        let done = pin!(async {
+            match running.next().await {
+                Some(done) => done,
+                None => future::pending().await,
+            }
+        });
+        match stop
+            .or(future::select(done, future::select(hint, time)))
+            .await
+        {
+            Some(Either::Left((done, _))) => Woken::Done(done),
+            Some(Either::Right((Either::Left(_), _))) => Woken::Hint,
+            Some(Either::Right((Either::Right(_), _))) | None => Woken::Time,
+        }
+    }
+
+    fn take(&mut self, done: Done) {
+        let now = self.relay.timer.now();
+        match done {
+            Done::Fetched(fetched) => {
+                self.fetching = false;
+                match fetched {
+                    Ok(fetched) => self.fetched(fetched, now),
+                    Err(error) => self.outbox_failed(error, now),
+                }
+            }
+            Done::Sent(sent) => self.sent(sent),
+            Done::Marked(records, marked) => {
+                self.marking = false;
+                match marked {
+                    Ok(()) => self.marked(&records, now),
+                    Err(error) => {
+                        self.published.splice(..0, records);
+                        self.outbox_failed(error, now);
+                    }
+                }
+            }
+            Done::Judged(record, judged) => {
+                self.judging = false;
+                self.judged(&record, judged, now);
+            }
+        }
+    }
+
+    fn fetched(&mut self, fetched: Fetched, now: Instant) {
+        let Fetched { records, is_full } = fetched;
+        self.outbox_failures = 0;
+        self.is_empty = records.is_empty();
+        self.look_at = if self.is_empty {
+            let idle = self.idle;
+            self.idle = idle.saturating_mul(2).min(IDLE[1]);
+            now + self.held.next_due(now).unwrap_or(idle).min(idle)
+        } else {
+            self.idle = IDLE[0];
+            now + if is_full { Duration::ZERO } else { IDLE[0] }
+        };
+        for chain in by_user(records) {
+            self.hand.take(chain.user, chain.records.len());
+            let (relay, lease) = (self.relay, self.lease);
+            let sending = async move { Done::Sent(relay.send(chain, lease).await) };
+            self.running.push(Box::pin(sending));
+        }
+    }
+
+    fn sent(&mut self, sent: Sent) {
+        self.hand.put_down(sent.user, sent.left);
+        if !sent.published.is_empty() {
+            self.through += sent.published.len();
+            self.published.extend(sent.published);
+        }
+        match sent.failed {
+            Some(Failed { record, error, .. }) if error.is_outage() => {
+                self.hold(&record);
+                self.hand.put_down(sent.user, 1);
+                self.outage = Some(error);
+            }
+            Some(failed) => self.failed.push_back(failed),
+            None => {}
+        }
+    }
+
+    fn marked(&mut self, records: &[OutboxRecord], now: Instant) {
+        self.outbox_failures = 0;
+        for record in records {
+            self.hand.put_down(record.event.user_id(), 1);
+        }
+        // More of the same users may wait. While others are in hand, it can wait for them a little.
+        let soon = if self.hand.is_empty() {
+            Duration::ZERO
+        } else {
+            IDLE[0]
+        };
+        self.is_free(now + soon);
+    }
+
+    fn judged(&mut self, record: &OutboxRecord, judged: Result<(), RelayError>, now: Instant) {
+        match judged {
+            Ok(()) => self.through += 1,
+            Err(error) => {
+                let pause = self.hold(record);
+                self.relay.observer.retrying(&error, pause);
+            }
+        }
+        self.hand.put_down(record.event.user_id(), 1);
+        self.is_free(now);
+    }
+
+    /// Something may wait that was not there, or not to be fetched, the last time.
+    fn is_free(&mut self, at: Instant) {
+        self.is_empty = false;
+        self.look_at = self.look_at.min(at);
+    }
+
+    /// After the word to stop: whether what is in hand is settled and, where events do not outlive the process, nothing
+    /// waits any more.
+    fn is_finished(&self) -> bool {
+        let is_drained = self.is_empty && !self.fetching && self.held.is_empty();
+        self.stopping && self.hand.is_empty() && (O::DURABLE || is_drained)
+    }
+}

@@ -1,0 +1,214 @@
+//! The relay's stages side by side: what overlaps, what never does, and how much is in hand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use support::{POLICY, Store};
+use user_application::testkit::{Fails, ImmediateTimer, Recorder};
+use user_application::{EventPublisher, OutboxRecord, PublishError, Relay, RelayId};
+use user_domain::{EventId, UserId};
+use uuid::Uuid;
+
+/// A recorder that holds calls back, and fails the test when two of them are about one user.
+#[derive(Clone, Default)]
+struct Watched {
+    recorder: Recorder,
+    watch: Arc<Mutex<Watch>>,
+    timer: ImmediateTimer,
+}
+
+#[derive(Default)]
+struct Watch {
+    flying: HashSet<UserId>,
+    /// Calls about these users do not end.
+    held: HashSet<UserId>,
+    /// After the next call the process stands still past its lease, and another relay takes over.
+    freezes: Option<Store<true>>,
+}
+
+impl Watched {
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap()
+    }
+
+    fn flying(&self) -> usize {
+        self.watch().flying.len()
+    }
+
+    fn published(&self) -> Vec<EventId> {
+        self.recorder.noted().published.clone()
+    }
+}
+
+impl EventPublisher for Watched {
+    async fn publish(&self, record: &OutboxRecord) -> Result<(), PublishError> {
+        let user = record.event.user_id();
+        assert!(self.watch().flying.insert(user), "two events of {user}");
+        while self.watch().held.contains(&user) {
+            tokio::task::yield_now().await;
+        }
+        let published = self.recorder.publish(record).await;
+        if let Some(store) = self.watch().freezes.take() {
+            self.timer.jump(POLICY.lease * 2);
+            store.state().holder = Some(RelayId(Uuid::from_u128(1)));
+        }
+        self.watch().flying.remove(&user);
+        published
+    }
+
+    async fn publish_dead_letter(
+        &self,
+        record: &OutboxRecord,
+        reason: &PublishError,
+    ) -> Result<(), PublishError> {
+        self.recorder.publish_dead_letter(record, reason).await
+    }
+}
+
+/// Runs a relay until `until` says so.
+async fn run(store: &Store<true>, watched: &Watched, until: impl Future<Output = ()> + Send) {
+    let relay = Relay::new(
+        store.clone(),
+        watched.clone(),
+        watched.timer.clone(),
+        watched.recorder.clone(),
+        POLICY,
+    );
+    let bounded = tokio::time::timeout(Duration::from_secs(30), relay.run(until)).await;
+    bounded.expect("comes to its end");
+}
+
+async fn eventually(holds: impl Fn() -> bool + Send) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn is_empty(store: &Store<true>) {
+    eventually(|| store.state().pending.is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_is_being_marked_is_not_sent_again_and_what_follows_it_waits() {
+    let (store, ids) = Store::<true>::with_versions(20, 4);
+    store.state().marking_takes = 50;
+    let watched = Watched::default();
+    // Stored while the first ones are on their way.
+    let more = async {
+        eventually(|| !watched.published().is_empty()).await;
+        store.add_user(90);
+        is_empty(&store).await;
+    };
+    run(&store, &watched, more).await;
+    let published = watched.published();
+    assert_eq!(published.len(), 20 * 4 + 1, "none went out twice");
+    for user in &ids {
+        let order: Vec<&EventId> = published.iter().filter(|id| user.contains(id)).collect();
+        assert!(order.into_iter().eq(user), "in order");
+    }
+}
+
+#[tokio::test]
+async fn a_mark_that_fails_is_made_good_without_sending_again() {
+    let (store, ids) = Store::<true>::with_users(50);
+    store.state().failing_marks = 3;
+    let watched = Watched::default();
+    run(&store, &watched, is_empty(&store)).await;
+    assert_eq!(watched.published(), ids);
+    assert_eq!(watched.recorder.noted().acknowledged.len(), ids.len());
+    assert_eq!(watched.recorder.noted().pauses.len(), 3);
+}
+
+#[tokio::test]
+async fn one_who_is_slow_does_not_hold_up_the_batches_behind() {
+    let (store, ids) = Store::<true>::with_users(5000);
+    let watched = Watched::default();
+    let slow = store.state().pending[0].event.user_id();
+    watched.watch().held.insert(slow);
+    let released = async {
+        eventually(|| store.state().pending.len() == 1).await;
+        assert_eq!(watched.flying(), 1);
+        watched.watch().held.clear();
+        is_empty(&store).await;
+    };
+    run(&store, &watched, released).await;
+    let published = watched.published();
+    assert_eq!(published.len(), ids.len());
+    assert_eq!(published.last(), ids.first());
+}
+
+#[tokio::test]
+async fn never_more_than_two_batches_are_in_hand() {
+    let (store, ids) = Store::<true>::with_users(5000);
+    let watched = Watched::default();
+    let everybody = store.state().pending.clone();
+    let everybody = everybody.iter().map(|record| record.event.user_id());
+    watched.watch().held.extend(everybody);
+    let released = async {
+        eventually(|| watched.flying() >= 2000).await;
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(watched.flying(), 2000);
+        watched.watch().held.clear();
+        is_empty(&store).await;
+    };
+    run(&store, &watched, released).await;
+    assert_eq!(watched.published().len(), ids.len());
+}
+
+#[tokio::test]
+async fn a_relay_that_was_frozen_past_its_lease_sends_nothing_more_of_what_it_has_in_hand() {
+    let (store, ids) = Store::<true>::with_versions(1, 3);
+    let watched = Watched::default();
+    watched.watch().freezes = Some(store.clone());
+    run(
+        &store,
+        &watched,
+        eventually(|| store.state().refused_claims > 0),
+    )
+    .await;
+    assert_eq!(watched.published(), ids[0][..1], "only what was under way");
+    assert_eq!(store.state().pending.len(), 3, "the other relay's now");
+}
+
+#[tokio::test]
+async fn who_fails_again_and_again_waits_longer_while_others_go_on() {
+    let (store, ids) = Store::<true>::with_versions(2, 1);
+    let poison = ids[0][0];
+    let watched = Watched::default();
+    let refused = (Fails::Refused, 2);
+    watched.recorder.noted().poison.insert(poison, refused);
+    let more = async {
+        // Somebody is in hand at all times.
+        let mut number = 100;
+        while store.state().attempts.get(&poison) != Some(&2) || store.state().pending.len() > 1 {
+            if store.state().pending.len() < 3 && number < 20_000 {
+                number += 1;
+                store.add_user(number);
+            }
+            tokio::task::yield_now().await;
+        }
+        is_empty(&store).await;
+    };
+    run(&store, &watched, more).await;
+    let pauses: Vec<u64> = watched
+        .recorder
+        .noted()
+        .pauses
+        .iter()
+        .map(Duration::as_secs)
+        .collect();
+    assert_eq!(pauses, [1, 2]);
+}
