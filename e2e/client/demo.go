@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Both calls on one connection: a service that keeps its users in memory knows a user only in the pod that created it.
-func demo(target, name, email string) error {
+// All calls on one connection: a service that keeps its users in memory knows a user only in the pod that created it.
+func demo(target, name, email, rename string) error {
 	connection, err := connect(target, "pick_first")
 	if err != nil {
 		return err
@@ -21,6 +21,14 @@ func demo(target, name, email string) error {
 	printUser(field(answer, 2))
 	fmt.Printf("GetUser {user_id: %q}\n", id)
 	if answer, err = call(connection, "GetUser", string(id)); err != nil {
+		return err
+	}
+	printUser(field(answer, 1))
+	if rename == "" {
+		return nil
+	}
+	fmt.Printf("UpdateUser {user_id: %q, name: %q}\n", id, rename)
+	if answer, err = call(connection, "UpdateUser", message(string(id), rename), message("name")); err != nil {
 		return err
 	}
 	printUser(field(answer, 1))

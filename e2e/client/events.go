@@ -27,6 +27,7 @@ type event struct {
 	Topic     string            `json:"topic"`
 	Partition int32             `json:"partition"`
 	Offset    int64             `json:"offset"`
+	Timestamp int64             `json:"timestamp"` // milliseconds since 1970, as the producer set it
 	Key       string            `json:"key"`
 	Headers   map[string]string `json:"headers"`
 	SchemaID  uint32            `json:"schema_id,omitempty"`
@@ -109,7 +110,8 @@ func (r *reading) ended(count int, left ends) bool {
 func (s *schemas) event(ctx context.Context, record *kgo.Record) (event, error) {
 	seen := event{
 		Topic: record.Topic, Partition: record.Partition, Offset: record.Offset,
-		Key: string(record.Key), Headers: map[string]string{},
+		Timestamp: record.Timestamp.UnixMilli(),
+		Key:       string(record.Key), Headers: map[string]string{},
 	}
 	for _, header := range record.Headers {
 		seen.Headers[header.Key] = string(header.Value)

@@ -1,4 +1,4 @@
-// Calls the user service: twice, to show it, or at a constant rate, to see whether a call fails while something changes.
+// Calls the user service: a few times, to show it, or at a constant rate, to see whether a call fails while something changes.
 // And reads what it published, by the topics and the schema registry alone. `prove` does both, and holds them together.
 package main
 
@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-const usage = `client demo --target HOST:PORT --name NAME --email EMAIL
+const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME]
 client load --target TARGET [--connections 4] [--rate 60] [--balancing pick_first|round_robin]
 client events|verify --brokers HOST:PORT,… --topics TOPIC,… [--registry URL] [--key KEY] [--until-count N] [--timeout 30s]
   [--ca FILE] [--username NAME]
@@ -38,8 +38,9 @@ func run(arguments []string) error {
 	if arguments[0] == "demo" {
 		name := flags.String("name", "", "name of the user")
 		email := flags.String("email", "", "e-mail address of the user")
+		rename := flags.String("rename", "", "name that the user is given afterwards")
 		_ = flags.Parse(arguments[1:])
-		return demo(*target, *name, *email)
+		return demo(*target, *name, *email, *rename)
 	}
 	connections := flags.Int("connections", 4, "connections that the calls go round over")
 	rate := flags.Int("rate", 60, "calls begun each second")

@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// After everything acknowledged has its event: for what comes more than once, or late.
-const aftermath = 2 * time.Second
+const (
+	// After everything acknowledged has its event: for what comes more than once, or late.
+	aftermath   = 2 * time.Second
+	reportEvery = 200 * time.Millisecond
+)
 
 // What `prove` was asked for.
 type proof struct {
@@ -45,10 +48,10 @@ func (p *proof) run(over pool, rate int) error {
 		return err
 	}
 	defer r.close()
-	everySecond := time.NewTicker(time.Second)
-	defer everySecond.Stop()
+	reports := time.NewTicker(reportEvery)
+	defer reports.Stop()
 	go func() {
-		for range everySecond.C {
+		for range reports.C {
 			l.printProgress()
 		}
 	}()

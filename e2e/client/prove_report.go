@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A line each second.
+// A line now and then.
 type progress struct {
 	Phase        string         `json:"phase,omitempty"`
 	Elapsed      float64        `json:"elapsed_s"`

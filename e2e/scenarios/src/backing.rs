@@ -180,6 +180,41 @@ async fn signal_brokers(scenario: &Scenario, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Changes the configuration of a topic by Kafka's own tool, such as with `--add-config NAME=VALUE`.
+///
+/// # Errors
+/// If Kafka does not take it.
+pub async fn configure_topic(topic: &str, change: &[&str]) -> Result<()> {
+    let tool = ["exec", "-n", NAMESPACE, "kafka-0", "--", "kafka", "configs"];
+    let which = [
+        "--bootstrap-server",
+        "localhost:9092",
+        "--alter",
+        "--entity-type",
+        "topics",
+        "--entity-name",
+        topic,
+    ];
+    kubectl(&[&tool[..], &which, change].concat()).await?;
+    Ok(())
+}
+
+/// Runs `user-service` with these arguments in a pod of the service; what it prints.
+///
+/// # Errors
+/// If it fails.
+pub async fn in_service(scenario: &Scenario, arguments: &[&str]) -> Result<String> {
+    let command = [
+        "exec",
+        "-n",
+        &scenario.namespace,
+        "deploy/users",
+        "--",
+        "user-service",
+    ];
+    kubectl(&[&command[..], arguments].concat()).await
+}
+
 async fn kubectl(arguments: &[&str]) -> Result<String> {
     let output = Command::new("kubectl")
         .args(arguments)

@@ -1,6 +1,6 @@
 //! The cluster under test, as the bed describes it in the environment.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Node};
@@ -10,6 +10,9 @@ use kube::{Api, Client, ResourceExt, api::ListParams};
 pub const OPERATOR_NAMESPACE: &str = "userservice-system";
 /// The operator's Deployment and ServiceAccount.
 pub const OPERATOR: &str = "userservice-operator";
+
+/// Bound for a pod to answer.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A client and what the bed says about the cluster.
 #[derive(Clone)]
@@ -83,7 +86,7 @@ impl Cluster {
     /// An HTTP GET of `path` on a pod's port, through the API server.
     ///
     /// # Errors
-    /// If the pod does not answer.
+    /// If the pod does not answer, within 5 s.
     pub async fn pod_get(
         &self,
         namespace: &str,
@@ -93,7 +96,10 @@ impl Cluster {
     ) -> Result<String> {
         let uri = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}");
         let request = http::Request::get(&uri).body(Vec::new())?;
-        self.client.request_text(request).await.with_context(|| uri)
+        let answer = tokio::time::timeout(ANSWER, self.client.request_text(request)).await;
+        answer
+            .with_context(|| format!("{uri}: no answer within {ANSWER:?}"))?
+            .with_context(|| uri)
     }
 }
 

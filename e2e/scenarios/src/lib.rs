@@ -8,6 +8,7 @@ pub mod backing;
 pub mod bundle;
 pub mod cluster;
 pub mod load;
+pub mod once;
 pub mod prove;
 pub mod scenario;
 pub mod signal;

@@ -1,6 +1,6 @@
 //! Load, and an independent count of what came of it: the client creates and changes users and reads the events.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -26,6 +26,25 @@ const NAME: &str = "prove";
 /// Running load.
 pub struct Prove {
     pods: Api<Pod>,
+    rate: u32,
+}
+
+/// How events catch up with writes after an outage.
+#[derive(Clone, Copy, Debug)]
+pub struct CatchUp {
+    /// Acknowledged writes without their event when events came again.
+    pub backlog: u64,
+    /// Seconds until then.
+    pub silent_s: f64,
+    /// Events each second from then on.
+    pub events_per_s: f64,
+    /// Acknowledged writes each second meanwhile.
+    pub writes_per_s: f64,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of one scenario")]
+fn per(count: u64, seconds: f64) -> f64 {
+    count as f64 / seconds
 }
 
 /// What came of it.
@@ -61,6 +80,27 @@ pub struct Proof {
     /// Failed calls by status code, for the report.
     #[serde(default)]
     pub failed: BTreeMap<String, u64>,
+    /// From answer to consumption.
+    #[serde(default)]
+    pub delay_ms: Delay,
+    /// Seconds since the load began.
+    #[serde(default)]
+    pub elapsed_s: f64,
+    /// Acknowledged writes whose event has not come yet.
+    #[serde(default)]
+    pub behind: u64,
+}
+
+/// Milliseconds.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Delay {
+    /// Median.
+    pub p50: f64,
+    /// Of a hundred, one takes longer.
+    pub p99: f64,
+    /// Longest.
+    pub max: f64,
 }
 
 impl Prove {
@@ -95,7 +135,7 @@ impl Prove {
         let pods: Api<Pod> = Api::namespaced(scenario.client(), &scenario.namespace);
         let pod = client_pod(NAME, &scenario.cluster.client_image, None, &arguments)?;
         pods.create(&PostParams::default(), &pod).await?;
-        let prove = Self { pods };
+        let prove = Self { pods, rate };
         prove.reaches(1).await?;
         Ok(prove)
     }
@@ -119,6 +159,34 @@ impl Prove {
             Ok(Seen::when(reached, (), latest))
         })
         .await
+    }
+
+    /// Waits until the events have caught up with the writes, from an outage that is over now.
+    ///
+    /// # Errors
+    /// If they have not within two minutes.
+    pub async fn catches_up(&self) -> Result<CatchUp> {
+        let over = self.latest().await?.context("a line")?;
+        // The last line before events came again.
+        let start = RefCell::new(over.clone());
+        let bound = Duration::from_secs(120);
+        let end = until("events have caught up", bound, || async {
+            let now = self.latest().await?.context("a line")?;
+            if now.events == over.events {
+                start.replace(now.clone());
+            }
+            let caught_up = now.events > over.events && now.behind <= u64::from(self.rate);
+            Ok(Seen::when(caught_up, now.clone(), now))
+        })
+        .await?;
+        let start = start.into_inner();
+        let seconds = end.elapsed_s - start.elapsed_s;
+        Ok(CatchUp {
+            backlog: start.behind,
+            silent_s: start.elapsed_s - over.elapsed_s,
+            events_per_s: per(end.events - start.events, seconds),
+            writes_per_s: per(end.acknowledged - start.acknowledged, seconds),
+        })
     }
 
     /// Ends the load and waits for the outcome.

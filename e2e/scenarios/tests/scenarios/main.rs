@@ -10,6 +10,7 @@ mod leadership;
 mod lifecycle;
 mod operator;
 mod plugin;
+mod poison;
 mod scaling;
 mod traffic;
 
