@@ -16,6 +16,7 @@ mod schema;
 mod spec;
 mod status;
 mod storage;
+mod tls;
 
 pub use autoscaling::AutoscalingSpec;
 pub use container::{
@@ -40,3 +41,4 @@ pub use status::{
     condition,
 };
 pub use storage::{MemoryStorage, MongodbStorage, ReadPreference, StorageSpec};
+pub use tls::{ClientCaReference, TlsSpec};

@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AutoscalingSpec, EventsSpec, PauseSpec, PodSpec, StorageSpec, UserServiceStatus, schema,
+    AutoscalingSpec, EventsSpec, PauseSpec, PodSpec, StorageSpec, TlsSpec, UserServiceStatus,
+    schema,
 };
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
@@ -85,6 +86,10 @@ pub struct UserServiceSpec {
     #[serde(default)]
     pub server: ServerSpec,
 
+    /// TLS on the gRPC port. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
+
     /// Logs of the service.
     #[serde(default)]
     pub telemetry: TelemetrySpec,
@@ -109,6 +114,7 @@ impl Default for UserServiceSpec {
             storage: None,
             events: None,
             server: ServerSpec::default(),
+            tls: None,
             telemetry: TelemetrySpec::default(),
             pod: PodSpec::default(),
             pause: None,

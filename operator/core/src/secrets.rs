@@ -36,6 +36,8 @@ pub fn secret_names(resource: &UserService) -> BTreeSet<&str> {
         .storage
         .as_ref()
         .and_then(|storage| storage.mongodb.as_ref());
+    let tls = resource.spec.tls.as_ref();
+    let client_ca = tls.and_then(|tls| tls.client_ca.as_ref());
     let credentials = [
         kafka.and_then(|kafka| kafka.credentials.as_ref()),
         registry.and_then(|registry| registry.credentials.as_ref()),
@@ -45,6 +47,8 @@ pub fn secret_names(resource: &UserService) -> BTreeSet<&str> {
         .flatten()
         .map(|SecretReference { secret }| secret.as_str())
         .chain(mongodb.map(|mongodb| mongodb.connection.secret.as_str()))
+        .chain(tls.map(|tls| tls.secret.as_str()))
+        .chain(client_ca.map(|authorities| authorities.secret.as_str()))
         .chain(extras(&resource.spec.pod).map(|need| need.secret))
         .collect()
 }
@@ -55,6 +59,8 @@ pub(crate) struct SecretNeed<'a> {
     secret: &'a str,
     /// Whether the Secret may be missing.
     is_optional: bool,
+    /// Whether the pods need not be replaced when the content changes.
+    is_reloaded: bool,
     keys: Vec<(&'a str, Need)>,
 }
 
@@ -65,6 +71,7 @@ impl<'a> From<&'a SecretMount> for SecretNeed<'a> {
             field: mount.field,
             secret: &mount.secret,
             is_optional: false,
+            is_reloaded: mount.is_reloaded,
             keys: keys.map(|file| (file.key.as_str(), file.need)).collect(),
         }
     }
@@ -105,6 +112,7 @@ pub(crate) fn extras(pod: &PodSpec) -> impl Iterator<Item = SecretNeed<'_>> {
             field: "spec.pod.env",
             secret: &reference.name,
             is_optional: reference.optional,
+            is_reloaded: false,
             keys: vec![(&reference.key, need)],
         })
     });
@@ -114,6 +122,7 @@ pub(crate) fn extras(pod: &PodSpec) -> impl Iterator<Item = SecretNeed<'_>> {
             field: "spec.pod.volumes",
             secret: &secret.secret_name,
             is_optional: secret.optional,
+            is_reloaded: false,
             keys: Vec::new(),
         })
     });
@@ -133,6 +142,9 @@ pub(crate) struct SecretMount {
     pub(crate) directory: &'static str,
     /// Its files.
     pub(crate) files: Vec<SecretFile>,
+    /// Whether running pods take changed files into force by themselves. Only they get it: nothing
+    /// is prepared with it.
+    pub(crate) is_reloaded: bool,
 }
 
 /// One key of a Secret as a file.
@@ -189,7 +201,7 @@ pub(crate) fn fingerprint<'a>(
     let mut hasher = Sha256::new();
     let mut has_any = false;
     for need in needs {
-        has_any |= !need.keys.is_empty();
+        has_any |= !need.keys.is_empty() && !need.is_reloaded;
         let (field, secret) = (need.field, need.secret);
         let Some(keys) = secrets.get(secret) else {
             if need.is_optional {
@@ -197,8 +209,10 @@ pub(crate) fn fingerprint<'a>(
             }
             return Err(need.missing());
         };
+        let is_reloaded = need.is_reloaded;
         for (key, need) in need.keys {
             match keys.get(key) {
+                Some(_) if is_reloaded => {}
                 Some(digest) => hasher.update(format!("{secret}/{key}/{digest}\n")),
                 None if need.holds(keys) => {
                     return Err(format!(

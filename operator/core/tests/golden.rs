@@ -50,6 +50,11 @@ fn the_full_example_renders_as_recorded() {
 }
 
 #[test]
+fn the_example_with_tls_renders_as_recorded() {
+    check("userservice-tls.yaml");
+}
+
+#[test]
 fn the_example_with_mongodb_and_kafka_renders_as_recorded() {
     check("userservice-mongodb-kafka.yaml");
 }

@@ -46,6 +46,9 @@ fn merge(into: &mut Value, fields: Value) {
 fn what_is_within_bounds_is_accepted() {
     for spec in [
         json!({"storage": {"memory": {}}, "events": {"stdout": {}}}),
+        json!({"tls": {"secret": "users-tls"}}),
+        json!({"tls": {"secret": "users-tls", "clientCa": {"secret": "clients", "key": "ca.pem"},
+            "allowedClients": ["web.example", "spiffe://shop/ns/web/sa/api"]}}),
         mongodb(json!({})),
         mongodb(json!({"maxPoolSize": 1})),
         mongodb(json!({"minPoolSize": 0, "outboxRetention": "0s", "readPreference": "nearest"})),
@@ -85,6 +88,25 @@ fn none_and_two_of_what_excludes_each_other_are_refused() {
             json!({"events": {"stdout": {}, "kafka": kafka}}),
             "spec.events",
         ),
+    ]);
+}
+
+#[test]
+fn tls_that_cannot_be_is_refused_by_its_field() {
+    let clients = |clients: Value| json!({"tls": {"secret": "a", "clientCa": {"secret": "b"}, "allowedClients": clients}});
+    refused_by(vec![
+        (json!({"tls": {"secret": "UPPER"}}), "spec.tls.secret"),
+        (
+            json!({"tls": {"secret": "a", "clientCa": {"secret": "b", "key": "a/b"}}}),
+            "spec.tls.clientCa",
+        ),
+        (
+            json!({"tls": {"secret": "a", "allowedClients": ["web.example"]}}),
+            "spec.tls.allowedClients",
+        ),
+        (clients(json!(["web example"])), "spec.tls.allowedClients"),
+        (clients(json!([""])), "spec.tls.allowedClients"),
+        (clients(json!(vec!["a"; 65])), "spec.tls.allowedClients"),
     ]);
 }
 

@@ -86,7 +86,7 @@ fn pod_spec(resource: &Validated, config_map: &str) -> PodSpec {
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(grace_period(resource)),
         security_context: Some(pod::security_context(resource)),
-        volumes: pod::volumes(resource),
+        volumes: pod::volumes(resource, pod::Purpose::Serve),
         topology_spread_constraints: spread::constraints(resource),
         affinity: spread::affinity(resource),
         containers: vec![container(resource, config_map)],
@@ -121,7 +121,7 @@ fn container(resource: &Validated, config_map: &str) -> Container {
             }),
             ..Lifecycle::default()
         }),
-        volume_mounts: pod::volume_mounts(resource),
+        volume_mounts: pod::volume_mounts(resource, pod::Purpose::Serve),
         security_context: Some(pod::container_security_context()),
         ..Container::default()
     }

@@ -80,11 +80,26 @@ pub(super) fn env_from(config_map: &str) -> Vec<EnvFromSource> {
     }]
 }
 
-/// The Secrets, and the volumes of the spec; absent if there are none.
-pub(super) fn volumes(resource: &Validated) -> Option<Vec<Volume>> {
-    let volumes: Vec<Volume> = resource
+/// What a pod is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It answers calls.
+    Serve,
+    /// It prepares for those that do.
+    Prepare,
+}
+
+/// What such a pod gets from Secrets: that which is reloaded is about calls.
+fn mounts(resource: &Validated, purpose: Purpose) -> impl Iterator<Item = &SecretMount> {
+    resource
         .mounts
         .iter()
+        .filter(move |mount| purpose == Purpose::Serve || !mount.is_reloaded)
+}
+
+/// The Secrets, and the volumes of the spec; absent if there are none.
+pub(super) fn volumes(resource: &Validated, purpose: Purpose) -> Option<Vec<Volume>> {
+    let volumes: Vec<Volume> = mounts(resource, purpose)
         .map(volume)
         .chain(extras::volumes(resource))
         .collect();
@@ -92,10 +107,8 @@ pub(super) fn volumes(resource: &Validated) -> Option<Vec<Volume>> {
 }
 
 /// Where they are mounted; absent if there are none.
-pub(super) fn volume_mounts(resource: &Validated) -> Option<Vec<VolumeMount>> {
-    let mounts: Vec<VolumeMount> = resource
-        .mounts
-        .iter()
+pub(super) fn volume_mounts(resource: &Validated, purpose: Purpose) -> Option<Vec<VolumeMount>> {
+    let mounts: Vec<VolumeMount> = mounts(resource, purpose)
         .map(|mount| VolumeMount {
             name: mount.volume.to_owned(),
             mount_path: mount.directory.to_owned(),

@@ -118,7 +118,7 @@ pub(super) fn build(resource: &Validated, config_map: &str, hash: &str) -> Job {
                         automount_service_account_token: Some(false),
                         enable_service_links: Some(false),
                         security_context: Some(pod::security_context(resource)),
-                        volumes: pod::volumes(resource),
+                        volumes: pod::volumes(resource, pod::Purpose::Prepare),
                         // Init containers run one after the other, and before the container.
                         init_containers: (!containers.is_empty()).then_some(containers),
                         containers: last.into_iter().collect(),
@@ -140,7 +140,7 @@ fn container(resource: &Validated, config_map: &str, step: &Step) -> Container {
         env_from: Some(pod::env_from(config_map)),
         env: extras::env(resource),
         resources: Some(resource.resources.clone()),
-        volume_mounts: pod::volume_mounts(resource),
+        volume_mounts: pod::volume_mounts(resource, pod::Purpose::Prepare),
         security_context: Some(pod::container_security_context()),
         ..Container::default()
     }

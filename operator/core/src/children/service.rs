@@ -2,7 +2,7 @@ use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
     apimachinery::pkg::util::intstr::IntOrString,
 };
-use user_settings::GRPC_PORT;
+use user_settings::{GRPC_PORT, TlsMode};
 
 use super::{metadata, selector_labels};
 use crate::Validated;
@@ -26,6 +26,15 @@ pub fn endpoint(name: &str, namespace: &str) -> String {
     format!("{name}.{namespace}.svc:{GRPC_PORT}")
 }
 
+/// HTTP/2 without TLS by the name of KEP-3726; with TLS, which tells the version itself, by IANA's.
+fn app_protocol(resource: &Validated) -> &'static str {
+    if resource.settings.tls.mode == TlsMode::Off {
+        "kubernetes.io/h2c"
+    } else {
+        "https"
+    }
+}
+
 fn service(resource: &Validated, name: String, cluster_ip: Option<String>) -> Service {
     Service {
         metadata: metadata(resource, name),
@@ -36,8 +45,7 @@ fn service(resource: &Validated, name: String, cluster_ip: Option<String>) -> Se
                 name: Some("grpc".to_owned()),
                 port: i32::from(GRPC_PORT),
                 target_port: Some(IntOrString::String("grpc".to_owned())),
-                // KEP-3726: HTTP/2 without TLS.
-                app_protocol: Some("kubernetes.io/h2c".to_owned()),
+                app_protocol: Some(app_protocol(resource).to_owned()),
                 ..ServicePort::default()
             }]),
             ..ServiceSpec::default()

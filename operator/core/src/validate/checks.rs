@@ -23,6 +23,17 @@ pub(super) fn secret(field: &'static str, name: &str, broken: &mut Broken) {
     }
 }
 
+/// The name of a key of a Secret.
+pub(super) fn secret_key(field: &'static str, key: &str, broken: &mut Broken) {
+    let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if !text(key, 1..=253, accepted) {
+        broken.add(
+            field,
+            "key must be 1 to 253 letters, digits, '-', '.' or '_'",
+        );
+    }
+}
+
 /// A number within bounds; the lower one in place of a number outside.
 pub(super) fn count(
     field: &'static str,

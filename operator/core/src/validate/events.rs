@@ -149,6 +149,7 @@ fn read_credentials(spec: &KafkaEvents, mounts: &mut Vec<SecretMount>, broken: &
         secret: credentials.secret.clone(),
         directory: KAFKA_CREDENTIALS_DIRECTORY,
         files,
+        is_reloaded: false,
     });
 }
 
@@ -182,6 +183,7 @@ fn read_registry(
                 SecretFile::named("username", Need::With("password")),
                 SecretFile::named("password", Need::With("username")),
             ],
+            is_reloaded: false,
         });
     }
 }

@@ -4,6 +4,7 @@ mod events;
 mod names;
 mod pod;
 mod storage;
+mod tls;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -156,6 +157,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         &mut mounts,
         &mut broken,
     );
+    tls::read(spec.tls.as_ref(), &mut settings, &mut mounts, &mut broken);
     let resources = resources(resource, &mut broken);
     pod::check(&spec.pod, &mut broken);
 

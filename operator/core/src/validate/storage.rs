@@ -32,13 +32,7 @@ fn read_mongodb(
     settings.storage = Storage::Mongodb;
     let connection = &spec.connection;
     checks::secret(FIELD, &connection.secret, broken);
-    let key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    if !checks::text(&connection.key, 1..=253, key) {
-        broken.add(
-            FIELD,
-            "key must be 1 to 253 letters, digits, '-', '.' or '_'",
-        );
-    }
+    checks::secret_key(FIELD, &connection.key, broken);
     if let Some((directory, file)) = MONGODB_URI_FILE.rsplit_once('/') {
         mounts.push(SecretMount {
             field: FIELD,
@@ -50,6 +44,7 @@ fn read_mongodb(
                 path: file,
                 need: Need::Always,
             }],
+            is_reloaded: false,
         });
     }
 

@@ -16,6 +16,7 @@ mod removal;
 mod scaling;
 mod secrets;
 mod status;
+mod tls;
 mod topics;
 mod writes;
 
