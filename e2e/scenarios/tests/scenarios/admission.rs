@@ -26,6 +26,11 @@ fn mongodb(more: Value) -> Value {
     json!({"storage": {"mongodb": merged(json!({"connection": {"secret": "users-mongodb"}}), more)}})
 }
 
+/// TLS, with this besides.
+fn tls(more: Value) -> Value {
+    json!({"tls": merged(json!({"secret": "users-tls"}), more)})
+}
+
 /// Events to Kafka, with this besides.
 fn kafka(more: Value) -> Value {
     json!({"events": {"kafka": merged(json!({"bootstrapServers": ["kafka:9092"]}), more)}})
@@ -243,6 +248,33 @@ fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
             json!({"pod": {"resources": {"limits": {"memory": "lots"}}}}),
             "spec.pod.resources.limits.memory",
         ),
+        ("users", json!({"tls": {}}), "spec.tls.secret"),
+        ("users", tls(json!({"secret": "a b"})), "spec.tls.secret"),
+        (
+            "users",
+            tls(json!({"allowedClients": ["web.example"]})),
+            "spec.tls.allowedClients",
+        ),
+        (
+            "users",
+            tls(json!({"clientCa": {"secret": "a"}, "allowedClients": ["two names"]})),
+            "spec.tls.allowedClients",
+        ),
+        (
+            "users",
+            tls(json!({"clientCa": {"secret": "a", "key": "a/b"}})),
+            "spec.tls.clientCa",
+        ),
+        (
+            "users",
+            json!({"pause": {"until": "tomorrow"}}),
+            "spec.pause.until",
+        ),
+        (
+            "users",
+            json!({"pause": {"reason": "x".repeat(257)}}),
+            "spec.pause.reason",
+        ),
         ("users", json!({"version": "not a tag"}), "spec.version"),
         ("users", json!({"image": "UPPER:1"}), "spec.image"),
         ("users", json!({"replica": 3}), "spec.replica"),
@@ -313,6 +345,17 @@ fn accepted() -> Vec<(&'static str, Value)> {
                 "topologySpreadConstraints": [],
                 "env": [{"name": "A", "value": ""}, {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}],
             })),
+        ),
+        (
+            "users",
+            tls(
+                json!({"clientCa": {"secret": "a"}, "allowedClients": ["*.example", "spiffe://a/b_c~d%20e"]}),
+            ),
+        ),
+        ("users", json!({"pause": {}})),
+        (
+            "users",
+            json!({"pause": {"until": "2026-11-26T18:00:00Z", "reason": "x".repeat(256)}}),
         ),
         ("users", volume(json!({"mountPath": "/etc/ssl/certs"}))),
         ("users", volume(json!({"mountPath": "/usr/share/..a"}))),
