@@ -119,8 +119,8 @@ check_examples() {
     cp "$WORK/output" "$WORK/children-$name.yaml"
     check "example $name: every field of its children is one that the cluster knows" conforms "$WORK/children-$name.yaml"
   done
-  check "a misspelt field of a UserService is noticed" misspell replicas examples/userservice-full.yaml
-  check "a misspelt field of a UserService is refused" refuses replicass conforms "$WORK/misspelt.yaml"
+  check "a misspelt field of a UserService is noticed" misspell autoscaling examples/userservice-full.yaml
+  check "a misspelt field of a UserService is refused" refuses autoscalings conforms "$WORK/misspelt.yaml"
 }
 
 # quiet FILE: the API server would take it, and warns of nothing. Objects that name a namespace are moved to ours.

@@ -189,6 +189,13 @@ fn a_topic_that_is_out_of_bounds_is_refused_by_its_field() {
 }
 
 #[test]
+fn a_long_reason_of_a_pause_names_its_field() {
+    let reason = |characters: usize| json!({"pause": {"reason": "ä".repeat(characters)}});
+    refused_by(vec![(reason(257), "spec.pause.reason")]);
+    assert_eq!(violations(&reason(256)), []);
+}
+
+#[test]
 fn a_rule_that_the_schema_states_is_stated_in_the_same_words() {
     let schema = serde_json::to_string(&crd()).unwrap();
     for spec in [

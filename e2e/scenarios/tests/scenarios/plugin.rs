@@ -43,9 +43,8 @@ fn plugin_folder() -> Result<PathBuf> {
 async fn plugin(s: &Scenario, arguments: &[&str]) -> Result<Output> {
     let path = std::env::var("PATH")?;
     let command = Command::new("kubectl")
-        .arg("userservice")
+        .args(["userservice", "--namespace", &s.namespace])
         .args(arguments)
-        .args(["--namespace", &s.namespace])
         .env("PATH", format!("{}:{path}", plugin_folder()?.display()))
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -2,6 +2,7 @@ mod autoscaling;
 mod checks;
 mod events;
 mod names;
+mod pause;
 mod pod;
 mod storage;
 mod tls;
@@ -160,6 +161,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
     tls::read(spec.tls.as_ref(), &mut settings, &mut mounts, &mut broken);
     let resources = resources(resource, &mut broken);
     pod::check(&spec.pod, &mut broken);
+    pause::check(spec.pause.as_ref(), &mut broken);
 
     let pinned = resource
         .status
