@@ -1,5 +1,6 @@
 //! The only two steps that touch the cluster: dereference, which is shared with the commands, and apply.
 
+mod events;
 mod resource;
 
 use kube::{

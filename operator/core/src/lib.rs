@@ -19,6 +19,7 @@ mod scaling;
 mod secrets;
 mod status;
 mod topics;
+mod transition;
 mod validate;
 mod world;
 
@@ -34,5 +35,6 @@ pub use topics::{
     DesiredTopic, KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange, claims, in_use,
     plan_topics,
 };
+pub use transition::{Transition, transitions};
 pub use validate::{Release, Validated, Violation, validate};
 pub use world::{Child, ChildKind, World};

@@ -8,6 +8,7 @@ use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, Pod, ResourceQuota, Service, ServiceAccount},
+    events::v1::Event,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -63,6 +64,14 @@ async fn an_applied_resource_becomes_ready_and_answers_calls() {
                 .iter()
                 .any(|c| c.type_ == "Reconciling" || c.type_ == "Stalled")
         );
+
+        until("an Event tells it", Duration::from_secs(10), || async {
+            let events: Api<Event> = Api::namespaced(s.client(), &s.namespace);
+            let about = ListParams::default().fields("regarding.name=users,reason=Available");
+            let told = events.list(&about).await?.items;
+            Ok(Seen::when(!told.is_empty(), (), &told))
+        })
+        .await?;
 
         let arguments = [
             "demo",

@@ -18,8 +18,19 @@ const REPORTS: u32 = 4;
 const FINALIZER_MANAGER: &str = "userservice-operator-finalizer";
 
 impl Cluster<'_> {
-    /// Writes the status of the resource, and never that of a successor of the same name.
+    /// Writes the status of the resource, and never that of a successor of the same name, and
+    /// tells what changed with it.
     pub(crate) async fn report(
+        &self,
+        resource: &UserService,
+        status: &UserServiceStatus,
+    ) -> Result<(), Error> {
+        self.report_over_changes(resource, status).await?;
+        self.tell(resource, status).await;
+        Ok(())
+    }
+
+    async fn report_over_changes(
         &self,
         resource: &UserService,
         status: &UserServiceStatus,

@@ -72,6 +72,56 @@ async fn a_status_is_reported_over_a_change_that_was_made_meanwhile() {
     assert_eq!(log[2].body["metadata"], json!({"resourceVersion": "9"}));
 }
 
+fn stalled() -> UserServiceStatus {
+    let condition = json!({
+        "type": "Ready", "status": "False", "reason": "InvalidSpec", "message": "spec.x: why",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    serde_json::from_value(json!({"conditions": [condition]})).unwrap()
+}
+
+#[tokio::test]
+async fn what_changed_with_a_status_is_told_in_an_event() {
+    let (client, log) = server(|_| answered("uid-of-users", "8")).await;
+    let metrics = Metrics::new();
+    let cluster = cluster(client, &metrics);
+    cluster.report(&resource(), &stalled()).await.unwrap();
+    let mut known = resource();
+    known.status = Some(stalled());
+    cluster.report(&known, &stalled()).await.unwrap();
+    let log = log.lock().unwrap();
+    let events: Vec<_> = log
+        .iter()
+        .filter(|asked| {
+            asked
+                .path
+                .starts_with("/apis/events.k8s.io/v1/namespaces/team-a/events")
+        })
+        .collect();
+    assert_eq!((log.len(), events.len()), (3, 1), "told once: {log:?}");
+    let body = &events[0].body;
+    assert_eq!(body["type"], "Warning");
+    assert_eq!(body["reason"], "InvalidSpec");
+    assert_eq!(body["note"], "spec.x: why");
+    assert_eq!(body["action"], "ReadyChanged");
+    assert_eq!(body["regarding"]["uid"], "uid-of-users");
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_written_fails_no_report() {
+    let (client, log) = server(|asked| match asked.method {
+        axum::http::Method::POST => failure(403, "Forbidden"),
+        _ => answered("uid-of-users", "8"),
+    })
+    .await;
+    let metrics = Metrics::new();
+    cluster(client, &metrics)
+        .report(&resource(), &stalled())
+        .await
+        .unwrap();
+    assert_eq!(log.lock().unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn a_status_is_not_reported_on_a_successor_of_the_same_name() {
     let (client, log) = server(moved_on("uid-of-another")).await;

@@ -157,11 +157,16 @@ impl Candidate {
     }
 }
 
+/// The pod that this process runs in.
+pub(crate) fn pod_name() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "unnamed".to_owned())
+}
+
 /// The pod's name, and what tells this process from one before it in the same pod.
 fn identity() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "unnamed".to_owned());
     format!(
-        "{host}_{:08x}",
+        "{}_{:08x}",
+        pod_name(),
         RandomState::new().hash_one(std::process::id()) >> 32
     )
 }

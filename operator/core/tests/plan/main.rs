@@ -1,5 +1,5 @@
 //! The plan, as scenarios: a world, a resource, and what is to be done about the two. What is
-//! written and deleted is in `writes`, what is reported in `status`.
+//! written and deleted is in `writes`, what is reported in `status` and `transition`.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +18,7 @@ mod secrets;
 mod status;
 mod tls;
 mod topics;
+mod transition;
 mod writes;
 
 use k8s_openapi::{
