@@ -7,7 +7,11 @@ stock_node_image() {
 }
 
 cluster_image() { if [[ $BRANCH == offline ]]; then echo "$NODE_IMAGE"; else echo "${BED_NODE_IMAGE:-$(stock_node_image)}"; fi; }
-cluster_made_of() { echo "$(cluster_image) $(hash_of e2e/bed/cluster/kind.yaml e2e/bed/cluster/audit-policy.yaml)"; }
+cluster_made_of() {
+  local parts=(e2e/bed/cluster/kind.yaml e2e/bed/cluster/audit-policy.yaml)
+  [[ $BRANCH == connected ]] || parts+=(e2e/bed/cluster/cni.json e2e/bed/cluster/network-policies.yaml e2e/bed/go-policies)
+  echo "$(cluster_image) $(hash_of "${parts[@]}")"
+}
 cluster_exists() { kind get clusters 2>/dev/null | grep -qx "$CLUSTER_NAME"; }
 
 cluster() {
@@ -38,9 +42,10 @@ create_cluster() {
   chmod 644 "$STATE/audit/audit.log"
   cp "$BED/cluster/audit-policy.yaml" "$STATE/"
   echo "$BRANCH" >"$STATE/branch"
-  local no_cni=false
-  [[ $BRANCH == connected ]] || no_cni=true
-  sed -e "s#@STATE@#$STATE#" -e "s#@DISABLE_DEFAULT_CNI@#$no_cni#" "$BED/cluster/kind.yaml" >"$STATE/kind.yaml"
+  # kube-router writes iptables' filter table as a whole, and would undo what a kube-proxy on iptables does meanwhile.
+  local no_cni=false proxy_mode=iptables
+  [[ $BRANCH == connected ]] || no_cni=true proxy_mode=nftables
+  sed -e "s#@STATE@#$STATE#" -e "s#@DISABLE_DEFAULT_CNI@#$no_cni#" -e "s#@KUBE_PROXY_MODE@#$proxy_mode#" "$BED/cluster/kind.yaml" >"$STATE/kind.yaml"
   kind create cluster --name "$CLUSTER_NAME" --image "$(cluster_image)" --config "$STATE/kind.yaml" --kubeconfig "$KUBECONFIG"
 }
 
@@ -48,6 +53,7 @@ finish_cluster() {
   [[ $BRANCH == connected ]] || network
   kubectl wait --for=condition=Ready node --all --timeout=120s
   kubectl -n kube-system rollout status deployment/coredns --timeout=120s
+  [[ $BRANCH == connected ]] || policies_are_enforced 60
 }
 
 delete_cluster() { kind delete cluster --name "$CLUSTER_NAME" --kubeconfig "$STATE/kubeconfig"; }
@@ -61,7 +67,10 @@ heartbeats_are_fresh() {
 }
 
 nodes_are_ready() { kubectl wait --for=condition=Ready node --all --timeout=1s; }
-add_ons_are_ready() { kubectl -n kube-system wait --for=condition=Available deployment/coredns deployment/metrics-server --timeout=1s; }
+add_ons_are_ready() {
+  kubectl -n kube-system wait --for=condition=Available deployment/coredns deployment/metrics-server --timeout=1s &&
+    { [[ $BRANCH == connected ]] || policies_are_enforced; }
+}
 cluster_is_healthy() { api_answers && heartbeats_are_fresh && nodes_are_ready && add_ons_are_ready && metrics_answer; }
 
 # The node containers start again with the engine, or are started here; the network is laid anew.

@@ -14,7 +14,7 @@ while read -r name address cidr; do
     ip route replace "$cidr" via "$address"
     continue
   fi
-  wanted=$(sed "s#@POD_CIDR@#$cidr#" /kind/network/cni.json)
+  wanted=$(sed "s#@POD_PREFIX@#${cidr%.*}#" /kind/network/cni.json)
   [[ ! -e $conflist || $(<"$conflist") != "$wanted" ]] || continue
   # By a rename, so that the runtime never reads half of it.
   printf '%s\n' "$wanted" >"$conflist.new"
