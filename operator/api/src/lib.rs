@@ -8,10 +8,12 @@ mod autoscaling;
 mod container;
 mod crd;
 mod events;
+mod int_or_percent;
 mod pause;
 mod pod;
 mod quantity;
 mod references;
+mod rollout;
 mod schema;
 mod spec;
 mod status;
@@ -28,6 +30,7 @@ pub use events::{
     EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SaslMechanism, SchemaRegistry,
     SecurityProtocol, StdoutEvents, TopicsSpec,
 };
+pub use int_or_percent::IntOrPercent;
 pub use pause::PauseSpec;
 pub use pod::{
     ImagePullSecret, PodSpec, ResourceLimits, ResourceRequests, ResourcesSpec, TopologySpread,
@@ -35,6 +38,7 @@ pub use pod::{
 };
 pub use quantity::Quantity;
 pub use references::{SecretKeyReference, SecretReference};
+pub use rollout::{DisruptionSpec, RolloutSpec};
 pub use spec::{LogLevel, ServerSpec, TelemetrySpec, UserService, UserServiceSpec};
 pub use status::{
     CreatedTopic, PAUSED_ANNOTATION, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserServiceStatus,

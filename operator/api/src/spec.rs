@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AutoscalingSpec, EventsSpec, PauseSpec, PodSpec, StorageSpec, TlsSpec, UserServiceStatus,
-    schema,
+    AutoscalingSpec, DisruptionSpec, EventsSpec, PauseSpec, PodSpec, RolloutSpec, StorageSpec,
+    TlsSpec, UserServiceStatus, schema,
 };
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
@@ -98,6 +98,14 @@ pub struct UserServiceSpec {
     #[serde(default)]
     pub pod: PodSpec,
 
+    /// How pods are replaced when what they run changes.
+    #[serde(default)]
+    pub rollout: RolloutSpec,
+
+    /// How many pods an eviction may take away at a time.
+    #[serde(default)]
+    pub disruption: DisruptionSpec,
+
     /// While this is set, nothing of the resource is written but its status. `pause: {}` pauses
     /// until it is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +125,8 @@ impl Default for UserServiceSpec {
             tls: None,
             telemetry: TelemetrySpec::default(),
             pod: PodSpec::default(),
+            rollout: RolloutSpec::default(),
+            disruption: DisruptionSpec::default(),
             pause: None,
         }
     }

@@ -193,9 +193,9 @@ fn child(child: &Child) -> ExplainedChild {
         }
         ChildKind::Service => "address for most clients",
         ChildKind::Job => "prepares the database and the schema registry before the pods start",
-        ChildKind::Deployment => "the pods: a new one is ready before an old one goes",
+        ChildKind::Deployment => "the pods, replaced as spec.rollout says",
         ChildKind::HorizontalPodAutoscaler => "decides on the number of pods by their load",
-        ChildKind::PodDisruptionBudget => "lets one pod at a time be evicted",
+        ChildKind::PodDisruptionBudget => "bounds how many pods are evicted at a time",
     };
     ExplainedChild {
         kind: child.kind.name(),

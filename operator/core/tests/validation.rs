@@ -196,6 +196,37 @@ fn a_long_reason_of_a_pause_names_its_field() {
 }
 
 #[test]
+fn a_rollout_that_could_replace_no_pod_and_a_budget_that_blocks_every_drain_are_refused() {
+    let rollout = |rollout: Value| json!({"rollout": rollout});
+    let evicted = |pods: Value| json!({"disruption": {"maxUnavailable": pods}});
+    refused_by(vec![
+        (rollout(json!({"maxSurge": 0})), "spec.rollout.maxSurge"),
+        (
+            rollout(json!({"maxSurge": "0%", "maxUnavailable": "0%"})),
+            "spec.rollout.maxSurge",
+        ),
+        (rollout(json!({"maxSurge": "07%"})), "spec.rollout.maxSurge"),
+        (
+            rollout(json!({"maxUnavailable": 101})),
+            "spec.rollout.maxUnavailable",
+        ),
+        (
+            rollout(json!({"progressDeadline": "61m"})),
+            "spec.rollout.progressDeadline",
+        ),
+        (evicted(json!(0)), "spec.disruption.maxUnavailable"),
+        (evicted(json!("0%")), "spec.disruption.maxUnavailable"),
+    ]);
+    for spec in [
+        rollout(json!({"maxSurge": 0, "maxUnavailable": 1, "progressDeadline": "1m"})),
+        rollout(json!({"maxSurge": "100%"})),
+        evicted(json!("1%")),
+    ] {
+        assert_eq!(violations(&spec), [], "{spec}");
+    }
+}
+
+#[test]
 fn a_rule_that_the_schema_states_is_stated_in_the_same_words() {
     let schema = serde_json::to_string(&crd()).unwrap();
     for spec in [
@@ -205,6 +236,8 @@ fn a_rule_that_the_schema_states_is_stated_in_the_same_words() {
         kafka(json!({"securityProtocol": "SASL_SSL"})),
         kafka(json!({"credentials": {"secret": "a"}})),
         kafka(json!({"topics": {"replicationFactor": 1}})),
+        json!({"rollout": {"maxSurge": 0}}),
+        json!({"disruption": {"maxUnavailable": 0}}),
     ] {
         let broken = violations(&spec);
         assert!(schema.contains(&broken[0].rule), "{}", broken[0].rule);

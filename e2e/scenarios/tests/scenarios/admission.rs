@@ -15,6 +15,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         refused_connections()
             .into_iter()
             .chain(refused_autoscaling())
+            .chain(refused_rollouts())
             .chain(refused_pods())
             .map(|(spec, field)| ("users", spec, field)),
     );
@@ -104,6 +105,34 @@ fn refused_autoscaling() -> Vec<(Value, &'static str)> {
         ),
         (json!({"autoscaling": {"max": 3}}), "spec.autoscaling"),
         (json!({"autoscaling": {"cpu": 70}}), "spec.autoscaling.max"),
+    ]
+}
+
+fn refused_rollouts() -> Vec<(Value, &'static str)> {
+    let rollout = |more: Value| json!({"rollout": more});
+    let evicted = |pods: Value| json!({"disruption": {"maxUnavailable": pods}});
+    vec![
+        (rollout(json!({"maxSurge": 0})), "spec.rollout.maxSurge"),
+        (
+            rollout(json!({"maxSurge": "0%", "maxUnavailable": "0%"})),
+            "spec.rollout.maxSurge",
+        ),
+        (rollout(json!({"maxSurge": 101})), "spec.rollout.maxSurge"),
+        (
+            rollout(json!({"maxUnavailable": "01%"})),
+            "spec.rollout.maxUnavailable",
+        ),
+        (
+            rollout(json!({"maxUnavailable": "some"})),
+            "spec.rollout.maxUnavailable",
+        ),
+        (
+            rollout(json!({"progressDeadline": "59s"})),
+            "spec.rollout.progressDeadline",
+        ),
+        (evicted(json!(0)), "spec.disruption.maxUnavailable"),
+        (evicted(json!("0%")), "spec.disruption.maxUnavailable"),
+        (evicted(json!("101%")), "spec.disruption.maxUnavailable"),
     ]
 }
 
@@ -353,6 +382,14 @@ fn accepted() -> Vec<(&'static str, Value)> {
             ),
         ),
         ("users", json!({"pause": {}})),
+        (
+            "users",
+            json!({"rollout": {"maxSurge": 0, "maxUnavailable": "1%", "progressDeadline": "1h"}, "disruption": {"maxUnavailable": "100%"}}),
+        ),
+        (
+            "users",
+            json!({"rollout": {"maxSurge": "100%", "maxUnavailable": 0}, "disruption": {"maxUnavailable": 100}}),
+        ),
         (
             "users",
             json!({"pause": {"until": "2026-11-26T18:00:00Z", "reason": "x".repeat(256)}}),

@@ -8,7 +8,7 @@ use k8s_openapi::{
             PodTemplateSpec, Probe, SleepAction,
         },
     },
-    apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use user_settings::{ADMIN_PORT, GRPC_PORT, health};
 
@@ -24,7 +24,8 @@ const PRE_STOP: Duration = Duration::from_secs(5);
 /// What the kubelet itself may need on top before it kills.
 const GRACE_MARGIN: Duration = Duration::from_secs(2);
 
-/// The pods. A new one is ready before an old one goes, and none is cut off while it works. Without
+/// The pods. None is cut off while it works, and unless the spec says otherwise a new one is ready
+/// before an old one goes. Without
 /// `replicas` their number is an autoscaler's.
 pub(super) fn build(
     resource: &Validated,
@@ -45,13 +46,14 @@ pub(super) fn build(
         spec: Some(DeploymentSpec {
             replicas,
             revision_history_limit: Some(3),
-            progress_deadline_seconds: Some(600),
+            progress_deadline_seconds: i32::try_from(seconds(resource.rollout.progress_deadline))
+                .ok(),
             selector: selector(resource),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
-                    max_surge: Some(IntOrString::Int(1)),
-                    max_unavailable: Some(IntOrString::Int(0)),
+                    max_surge: Some(resource.rollout.max_surge.clone()),
+                    max_unavailable: Some(resource.rollout.max_unavailable.clone()),
                 }),
             }),
             template: PodTemplateSpec {

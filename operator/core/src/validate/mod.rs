@@ -4,6 +4,7 @@ mod events;
 mod names;
 mod pause;
 mod pod;
+mod rollout;
 mod storage;
 mod tls;
 
@@ -11,13 +12,17 @@ use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::{
     api::core::v1::ResourceRequirements,
-    apimachinery::pkg::{api::resource::Quantity as ApiQuantity, apis::meta::v1::OwnerReference},
+    apimachinery::pkg::{
+        api::resource::Quantity as ApiQuantity, apis::meta::v1::OwnerReference,
+        util::intstr::IntOrString,
+    },
 };
 use kube_core::{Resource, ResourceExt};
 use operator_api::{CreatedTopic, LogLevel, PodSpec, Quantity, ServerSpec, UserService};
 use user_settings::{Settings, bounds};
 
 pub(crate) use autoscaling::Autoscaling;
+pub(crate) use rollout::Rollout;
 
 use crate::{
     KafkaAccess, SecretKeys, quantity, secrets,
@@ -61,6 +66,9 @@ pub struct Validated {
     /// Takes the place of `replicas`, if it is there.
     pub(crate) autoscaling: Option<Autoscaling>,
     pub(crate) resources: ResourceRequirements,
+    pub(crate) rollout: Rollout,
+    /// Pods that may be away by eviction at a time.
+    pub(crate) evicted: IntOrString,
     /// What the pods are given beside.
     pub(crate) pod: PodSpec,
     pub(crate) settings: Settings,
@@ -161,6 +169,8 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
     tls::read(spec.tls.as_ref(), &mut settings, &mut mounts, &mut broken);
     let resources = resources(resource, &mut broken);
     pod::check(&spec.pod, &mut broken);
+    let rollout = rollout::read(&spec.rollout, &mut broken);
+    let evicted = rollout::evicted(&spec.disruption, &mut broken);
     pause::check(spec.pause.as_ref(), &mut broken);
 
     let pinned = resource
@@ -189,6 +199,8 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         replicas,
         autoscaling,
         resources,
+        rollout,
+        evicted,
         pod: spec.pod.clone(),
         settings,
         mounts,
