@@ -8,6 +8,7 @@ use k8s_openapi::api::{
     batch::v1::Job,
     core::v1::{ConfigMap, Event, Node, Pod, Service},
     discovery::v1::EndpointSlice,
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -33,6 +34,7 @@ pub async fn collect(client: &Client, namespace: &str, folder: &Path) -> Result<
         ApiResource::erase::<Service>(&()),
         ApiResource::erase::<EndpointSlice>(&()),
         ApiResource::erase::<ConfigMap>(&()),
+        ApiResource::erase::<NetworkPolicy>(&()),
         ApiResource::erase::<PodDisruptionBudget>(&()),
         ApiResource::erase::<Event>(&()),
     ];

@@ -1,6 +1,6 @@
 //! The client, run once in a pod.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Result, bail};
 use k8s_openapi::api::core::v1::Pod;
@@ -23,8 +23,22 @@ const ENDS: Duration = Duration::from_secs(120);
 /// # Errors
 /// If it fails, with what it said, or does not end in time.
 pub async fn client(scenario: &Scenario, name: &str, arguments: &[&str]) -> Result<String> {
+    client_labelled(scenario, name, BTreeMap::new(), arguments).await
+}
+
+/// As [`client`], in a pod with these labels.
+///
+/// # Errors
+/// As [`client`].
+pub async fn client_labelled(
+    scenario: &Scenario,
+    name: &str,
+    labels: BTreeMap<String, String>,
+    arguments: &[&str],
+) -> Result<String> {
     let pods: Api<Pod> = Api::namespaced(scenario.client(), &scenario.namespace);
-    let pod = client_pod(name, &scenario.cluster.client_image, None, arguments)?;
+    let mut pod = client_pod(name, &scenario.cluster.client_image, None, arguments)?;
+    pod.metadata.labels = Some(labels);
     pods.create(&PostParams::default(), &pod).await?;
     let what = format!("the client {name} has ended");
     let phase = until(&what, ENDS, || async {

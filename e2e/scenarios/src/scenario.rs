@@ -1,6 +1,7 @@
 //! The frame of a scenario: a namespace of its own, and evidence when it fails.
 
 use std::{
+    collections::BTreeSet,
     panic::AssertUnwindSafe,
     path::Path,
     time::{Duration, Instant, SystemTime},
@@ -191,5 +192,14 @@ impl Scenario {
         items.retain(|pod| pod.metadata.deletion_timestamp.is_none());
         items.sort_by_key(ResourceExt::name_any);
         Ok(items)
+    }
+
+    /// UIDs of [`Scenario::pods`], which tell a pod from its successor.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn pod_uids(&self) -> Result<BTreeSet<String>> {
+        let pods = self.pods().await?;
+        Ok(pods.iter().filter_map(ResourceExt::uid).collect())
     }
 }

@@ -9,6 +9,7 @@ mod container;
 mod crd;
 mod events;
 mod int_or_percent;
+mod network;
 mod pause;
 mod pod;
 mod quantity;
@@ -31,6 +32,7 @@ pub use events::{
     SecurityProtocol, StdoutEvents, TopicsSpec,
 };
 pub use int_or_percent::IntOrPercent;
+pub use network::{NetworkDestination, NetworkPeer, NetworkSpec};
 pub use pause::PauseSpec;
 pub use pod::{
     ImagePullSecret, PodSpec, ResourceLimits, ResourceRequests, ResourcesSpec, TopologySpread,

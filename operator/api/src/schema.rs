@@ -31,6 +31,25 @@ pub(crate) fn bootstrap_servers(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// TCP ports.
+pub(crate) fn ports(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "set",
+        "items": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535},
+    })
+}
+
+/// A few labels with their values.
+pub(crate) fn peer_labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 8,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+    })
+}
+
 /// Whole hours as such: `168h`, where the type itself would say `604800s`.
 pub(crate) fn in_hours<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     let whole = std::time::Duration::from(*value);

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AutoscalingSpec, DisruptionSpec, EventsSpec, PauseSpec, PodSpec, RolloutSpec, StorageSpec,
-    TlsSpec, UserServiceStatus, schema,
+    AutoscalingSpec, DisruptionSpec, EventsSpec, NetworkSpec, PauseSpec, PodSpec, RolloutSpec,
+    StorageSpec, TlsSpec, UserServiceStatus, schema,
 };
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
@@ -90,6 +90,11 @@ pub struct UserServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSpec>,
 
+    /// Whom the pods may speak to. Absent: everybody. `network: {}` leaves the pods of the resource's
+    /// own namespace as clients, and what the rest of the spec names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSpec>,
+
     /// Logs of the service.
     #[serde(default)]
     pub telemetry: TelemetrySpec,
@@ -123,6 +128,7 @@ impl Default for UserServiceSpec {
             events: None,
             server: ServerSpec::default(),
             tls: None,
+            network: None,
             telemetry: TelemetrySpec::default(),
             pod: PodSpec::default(),
             rollout: RolloutSpec::default(),

@@ -15,6 +15,7 @@ use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -163,6 +164,7 @@ fn api_resource(kind: ChildKind) -> ApiResource {
         ChildKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
         ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
         ChildKind::Service => ApiResource::erase::<Service>(&()),
+        ChildKind::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
         ChildKind::Job => ApiResource::erase::<Job>(&()),
         ChildKind::Deployment => ApiResource::erase::<Deployment>(&()),
         ChildKind::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),

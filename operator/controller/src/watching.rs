@@ -12,6 +12,7 @@ use k8s_openapi::{
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::Job,
         core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
         policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -71,6 +72,7 @@ pub(crate) fn controller(
         .owns(all::<ConfigMap>(client), ours())
         .owns(all::<Service>(client), ours())
         .owns(all::<PodDisruptionBudget>(client), ours())
+        .owns(all::<NetworkPolicy>(client), ours())
         .owns(all::<Job>(client), ours())
         .owns(all::<Deployment>(client), ours())
         .owns(all::<HorizontalPodAutoscaler>(client), ours())

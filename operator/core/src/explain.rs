@@ -192,6 +192,7 @@ fn child(child: &Child) -> ExplainedChild {
             "addresses of all ready pods, for clients that balance"
         }
         ChildKind::Service => "address for most clients",
+        ChildKind::NetworkPolicy => "whom the pods may speak to",
         ChildKind::Job => "prepares the database and the schema registry before the pods start",
         ChildKind::Deployment => "the pods, replaced as spec.rollout says",
         ChildKind::HorizontalPodAutoscaler => "decides on the number of pods by their load",

@@ -15,6 +15,8 @@ pub enum ChildKind {
     ConfigMap,
     /// `v1/Service`
     Service,
+    /// `networking.k8s.io/v1/NetworkPolicy`
+    NetworkPolicy,
     /// `batch/v1/Job`
     Job,
     /// `apps/v1/Deployment`
@@ -27,10 +29,11 @@ pub enum ChildKind {
 
 impl ChildKind {
     /// Every kind, in write order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Service,
+        Self::NetworkPolicy,
         Self::Job,
         Self::Deployment,
         Self::HorizontalPodAutoscaler,
@@ -43,6 +46,7 @@ impl ChildKind {
             Self::ServiceAccount => "ServiceAccount",
             Self::ConfigMap => "ConfigMap",
             Self::Service => "Service",
+            Self::NetworkPolicy => "NetworkPolicy",
             Self::Job => "Job",
             Self::Deployment => "Deployment",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",

@@ -227,6 +227,38 @@ fn a_rollout_that_could_replace_no_pod_and_a_budget_that_blocks_every_drain_are_
 }
 
 #[test]
+fn peers_and_ports_that_no_policy_could_have_are_refused() {
+    let clients = |peer: Value| json!({"network": {"clients": [peer]}});
+    let kafka = |destination: Value| json!({"network": {"kafka": destination}});
+    let field = "spec.network.clients";
+    refused_by(vec![
+        (clients(json!({})), field),
+        (clients(json!({"cidr": "10.0.0.0/8", "pods": {}})), field),
+        (clients(json!({"cidr": "10.0.0.1/8"})), field),
+        (clients(json!({"cidr": "10.0.0.0"})), field),
+        (clients(json!({"cidr": "2001:db8::1/32"})), field),
+        (clients(json!({"namespace": "has.dots"})), field),
+        (clients(json!({"pods": {"app": "not a value"}})), field),
+        (kafka(json!({"ports": [0]})), "spec.network.kafka"),
+        (kafka(json!({"ports": [65536]})), "spec.network.kafka"),
+        (
+            json!({"network": {"egress": [{"peers": [{}]}]}}),
+            "spec.network.egress",
+        ),
+    ]);
+    for spec in [
+        json!({"network": {}}),
+        json!({"network": {"clients": [], "egress": [{}]}}),
+        clients(json!({"cidr": "2001:db8::/32"})),
+        clients(json!({"cidr": "192.0.2.7/32"})),
+        clients(json!({"namespace": "shop", "pods": {"app.kubernetes.io/name": "web"}})),
+        kafka(json!({"ports": [1, 65535], "peers": [{"pods": {}}]})),
+    ] {
+        assert_eq!(violations(&spec), [], "{spec}");
+    }
+}
+
+#[test]
 fn a_rule_that_the_schema_states_is_stated_in_the_same_words() {
     let schema = serde_json::to_string(&crd()).unwrap();
     for spec in [
@@ -238,6 +270,7 @@ fn a_rule_that_the_schema_states_is_stated_in_the_same_words() {
         kafka(json!({"topics": {"replicationFactor": 1}})),
         json!({"rollout": {"maxSurge": 0}}),
         json!({"disruption": {"maxUnavailable": 0}}),
+        json!({"network": {"clients": [{}]}}),
     ] {
         let broken = violations(&spec);
         assert!(schema.contains(&broken[0].rule), "{}", broken[0].rule);

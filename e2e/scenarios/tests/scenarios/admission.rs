@@ -16,6 +16,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             .into_iter()
             .chain(refused_autoscaling())
             .chain(refused_rollouts())
+            .chain(refused_networks())
             .chain(refused_pods())
             .map(|(spec, field)| ("users", spec, field)),
     );
@@ -134,6 +135,32 @@ fn refused_rollouts() -> Vec<(Value, &'static str)> {
         (evicted(json!("0%")), "spec.disruption.maxUnavailable"),
         (evicted(json!("101%")), "spec.disruption.maxUnavailable"),
     ]
+}
+
+fn refused_networks() -> Vec<(Value, &'static str)> {
+    let clients = |peer: Value| json!({"network": {"clients": [peer]}});
+    let kafka = |more: Value| json!({"network": {"kafka": more}});
+    let mut cases = Vec::new();
+    for peer in [
+        json!({}),
+        json!({"cidr": "10.0.0.0/8", "namespace": "shop"}),
+        json!({"cidr": "10.0.0.1/8"}),
+        json!({"cidr": "10.0.0.0"}),
+        json!({"cidr": "2001:db8::1/32"}),
+        json!({"namespace": "has.dots"}),
+        json!({"pods": {"app": "not a value"}}),
+        json!({"pods": {"not a key": "web"}}),
+    ] {
+        cases.push((clients(peer), "spec.network.clients"));
+    }
+    for more in [
+        json!({"ports": [0]}),
+        json!({"ports": [65536]}),
+        json!({"peers": [{}]}),
+    ] {
+        cases.push((kafka(more), "spec.network.kafka"));
+    }
+    cases
 }
 
 /// A pod with this besides its resources.
@@ -382,6 +409,16 @@ fn accepted() -> Vec<(&'static str, Value)> {
             ),
         ),
         ("users", json!({"pause": {}})),
+        ("users", json!({"network": {"clients": [], "egress": [{}]}})),
+        (
+            "users",
+            json!({"network": {
+                "clients": [{"cidr": "2001:db8::/32"}, {"cidr": "192.0.2.7/32"}, {"pods": {}}],
+                "monitoring": [{"namespace": "monitoring", "pods": {"app.kubernetes.io/name": "prometheus"}}],
+                "mongodb": {"ports": [1, 65535]},
+                "schemaRegistry": {"peers": [{"namespace": "registry"}]},
+            }}),
+        ),
         (
             "users",
             json!({"rollout": {"maxSurge": 0, "maxUnavailable": "1%", "progressDeadline": "1h"}, "disruption": {"maxUnavailable": "100%"}}),

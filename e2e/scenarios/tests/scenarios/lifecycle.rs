@@ -9,6 +9,7 @@ use k8s_openapi::api::{
     batch::v1::Job,
     core::v1::{ConfigMap, Pod, ResourceQuota, Service, ServiceAccount},
     events::v1::Event,
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -19,8 +20,7 @@ use kube::{
     },
 };
 use scenarios::{
-    Scenario,
-    load::client_pod,
+    Scenario, once,
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn an_applied_resource_becomes_ready_and_answers_calls() {
             "--email",
             "ada@example.com",
         ];
-        let log = run_client(s, "caller", &arguments).await?;
+        let log = once::client(s, "caller", &arguments).await?;
         ensure!(
             log.matches("ada@example.com").count() >= 2,
             "created and read back: {log}"
@@ -99,30 +99,6 @@ async fn an_applied_resource_becomes_ready_and_answers_calls() {
         Ok(())
     })
     .await;
-}
-
-/// Runs the client to its end and answers its log.
-async fn run_client(s: &Scenario, name: &str, arguments: &[&str]) -> Result<String> {
-    let pods: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
-    let pod = client_pod(name, &s.cluster.client_image, None, arguments)?;
-    pods.create(&PostParams::default(), &pod).await?;
-    let phase = until("the client ends", Duration::from_secs(60), || async {
-        let phase = pods
-            .get(name)
-            .await?
-            .status
-            .and_then(|status| status.phase)
-            .unwrap_or_default();
-        Ok(Seen::when(
-            phase == "Succeeded" || phase == "Failed",
-            phase.clone(),
-            &phase,
-        ))
-    })
-    .await?;
-    let log = pods.logs(name, &LogParams::default()).await?;
-    ensure!(phase == "Succeeded", "the client failed: {log}");
-    Ok(log)
 }
 
 #[tokio::test]
@@ -288,10 +264,10 @@ async fn a_refused_child_is_reported_in_the_words_of_the_api_server_and_made_onc
 #[tokio::test]
 async fn deleting_the_resource_removes_all_children() {
     scenario("removal", async |s| {
-        s.ready_with(json!({"autoscaling": {"max": 2, "cpu": 70}}))
+        s.ready_with(json!({"autoscaling": {"max": 2, "cpu": 70}, "network": {}}))
             .await?;
         ensure!(
-            left(s).await?.len() >= 9,
+            left(s).await?.len() >= 10,
             "children are found by their label: {:?}",
             left(s).await?
         );
@@ -313,6 +289,7 @@ async fn left(s: &Scenario) -> Result<Vec<String>> {
         ApiResource::erase::<ServiceAccount>(&()),
         ApiResource::erase::<ConfigMap>(&()),
         ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<NetworkPolicy>(&()),
         ApiResource::erase::<PodDisruptionBudget>(&()),
         ApiResource::erase::<HorizontalPodAutoscaler>(&()),
         ApiResource::erase::<Deployment>(&()),

@@ -8,6 +8,7 @@ mod diagnosis;
 mod events;
 mod leadership;
 mod lifecycle;
+mod network;
 mod operator;
 mod plugin;
 mod poison;

@@ -47,12 +47,7 @@ fn summaries(entries: &[Entry]) -> Vec<String> {
 async fn restarting_the_operator_writes_nothing_and_restarts_nothing() {
     scenario("restart", async |s| {
         s.ready_with(example("userservice-full.yaml")?).await?;
-        let pods_before: BTreeSet<_> = s
-            .pods()
-            .await?
-            .iter()
-            .filter_map(ResourceExt::uid)
-            .collect();
+        let pods_before = s.pod_uids().await?;
         let Some(log) = &s.cluster.audit_log else {
             bail!("no audit log: this scenario needs the bed's own cluster (BED_AUDIT_LOG)");
         };

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{core::v1::Secret, rbac::v1::RoleBinding};
 use kube::{
-    Api, ResourceExt,
+    Api,
     api::{Patch, PatchParams, PostParams},
 };
 use scenarios::{
@@ -91,20 +91,10 @@ async fn status_shows_children_and_pods_and_diff_says_what_somebody_else_changed
 async fn pods_are_restarted_and_scaled_and_their_logs_read() {
     scenario("plugin-work", async |s| {
         s.ready_with(json!({"replicas": 1})).await?;
-        let before: Vec<_> = s
-            .pods()
-            .await?
-            .iter()
-            .filter_map(ResourceExt::uid)
-            .collect();
+        let before = s.pod_uids().await?;
         told(s, &["restart", "users"]).await?;
         until("another pod runs", Duration::from_secs(90), || async {
-            let now: Vec<_> = s
-                .pods()
-                .await?
-                .iter()
-                .filter_map(ResourceExt::uid)
-                .collect();
+            let now = s.pod_uids().await?;
             let replaced = now.len() == 1 && now != before;
             Ok(Seen::when(replaced, (), &now))
         })

@@ -5,6 +5,7 @@ mod config_map;
 mod deployment;
 mod disruption_budget;
 mod extras;
+mod network_policy;
 mod pod;
 mod prepare;
 mod service;
@@ -96,6 +97,9 @@ pub(crate) fn build(
         child(ChildKind::Service, &service::build(resource))?,
         child(ChildKind::Service, &service::build_headless(resource))?,
     ];
+    if let Some(policy) = network_policy::build(resource) {
+        all.push(child(ChildKind::NetworkPolicy, &policy)?);
+    }
     if let Some(job) = &job {
         all.push(child(ChildKind::Job, job)?);
     }

@@ -2,6 +2,7 @@ mod autoscaling;
 mod checks;
 mod events;
 mod names;
+mod network;
 mod pause;
 mod pod;
 mod rollout;
@@ -22,6 +23,7 @@ use operator_api::{CreatedTopic, LogLevel, PodSpec, Quantity, ServerSpec, UserSe
 use user_settings::{Settings, bounds};
 
 pub(crate) use autoscaling::Autoscaling;
+pub(crate) use network::{Destination, Network};
 pub(crate) use rollout::Rollout;
 
 use crate::{
@@ -67,6 +69,8 @@ pub struct Validated {
     pub(crate) autoscaling: Option<Autoscaling>,
     pub(crate) resources: ResourceRequirements,
     pub(crate) rollout: Rollout,
+    /// Whom the pods may speak to, if not everybody.
+    pub(crate) network: Option<Network>,
     /// Pods that may be away by eviction at a time.
     pub(crate) evicted: IntOrString,
     /// What the pods are given beside.
@@ -167,6 +171,10 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         &mut broken,
     );
     tls::read(spec.tls.as_ref(), &mut settings, &mut mounts, &mut broken);
+    let network = spec
+        .network
+        .as_ref()
+        .map(|network| network::read(network, &settings, &mut broken));
     let resources = resources(resource, &mut broken);
     pod::check(&spec.pod, &mut broken);
     let rollout = rollout::read(&spec.rollout, &mut broken);
@@ -200,6 +208,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         autoscaling,
         resources,
         rollout,
+        network,
         evicted,
         pod: spec.pod.clone(),
         settings,

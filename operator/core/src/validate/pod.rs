@@ -56,7 +56,11 @@ fn check_metadata(pod: &PodSpec, broken: &mut Broken) {
     }
 }
 
-fn check_labels(field: &'static str, labels: &BTreeMap<String, String>, broken: &mut Broken) {
+pub(super) fn check_labels(
+    field: &'static str,
+    labels: &BTreeMap<String, String>,
+    broken: &mut Broken,
+) {
     for (key, value) in labels {
         if !names::is_qualified(key) || !names::is_label_value(value) {
             broken.add(

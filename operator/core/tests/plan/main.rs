@@ -9,6 +9,7 @@
 )]
 
 mod diff;
+mod network;
 mod pause;
 mod pods;
 mod preparation;
