@@ -1,6 +1,6 @@
 //! Why a use case did not do what it was asked.
 
-use user_domain::UserStateError;
+use user_domain::{UserId, UserStateError};
 
 use crate::RepositoryError;
 
@@ -13,6 +13,9 @@ pub enum UseCaseError {
     /// The caller's: there is no such user.
     #[error("there is no such user")]
     UserNotFound,
+    /// The caller's: of several users this one is not there.
+    #[error("there is no user {0}")]
+    UserOfManyNotFound(UserId),
     /// The caller's: the user is deleted.
     #[error("the user is deleted")]
     UserDeleted,

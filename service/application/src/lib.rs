@@ -3,6 +3,7 @@
 //! A use case orchestrates, the domain decides, adapters behind the ports translate. Nothing here knows a runtime, a
 //! transport or a storage; time and identifiers come in through ports too.
 
+mod batch_get_users;
 mod change;
 mod create_user;
 mod delete_user;
@@ -16,6 +17,7 @@ mod request;
 pub mod testkit;
 mod update_user;
 
+pub use batch_get_users::BatchGetUsers;
 pub use change::Target;
 pub use create_user::{CreateUser, NewUser};
 pub use delete_user::{DeleteUser, UndeleteUser, UserDeletion};

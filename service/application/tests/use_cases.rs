@@ -16,10 +16,12 @@ use std::time::{Duration, SystemTime};
 use support::Store;
 use user_application::testkit::{FixedClock, SequentialIds, request};
 use user_application::{
-    CreateUser, DeleteUser, GetUser, ListUsers, Listing, NewUser, Order, Position, RepositoryError,
-    Target, UndeleteUser, UpdateUser, UseCaseError, UserDeletion, UserFilter, UserUpdate,
+    BatchGetUsers, CreateUser, DeleteUser, GetUser, ListUsers, Listing, NewUser, Order, Position,
+    RepositoryError, Target, UndeleteUser, UpdateUser, UseCaseError, UserDeletion, UserFilter,
+    UserUpdate,
 };
 use user_domain::{Email, EventKind, User, UserChange, UserId, UserName, Version};
+use uuid::Uuid;
 
 type AnyStore = Store<false>;
 
@@ -196,6 +198,36 @@ async fn a_deleted_user_is_found_and_can_come_back() {
     assert!(
         matches!(again, Err(UseCaseError::UserNotDeleted)),
         "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn of_many_users_all_are_found_in_the_order_asked_for_or_the_first_missing_is_named() {
+    let store = Store::<true>::default();
+    let (ada, _) = store.add_user(1);
+    let (grace, _) = store.add_user(2);
+    let get = BatchGetUsers::new(store.clone(), clock());
+    let deadline = request().deadline;
+    let ids = [grace.id(), ada.id(), grace.id()];
+    let found = get.execute(&ids, deadline).await.unwrap();
+    assert_eq!(found, [grace, ada.clone(), found[0].clone()]);
+    let [one, other] = [8, 9].map(|number| UserId::new(Uuid::from_u128(number)));
+    let refused = get.execute(&[ada.id(), one, other], deadline).await;
+    assert!(
+        matches!(refused, Err(UseCaseError::UserOfManyNotFound(id)) if id == one),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_user_whose_time_has_come_is_not_found_among_many() {
+    let (store, deleted) = with_deleted().await;
+    let purged = FixedClock(clock().0 + DAY);
+    let get = BatchGetUsers::new(store.clone(), purged);
+    let refused = get.execute(&[deleted.id()], request().deadline).await;
+    assert!(
+        matches!(refused, Err(UseCaseError::UserOfManyNotFound(id)) if id == deleted.id()),
+        "{refused:?}"
     );
 }
 

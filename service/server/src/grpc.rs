@@ -10,7 +10,8 @@ use tonic::service::Routes;
 use tower::{Layer as _, Service};
 use user_adapter_grpc::{DeadlineLayer, MetricsLayer, RpcMetrics, UserApi};
 use user_application::{
-    CreateUser, DeleteUser, GetUser, ListUsers, UndeleteUser, UpdateUser, UserRepository,
+    BatchGetUsers, CreateUser, DeleteUser, GetUser, ListUsers, UndeleteUser, UpdateUser,
+    UserRepository,
 };
 use user_settings::Settings;
 
@@ -38,6 +39,7 @@ fn user_api<R: UserRepository + Clone>(
     UserApi {
         create: CreateUser::new(repository.clone(), SystemClock, TimeOrderedIds),
         get: GetUser::new(repository.clone(), SystemClock),
+        batch_get: BatchGetUsers::new(repository.clone(), SystemClock),
         list: ListUsers::new(repository.clone(), SystemClock),
         update: UpdateUser::new(repository.clone(), SystemClock, TimeOrderedIds),
         delete: DeleteUser::new(repository.clone(), SystemClock, TimeOrderedIds, purge_delay),

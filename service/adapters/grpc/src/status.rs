@@ -64,6 +64,7 @@ impl From<UseCaseError> for ApiError {
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
         let mut details = ErrorDetails::new();
+        let mut metadata = HashMap::new();
         let (code, reason, message) = match error {
             ApiError::InvalidFields(violations) => {
                 details.set_bad_request(violations);
@@ -97,6 +98,14 @@ impl From<ApiError> for Status {
                     reason::USER_NOT_FOUND,
                     "there is no such user",
                 ),
+                UseCaseError::UserOfManyNotFound(id) => {
+                    metadata.insert("user_id".to_owned(), id.to_string());
+                    (
+                        Code::NotFound,
+                        reason::USER_NOT_FOUND,
+                        "one of the users is not there",
+                    )
+                }
                 UseCaseError::UserDeleted => (
                     Code::FailedPrecondition,
                     reason::USER_DELETED,
@@ -137,7 +146,7 @@ impl From<ApiError> for Status {
                 }
             },
         };
-        details.set_error_info(reason, ERROR_DOMAIN, HashMap::<String, String>::new());
+        details.set_error_info(reason, ERROR_DOMAIN, metadata);
         Self::with_error_details(code, message, details)
     }
 }
@@ -159,6 +168,8 @@ fn causes(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use user_application::RepositoryError;
+    use user_domain::UserId;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -188,6 +199,11 @@ mod tests {
             ),
             (
                 UseCaseError::UserNotFound.into(),
+                Code::NotFound,
+                reason::USER_NOT_FOUND,
+            ),
+            (
+                UseCaseError::UserOfManyNotFound(UserId::new(Uuid::nil())).into(),
                 Code::NotFound,
                 reason::USER_NOT_FOUND,
             ),

@@ -7,6 +7,7 @@ mod listing;
 mod outbox;
 mod state;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -121,6 +122,19 @@ impl UserRepository for MemoryStorage {
             .get(&id)
             .cloned()
             .ok_or(RepositoryError::NotFound)
+    }
+
+    async fn get_many(
+        &self,
+        ids: &[UserId],
+        _deadline: Instant,
+    ) -> Result<Vec<User>, RepositoryError> {
+        let ids: HashSet<&UserId> = ids.iter().collect();
+        let state = self.state();
+        Ok(ids
+            .into_iter()
+            .filter_map(|id| state.users.get(id).cloned())
+            .collect())
     }
 
     async fn list(

@@ -7,6 +7,7 @@ mod listing;
 use std::time::{Instant, SystemTime};
 
 use futures::TryStreamExt as _;
+use mongodb::action::Find;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReadConcern;
 use user_application::{Listing, RepositoryError, RequestKey, UserRepository, Write};
@@ -68,6 +69,25 @@ impl UserRepository for MongoStorage {
                 .find_user(id, deadline, ReadConcern::majority())
                 .await?;
             user.ok_or(RepositoryError::NotFound)
+        };
+        self.calls.queued(deadline, work).await
+    }
+
+    /// From the primary, as above.
+    async fn get_many(
+        &self,
+        ids: &[UserId],
+        deadline: Instant,
+    ) -> Result<Vec<User>, RepositoryError> {
+        let users = self.collections.users.clone();
+        let ids: Vec<Bson> = ids.iter().map(|id| binary(id.as_uuid())).collect();
+        let work = async move {
+            let most = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            let found = users
+                .find(doc! { "_id": { "$in": ids } })
+                // One more, as for a page.
+                .batch_size(most.saturating_add(1));
+            Ok(all(found, deadline).await?)
         };
         self.calls.queued(deadline, work).await
     }
@@ -213,12 +233,18 @@ async fn page(
     deadline: Instant,
 ) -> Result<Vec<User>, DatabaseError> {
     let limit = u32::try_from(listing.limit.get()).unwrap_or(u32::MAX);
-    let cursor = users
+    let found = users
         .find(listing::filter(listing, now))
         .sort(listing::sort(listing.order))
         .limit(i64::from(limit))
         // One more lets the server see that nothing follows, and close the cursor by itself.
-        .batch_size(limit.saturating_add(1))
+        .batch_size(limit.saturating_add(1));
+    all(found, deadline).await
+}
+
+/// All users that are found so.
+async fn all(found: Find<'_, Document>, deadline: Instant) -> Result<Vec<User>, DatabaseError> {
+    let cursor = found
         .read_concern(ReadConcern::majority())
         .max_time(left(deadline)?)
         .await?;

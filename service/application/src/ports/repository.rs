@@ -48,6 +48,16 @@ pub trait UserRepository: Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<User, RepositoryError>> + Send;
 
+    /// Finds those of these users that are there, each once, in any order.
+    ///
+    /// # Errors
+    /// `Unavailable`, at `deadline` at the latest.
+    fn get_many(
+        &self,
+        ids: &[UserId],
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Vec<User>, RepositoryError>> + Send;
+
     /// The first users of a listing as it is `now`, so many as its limit says. Users whose time has come by then are in
     /// none.
     ///

@@ -36,6 +36,7 @@ macro_rules! storage_contract {
         $crate::storage_contract! { $make =>
             a_created_user_is_found_unchanged
             an_unknown_user_is_not_found
+            of_several_users_those_that_are_there_are_found_once
             an_address_in_another_case_is_taken
             an_identifier_is_taken_once
             a_refused_user_leaves_neither_user_nor_event

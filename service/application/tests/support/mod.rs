@@ -137,6 +137,16 @@ impl<const DURABLE: bool> UserRepository for Store<DURABLE> {
         found.ok_or(RepositoryError::NotFound)
     }
 
+    async fn get_many(
+        &self,
+        ids: &[UserId],
+        _deadline: Instant,
+    ) -> Result<Vec<User>, RepositoryError> {
+        let state = self.state();
+        let found = state.users.values().filter(|user| ids.contains(&user.id()));
+        Ok(found.cloned().collect())
+    }
+
     async fn list(
         &self,
         listing: Listing,

@@ -2,18 +2,20 @@
 
 use tonic::{Request, Response, Status};
 use user_application::{
-    Clock, CreateUser, DeleteUser, GetUser, IdGenerator, ListUsers, UndeleteUser, UpdateUser,
-    UserRepository,
+    BatchGetUsers, Clock, CreateUser, DeleteUser, GetUser, IdGenerator, ListUsers, UndeleteUser,
+    UpdateUser, UserRepository,
 };
 use user_proto::user::v1::user_service_server::{UserService, UserServiceServer};
 use user_proto::user::v1::{
-    CreateUserRequest, CreateUserResponse, DeleteUserRequest, DeleteUserResponse, GetUserRequest,
-    GetUserResponse, ListUsersRequest, ListUsersResponse, UndeleteUserRequest,
-    UndeleteUserResponse, UpdateUserRequest, UpdateUserResponse,
+    BatchGetUsersRequest, BatchGetUsersResponse, CreateUserRequest, CreateUserResponse,
+    DeleteUserRequest, DeleteUserResponse, GetUserRequest, GetUserResponse, ListUsersRequest,
+    ListUsersResponse, UndeleteUserRequest, UndeleteUserResponse, UpdateUserRequest,
+    UpdateUserResponse,
 };
 
 use super::convert::{
-    listing, new_user, shown, shown_page, user_deletion, user_id, user_undeletion, user_update,
+    listing, new_user, shown, shown_page, user_deletion, user_id, user_ids, user_undeletion,
+    user_update,
 };
 use crate::context::Arrived;
 use crate::status::ApiError;
@@ -25,6 +27,8 @@ pub struct UserApi<R, C, I> {
     pub create: CreateUser<R, C, I>,
     /// Finds them.
     pub get: GetUser<R, C>,
+    /// Finds several of them at once.
+    pub batch_get: BatchGetUsers<R, C>,
     /// Lists them.
     pub list: ListUsers<R, C>,
     /// Changes them.
@@ -75,6 +79,22 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
             .map_err(ApiError::from)?;
         Ok(Response::new(GetUserResponse {
             user: Some(shown(&user)),
+        }))
+    }
+
+    async fn batch_get_users(
+        &self,
+        request: Request<BatchGetUsersRequest>,
+    ) -> Result<Response<BatchGetUsersResponse>, Status> {
+        let arrived = Arrived::of(&request);
+        let ids = user_ids(&request.into_inner())?;
+        let users = self
+            .batch_get
+            .execute(&ids, arrived.deadline())
+            .await
+            .map_err(ApiError::from)?;
+        Ok(Response::new(BatchGetUsersResponse {
+            users: users.iter().map(shown).collect(),
         }))
     }
 

@@ -6,8 +6,8 @@ use tonic_types::FieldViolation;
 use user_application::{Listing, NewUser, Target, UserDeletion, UserPage, UserUpdate};
 use user_domain::{Email, UserChange, UserId, UserName, Version};
 use user_proto::user::v1::{
-    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, ListUsersResponse,
-    UndeleteUserRequest, UpdateUserRequest, User,
+    BatchGetUsersRequest, CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest,
+    ListUsersResponse, UndeleteUserRequest, UpdateUserRequest, User,
 };
 use uuid::Uuid;
 
@@ -19,6 +19,9 @@ use crate::status::ApiError;
 const DEFAULT_PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49);
 /// Users on a page at most: below a megabyte, where clients take four unless told otherwise.
 const LARGEST_PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+
+/// Users that are asked for in one call at most.
+const LARGEST_BATCH: usize = 100;
 
 /// Everything that is wrong with a request, field by field.
 #[derive(Default)]
@@ -52,6 +55,8 @@ enum FieldError {
     Missing,
     #[error("names a field that cannot be changed: give name, email or *")]
     Path,
+    #[error("must hold 1 to {LARGEST_BATCH}")]
+    Batch,
     #[error("must not be negative")]
     PageSize,
     #[error("must be an etag of this service, with its quotes, or absent")]
@@ -131,6 +136,25 @@ pub(crate) fn user_id(request: &GetUserRequest) -> Result<UserId, ApiError> {
     violations
         .check("user_id", request.user_id.parse())
         .ok_or(ApiError::InvalidFields(violations.0))
+}
+
+/// Which users the caller asks for, or all bad fields at once.
+pub(crate) fn user_ids(request: &BatchGetUsersRequest) -> Result<Vec<UserId>, ApiError> {
+    const FIELD: &str = "user_ids";
+    let mut violations = Violations::default();
+    if !(1..=LARGEST_BATCH).contains(&request.user_ids.len()) {
+        violations.check(FIELD, Err::<(), _>(FieldError::Batch));
+        return Err(ApiError::InvalidFields(violations.0));
+    }
+    let ids = request.user_ids.iter().enumerate();
+    let ids: Vec<UserId> = ids
+        .filter_map(|(index, id)| violations.check(&format!("{FIELD}[{index}]"), id.parse()))
+        .collect();
+    if violations.0.is_empty() {
+        Ok(ids)
+    } else {
+        Err(ApiError::InvalidFields(violations.0))
+    }
 }
 
 /// Whom to delete, or all bad fields at once.

@@ -7,7 +7,7 @@ use user_domain::{Email, EventId, User, UserChange, UserId};
 use uuid::Uuid;
 
 use super::{Storage, create, pending};
-use crate::testkit::{new_user, renamed, write};
+use crate::testkit::{deleted, new_user, renamed, write};
 use crate::{RepositoryError, RequestKey, Write};
 
 async fn found(storage: &impl Storage, id: UserId) -> Result<User, RepositoryError> {
@@ -39,6 +39,26 @@ pub async fn an_unknown_user_is_not_found(storage: impl Storage) {
         matches!(result, Err(RepositoryError::NotFound)),
         "{result:?}"
     );
+}
+
+/// Of several users those that are there are found, each once however often it is asked for, deleted ones included.
+pub async fn of_several_users_those_that_are_there_are_found_once(storage: impl Storage) {
+    let (ada, _) = create(&storage, 1).await;
+    let (grace, _) = create(&storage, 2).await;
+    create(&storage, 3).await;
+    let (grace, event) = deleted(&grace, 4);
+    let stored = storage.update(grace.clone(), event, write()).await;
+    stored.expect("deleted");
+    let (unknown, _) = new_user(5, "unknown@example.com");
+    let ids = [grace.id(), unknown.id(), ada.id(), grace.id()];
+    let found = storage.get_many(&ids, write().deadline).await;
+    let mut found = found.expect("found");
+    found.sort_by_key(User::id);
+    let mut there = [ada, grace];
+    there.sort_by_key(User::id);
+    assert_eq!(found, there);
+    let none = storage.get_many(&[unknown.id()], write().deadline).await;
+    assert_eq!(none.expect("found"), []);
 }
 
 /// Addresses are unique regardless of case.
