@@ -17,7 +17,7 @@ fn personal_data_is_not_in_debug_output() {
     let request = CreateUserRequest {
         name: "Ada".into(),
         email: "ada@example.com".into(),
-        request_id: String::new(),
+        ..CreateUserRequest::default()
     };
     let user = User {
         user_id: "id-1".into(),

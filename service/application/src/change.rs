@@ -6,6 +6,7 @@ use user_domain::{EventId, User, UserEvent, UserId, Version};
 
 use crate::{
     Clock, IdGenerator, RepositoryError, RequestContext, UseCaseError, UserRepository, Write,
+    validate,
 };
 
 /// How often a change is made anew over what somebody else wrote in between.
@@ -33,7 +34,7 @@ pub(crate) struct Changes<R, C, I> {
 
 impl<R: UserRepository, C: Clock, I: IdGenerator> Changes<R, C, I> {
     /// Changes a user as `decide` says, given the user, an identifier for the event and the time; again if others were
-    /// quicker, unless a version is expected. Answers the user as it is stored then.
+    /// quicker, unless a version is expected. Answers the user as it is stored then, or would be.
     pub(crate) async fn change(
         &self,
         target: Target,
@@ -62,6 +63,14 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> Changes<R, C, I> {
             let Some((next, event)) = decision else {
                 return Ok(user);
             };
+            if context.validate_only {
+                if next.email() != user.email() {
+                    let repository = &self.repository;
+                    validate::email(repository, next.email(), user.id(), now, context.deadline)
+                        .await?;
+                }
+                return Ok(next);
+            }
             match self.repository.update(next, event, write.clone()).await {
                 Err(RepositoryError::Changed)
                     if target.expected.is_none() && attempt < ATTEMPTS =>

@@ -1,8 +1,11 @@
 //! The use case of creating a user.
 
-use user_domain::{Email, User, UserName};
+use user_domain::{Email, User, UserId, UserName};
 
-use crate::{Clock, IdGenerator, RequestContext, UseCaseError, UserRepository, Write};
+use crate::{
+    Clock, IdGenerator, RepositoryError, RequestContext, UseCaseError, UserRepository, Write,
+    validate,
+};
 
 /// What a caller asks for. Its parts are valid by construction.
 #[derive(Clone, Debug)]
@@ -11,6 +14,8 @@ pub struct NewUser {
     pub name: UserName,
     /// How the user is reached.
     pub email: Email,
+    /// By what the user is known; a new identifier if absent (AIP-133).
+    pub id: Option<UserId>,
 }
 
 /// Creates users and leaves the event in the outbox.
@@ -34,24 +39,41 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> CreateUser<R, C, I> {
     /// Creates a user.
     ///
     /// # Errors
-    /// `EmailTaken`, `RequestIdReused`, `CapacityReached`, `Unavailable`, `Internal`.
+    /// `EmailTaken`, `UserIdTaken` if the caller chose the identifier, `RequestIdReused`, `CapacityReached`,
+    /// `Unavailable`, `Internal`.
     pub async fn execute(
         &self,
         new: NewUser,
         context: RequestContext,
     ) -> Result<User, UseCaseError> {
-        let request = context.key("create", &[new.name.as_str(), new.email.as_str()]);
+        let chosen = new.id;
+        let chosen_text = chosen.map(|id| id.to_string());
+        let mut asked = vec![new.name.as_str(), new.email.as_str()];
+        asked.extend(chosen_text.as_deref());
+        let request = context.key("create", &asked);
+        let now = self.clock.now();
         let (user, event) = User::create(
-            self.ids.user_id(),
+            chosen.unwrap_or_else(|| self.ids.user_id()),
             self.ids.event_id(),
             new.name,
             new.email,
-            self.clock.now(),
+            now,
         );
+        let deadline = context.deadline;
+        if context.validate_only {
+            validate::email(&self.repository, user.email(), user.id(), now, deadline).await?;
+            if chosen.is_some() {
+                validate::id(&self.repository, user.id(), deadline).await?;
+            }
+            return Ok(user);
+        }
         let write = Write {
-            deadline: context.deadline,
+            deadline,
             trace: context.trace,
         };
-        Ok(self.repository.create(user, event, request, write).await?)
+        match self.repository.create(user, event, request, write).await {
+            Err(RepositoryError::IdTaken) if chosen.is_some() => Err(UseCaseError::UserIdTaken),
+            result => Ok(result?),
+        }
     }
 }

@@ -10,6 +10,9 @@ pub enum UseCaseError {
     /// The caller's: another user has this e-mail address.
     #[error("another user has this e-mail address")]
     EmailTaken,
+    /// The caller's: there is a user with the identifier that was asked for.
+    #[error("there is a user with this identifier")]
+    UserIdTaken,
     /// The caller's: there is no such user.
     #[error("there is no such user")]
     UserNotFound,

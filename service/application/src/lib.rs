@@ -16,6 +16,7 @@ mod request;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod update_user;
+mod validate;
 
 pub use batch_get_users::BatchGetUsers;
 pub use change::Target;

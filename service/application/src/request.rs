@@ -30,6 +30,8 @@ pub struct RequestContext {
     pub request_id: Option<Uuid>,
     /// The trace that it belongs to.
     pub trace: Option<TraceContext>,
+    /// Whether nothing is to be stored, and only what would come of it answered (AIP-163).
+    pub validate_only: bool,
 }
 
 impl RequestContext {
@@ -126,6 +128,7 @@ mod tests {
             deadline: Instant::now(),
             request_id: Some(Uuid::nil()),
             trace: None,
+            validate_only: false,
         };
         let fingerprint =
             |what, parts: &[&str]| context.key(what, parts).map(|key| key.fingerprint);

@@ -78,5 +78,6 @@ pub fn request() -> RequestContext {
         deadline: write().deadline,
         request_id: None,
         trace: None,
+        validate_only: false,
     }
 }

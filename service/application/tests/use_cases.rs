@@ -29,6 +29,7 @@ fn ada() -> NewUser {
     NewUser {
         name: UserName::parse("Ada").unwrap(),
         email: Email::parse("ada@example.com").unwrap(),
+        id: None,
     }
 }
 

@@ -104,7 +104,7 @@ fn renamed(user_id: &str, name: &str, etag: &str) -> UpdateUserRequest {
             etag: etag.to_owned(),
             ..User::default()
         }),
-        update_mask: None,
+        ..UpdateUserRequest::default()
     }
 }
 
@@ -175,6 +175,27 @@ async fn a_repeated_request_makes_one_user_and_its_id_is_for_no_other() {
         Code::InvalidArgument,
         reason::REQUEST_ID_REUSED,
     );
+}
+
+#[tokio::test]
+async fn a_caller_may_choose_the_identifier_of_a_new_user_once() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let chosen = "0192f0c1-2b3c-7d4e-8f50-617283940a1b";
+    let request = |user_id: &str, email: &str| CreateUserRequest {
+        user_id: user_id.to_owned(),
+        ..new_user("Ada", email)
+    };
+    let created = client.create_user(request(&chosen.to_uppercase(), "ada@example.com"));
+    assert_eq!(created.await.unwrap().into_inner().user_id, chosen);
+    let taken = client.create_user(request(chosen, "grace@example.com"));
+    let taken = taken.await.unwrap_err();
+    assert_reason(&taken, Code::AlreadyExists, reason::USER_ID_TAKEN);
+    let bad = client.create_user(request("ada", "grace@example.com"));
+    let bad = bad.await.unwrap_err();
+    assert_reason(&bad, Code::InvalidArgument, reason::INVALID_FIELDS);
+    let free = client.create_user(new_user("Grace", "grace@example.com"));
+    free.await.expect("nothing was stored by the refused ones");
 }
 
 #[tokio::test]

@@ -74,6 +74,7 @@ async fn a_deleted_user_comes_back_as_it_was_and_a_user_that_is_there_does_not()
     let undelete = |etag: &str| UndeleteUserRequest {
         user_id: user.user_id.clone(),
         etag: etag.to_owned(),
+        ..UndeleteUserRequest::default()
     };
     let there = client.undelete_user(undelete("")).await.unwrap_err();
     assert_reason(&there, Code::AlreadyExists, reason::USER_NOT_DELETED);
@@ -135,7 +136,7 @@ async fn a_deleted_user_cannot_be_changed() {
             name: "Grace".to_owned(),
             ..User::default()
         }),
-        update_mask: None,
+        ..UpdateUserRequest::default()
     };
     let refused = client.update_user(update).await.unwrap_err();
     assert_reason(&refused, Code::FailedPrecondition, reason::USER_DELETED);

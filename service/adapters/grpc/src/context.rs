@@ -34,11 +34,12 @@ impl Arrived {
         self.due
     }
 
-    pub(crate) fn context(self, request_id: Option<Uuid>) -> RequestContext {
+    pub(crate) fn context(self, request_id: Option<Uuid>, validate_only: bool) -> RequestContext {
         RequestContext {
             deadline: self.due,
             request_id,
             trace: self.trace,
+            validate_only,
         }
     }
 }

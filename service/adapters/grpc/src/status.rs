@@ -23,6 +23,8 @@ pub mod reason {
     pub const USER_CHANGED: &str = "USER_CHANGED";
     /// The request id was used before, for another request.
     pub const REQUEST_ID_REUSED: &str = "REQUEST_ID_REUSED";
+    /// There is a user with the identifier that was asked for.
+    pub const USER_ID_TAKEN: &str = "USER_ID_TAKEN";
     /// There is no such user.
     pub const USER_NOT_FOUND: &str = "USER_NOT_FOUND";
     /// The user is deleted.
@@ -92,6 +94,11 @@ impl From<ApiError> for Status {
                     Code::AlreadyExists,
                     reason::EMAIL_TAKEN,
                     "another user has this e-mail address",
+                ),
+                UseCaseError::UserIdTaken => (
+                    Code::AlreadyExists,
+                    reason::USER_ID_TAKEN,
+                    "there is a user with this identifier",
                 ),
                 UseCaseError::UserNotFound => (
                     Code::NotFound,
@@ -196,6 +203,11 @@ mod tests {
                 UseCaseError::EmailTaken.into(),
                 Code::AlreadyExists,
                 reason::EMAIL_TAKEN,
+            ),
+            (
+                UseCaseError::UserIdTaken.into(),
+                Code::AlreadyExists,
+                reason::USER_ID_TAKEN,
             ),
             (
                 UseCaseError::UserNotFound.into(),

@@ -53,16 +53,22 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
         request: Request<CreateUserRequest>,
     ) -> Result<Response<CreateUserResponse>, Status> {
         let arrived = Arrived::of(&request);
-        let (new, request_id) = new_user(&request.into_inner())?;
+        let request = request.into_inner();
+        let (new, request_id) = new_user(&request)?;
+        let is_known = new.id.is_some() || !request.validate_only;
         let user = self
             .create
-            .execute(new, arrived.context(request_id))
+            .execute(new, arrived.context(request_id, request.validate_only))
             .await
             .map_err(ApiError::from)?;
-        let user_id = user.id().to_string();
+        let mut user = shown(&user);
+        if !is_known {
+            // Nobody's: the user will get another one.
+            user.user_id.clear();
+        }
         Ok(Response::new(CreateUserResponse {
-            user_id,
-            user: Some(shown(&user)),
+            user_id: user.user_id.clone(),
+            user: Some(user),
         }))
     }
 
@@ -117,10 +123,11 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
         request: Request<UpdateUserRequest>,
     ) -> Result<Response<UpdateUserResponse>, Status> {
         let arrived = Arrived::of(&request);
-        let update = user_update(&request.into_inner())?;
+        let request = request.into_inner();
+        let update = user_update(&request)?;
         let user = self
             .update
-            .execute(update, arrived.context(None))
+            .execute(update, arrived.context(None, request.validate_only))
             .await
             .map_err(ApiError::from)?;
         Ok(Response::new(UpdateUserResponse {
@@ -133,10 +140,11 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
         request: Request<DeleteUserRequest>,
     ) -> Result<Response<DeleteUserResponse>, Status> {
         let arrived = Arrived::of(&request);
-        let deletion = user_deletion(&request.into_inner())?;
+        let request = request.into_inner();
+        let deletion = user_deletion(&request)?;
         let user = self
             .delete
-            .execute(deletion, arrived.context(None))
+            .execute(deletion, arrived.context(None, request.validate_only))
             .await
             .map_err(ApiError::from)?;
         Ok(Response::new(DeleteUserResponse {
@@ -149,10 +157,11 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
         request: Request<UndeleteUserRequest>,
     ) -> Result<Response<UndeleteUserResponse>, Status> {
         let arrived = Arrived::of(&request);
-        let target = user_undeletion(&request.into_inner())?;
+        let request = request.into_inner();
+        let target = user_undeletion(&request)?;
         let user = self
             .undelete
-            .execute(target, arrived.context(None))
+            .execute(target, arrived.context(None, request.validate_only))
             .await
             .map_err(ApiError::from)?;
         Ok(Response::new(UndeleteUserResponse {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use tonic_types::FieldViolation;
 use user_application::{Listing, NewUser, Target, UserDeletion, UserPage, UserUpdate};
-use user_domain::{Email, UserChange, UserId, UserName, Version};
+use user_domain::{Email, UserChange, UserId, UserIdError, UserName, Version};
 use user_proto::user::v1::{
     BatchGetUsersRequest, CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest,
     ListUsersResponse, UndeleteUserRequest, UpdateUserRequest, User,
@@ -41,8 +41,11 @@ pub(crate) fn new_user(request: &CreateUserRequest) -> Result<(NewUser, Option<U
     let name = violations.check("name", UserName::parse(&request.name));
     let email = violations.check("email", Email::parse(&request.email));
     let request_id = violations.check("request_id", request_id(&request.request_id));
-    match (name, email, request_id) {
-        (Some(name), Some(email), Some(id)) => Ok((NewUser { name, email }, id)),
+    let id = violations.check("user_id", chosen_id(&request.user_id));
+    match (name, email, id, request_id) {
+        (Some(name), Some(email), Some(id), Some(request_id)) => {
+            Ok((NewUser { name, email, id }, request_id))
+        }
         _ => Err(ApiError::InvalidFields(violations.0)),
     }
 }
@@ -67,6 +70,13 @@ fn request_id(text: &str) -> Result<Option<Uuid>, FieldError> {
     match text {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| FieldError::RequestId),
+    }
+}
+
+fn chosen_id(text: &str) -> Result<Option<UserId>, UserIdError> {
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some),
     }
 }
 
