@@ -4,13 +4,14 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use prost::Message as _;
-
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=user");
+    println!("cargo::rerun-if-changed=google");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let api = protox::compile(["user/v1/user.proto"], ["."])?;
-    fs::write(out.join("user.v1.bin"), api.encode_to_vec())?;
+    let mut api = protox::Compiler::new(["."])?;
+    api.include_imports(true).open_file("user/v1/user.proto")?;
+    // Encoded by the compiler: the decoded form has no room for annotations.
+    fs::write(out.join("user.v1.bin"), api.encode_file_descriptor_set())?;
     let events = protox::compile(
         [
             "user/events/v1/user_created.proto",
@@ -19,10 +20,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         ],
         ["."],
     )?;
-    for descriptors in [api, events] {
+    for descriptors in [api.file_descriptor_set(), events] {
         tonic_prost_build::configure()
             // The transport is chosen by whoever connects or serves, not by the messages.
             .build_transport(false)
+            // An annotation, of no use at run time.
+            .extern_path(".google.api", "::google_api")
             // Names and addresses are personal data; `src/redacted.rs` says what is shown instead.
             .skip_debug([
                 "user.v1.User",

@@ -64,6 +64,8 @@ fn the_descriptor_set_holds_the_service_and_everything_it_imports() {
     assert_eq!(
         files,
         [
+            "google/protobuf/descriptor.proto",
+            "google/api/field_behavior.proto",
             "google/protobuf/field_mask.proto",
             "google/protobuf/timestamp.proto",
             "user/v1/user.proto"
