@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -26,12 +25,16 @@ var reconnect = grpc.ConnectParams{
 }
 
 // Without retries of any kind: a call that fails once is a call that failed.
-func connect(target, balancing string) (*grpc.ClientConn, error) {
+func connect(target, tls, balancing string) (*grpc.ClientConn, error) {
 	if target == "" {
 		return nil, errors.New(usage)
 	}
+	protected, err := protection(tls)
+	if err != nil {
+		return nil, err
+	}
 	return grpc.NewClient(target,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(protected),
 		grpc.WithConnectParams(reconnect),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
@@ -42,10 +45,10 @@ func connect(target, balancing string) (*grpc.ClientConn, error) {
 // Connections that calls go round over.
 type pool []*grpc.ClientConn
 
-func connectAll(target, balancing string, connections int) (pool, error) {
+func connectAll(target, tls, balancing string, connections int) (pool, error) {
 	var all pool
 	for range connections {
-		connection, err := connect(target, balancing)
+		connection, err := connect(target, tls, balancing)
 		if err != nil {
 			all.close()
 			return nil, err

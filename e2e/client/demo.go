@@ -6,8 +6,8 @@ import (
 )
 
 // All calls on one connection: a service that keeps its users in memory knows a user only in the pod that created it.
-func demo(target, name, email, rename string) error {
-	connection, err := connect(target, "pick_first")
+func demo(target, tls, name, email, rename string) error {
+	connection, err := connect(target, tls, "pick_first")
 	if err != nil {
 		return err
 	}

@@ -9,13 +9,13 @@ import (
 	"os"
 )
 
-const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME]
-client load --target TARGET [--connections 4] [--rate 60] [--balancing pick_first|round_robin]
+const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME] [--tls FOLDER]
+client load --target TARGET [--connections 4] [--rate 60] [--balancing pick_first|round_robin] [--tls FOLDER]
 client events|verify --brokers HOST:PORT,… --topics TOPIC,… [--registry URL] [--key KEY] [--until-count N] [--timeout 30s]
   [--ca FILE] [--username NAME]
 client prove --target TARGET --brokers HOST:PORT,… --topics CREATED,UPDATED --registry URL [--dead-letters TOPIC,…]
   [--connections 4] [--rate 60] [--balancing pick_first|round_robin] [--duration 60s] [--updates 3] [--settle 120s]
-  [--ca FILE] [--username NAME]`
+  [--tls FOLDER] [--ca FILE] [--username NAME]`
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -35,12 +35,13 @@ func run(arguments []string) error {
 		return act(wanted)
 	}
 	target := flags.String("target", "", "where the service is, as gRPC names it")
+	tls := tlsFlag(flags)
 	if arguments[0] == "demo" {
 		name := flags.String("name", "", "name of the user")
 		email := flags.String("email", "", "e-mail address of the user")
 		rename := flags.String("rename", "", "name that the user is given afterwards")
 		_ = flags.Parse(arguments[1:])
-		return demo(*target, *name, *email, *rename)
+		return demo(*target, *tls, *name, *email, *rename)
 	}
 	connections := flags.Int("connections", 4, "connections that the calls go round over")
 	rate := flags.Int("rate", 60, "calls begun each second")
@@ -59,7 +60,7 @@ func run(arguments []string) error {
 	if *connections < 1 || *rate < 1 {
 		return errors.New("--connections and --rate have to be at least 1")
 	}
-	calls, err := connectAll(*target, *balancing, *connections)
+	calls, err := connectAll(*target, *tls, *balancing, *connections)
 	if err != nil {
 		return err
 	}

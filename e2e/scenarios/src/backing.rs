@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams},
-};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -66,18 +63,9 @@ pub fn prefix(scenario: &Scenario) -> String {
 /// # Errors
 /// If the API server refuses it.
 pub async fn connect_to(scenario: &Scenario, uri: &str) -> Result<()> {
-    let secrets: Api<Secret> = Api::namespaced(scenario.client(), &scenario.namespace);
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": CONNECTION},
-        "stringData": {"uri": uri},
-    });
-    let params = PatchParams::apply("scenario").force();
-    secrets
-        .patch(CONNECTION, &params, &Patch::Apply(secret))
-        .await?;
-    Ok(())
+    scenario
+        .write_secret(CONNECTION, &json!({"uri": uri}))
+        .await
 }
 
 /// Tells the proxy in front of the database what to break from now on.

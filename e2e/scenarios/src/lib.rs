@@ -12,6 +12,7 @@ pub mod once;
 pub mod prove;
 pub mod scenario;
 pub mod signal;
+pub mod tls;
 pub mod wait;
 
 pub use scenario::{Scenario, scenario};

@@ -57,6 +57,14 @@ impl Load {
         target: &str,
         balancing: &str,
     ) -> Result<Self> {
+        Self::run(scenario, Self::pod(scenario, node, target, balancing)?).await
+    }
+
+    /// The pod of a load, to be [run](Self::run).
+    ///
+    /// # Errors
+    /// As [`client_pod`].
+    pub fn pod(scenario: &Scenario, node: &str, target: &str, balancing: &str) -> Result<Pod> {
         let arguments = [
             "load",
             "--target",
@@ -68,13 +76,20 @@ impl Load {
             "--balancing",
             balancing,
         ];
-        let pods: Api<Pod> = Api::namespaced(scenario.client(), &scenario.namespace);
-        let pod = client_pod(
+        client_pod(
             "load",
             &scenario.cluster.client_image,
             Some(node),
             &arguments,
-        )?;
+        )
+    }
+
+    /// Runs the pod of a load and waits until calls are answered.
+    ///
+    /// # Errors
+    /// As [`Load::start`].
+    pub async fn run(scenario: &Scenario, pod: Pod) -> Result<Self> {
+        let pods: Api<Pod> = Api::namespaced(scenario.client(), &scenario.namespace);
         pods.create(&PostParams::default(), &pod)
             .await
             .context("create the load pod")?;

@@ -1,11 +1,11 @@
 //! The client, run once in a pod.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{LogParams, PostParams},
 };
 
@@ -23,32 +23,31 @@ const ENDS: Duration = Duration::from_secs(120);
 /// # Errors
 /// If it fails, with what it said, or does not end in time.
 pub async fn client(scenario: &Scenario, name: &str, arguments: &[&str]) -> Result<String> {
-    client_labelled(scenario, name, BTreeMap::new(), arguments).await
+    let pod = client_pod(name, &scenario.cluster.client_image, None, arguments)?;
+    run(scenario, pod).await
 }
 
-/// As [`client`], in a pod with these labels.
+/// Runs a [`client_pod`] to its end; what it prints.
 ///
 /// # Errors
 /// As [`client`].
-pub async fn client_labelled(
-    scenario: &Scenario,
-    name: &str,
-    labels: BTreeMap<String, String>,
-    arguments: &[&str],
-) -> Result<String> {
+pub async fn run(scenario: &Scenario, pod: Pod) -> Result<String> {
     let pods: Api<Pod> = Api::namespaced(scenario.client(), &scenario.namespace);
-    let mut pod = client_pod(name, &scenario.cluster.client_image, None, arguments)?;
-    pod.metadata.labels = Some(labels);
+    let name = pod.name_any();
     pods.create(&PostParams::default(), &pod).await?;
     let what = format!("the client {name} has ended");
     let phase = until(&what, ENDS, || async {
-        let phase = pods.get(name).await?.status.and_then(|status| status.phase);
+        let phase = pods
+            .get(&name)
+            .await?
+            .status
+            .and_then(|status| status.phase);
         let phase = phase.unwrap_or_default();
         let ended = phase == "Succeeded" || phase == "Failed";
         Ok(Seen::when(ended, phase.clone(), phase))
     })
     .await?;
-    let said = pods.logs(name, &LogParams::default()).await?;
+    let said = pods.logs(&name, &LogParams::default()).await?;
     if phase == "Failed" {
         bail!("the client {name} failed: {said}");
     }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use futures::FutureExt;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
@@ -179,6 +179,25 @@ impl Scenario {
     pub async fn ready_with(&self, spec: Value) -> Result<UserService> {
         self.apply(spec).await?;
         self.ready().await
+    }
+
+    /// Writes a Secret with this content, over one that is there.
+    ///
+    /// # Errors
+    /// If the API server refuses it.
+    pub async fn write_secret(&self, name: &str, content: &Value) -> Result<()> {
+        let secrets: Api<Secret> = Api::namespaced(self.client(), &self.namespace);
+        let manifest = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "stringData": content,
+        });
+        let params = PatchParams::apply("scenario").force();
+        secrets
+            .patch(name, &params, &Patch::Apply(manifest))
+            .await?;
+        Ok(())
     }
 
     /// The service's pods that are not being deleted, sorted by name.

@@ -13,6 +13,7 @@ mod operator;
 mod plugin;
 mod poison;
 mod scaling;
+mod tls;
 mod traffic;
 
 /// Runs the body in a namespace of its own; see [`scenarios::scenario()`].

@@ -8,6 +8,7 @@ use kube::{Api, api::ListParams};
 use scenarios::{
     Scenario,
     backing::{DATABASE, connect_to, durable},
+    load::client_pod,
     once,
     wait::{Seen, until},
 };
@@ -27,8 +28,9 @@ async fn call(s: &Scenario, pod: &str, app: &str) -> Result<String> {
         "--email",
         &email,
     ];
-    let labels = [("app".to_owned(), app.to_owned())].into();
-    once::client_labelled(s, pod, labels, &arguments).await
+    let mut pod = client_pod(pod, &s.cluster.client_image, None, &arguments)?;
+    pod.metadata.labels = Some([("app".to_owned(), app.to_owned())].into());
+    once::run(s, pod).await
 }
 
 #[tokio::test]
