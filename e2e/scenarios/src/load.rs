@@ -125,7 +125,7 @@ impl Load {
         .await
     }
 
-    /// Ends the load.
+    /// Ends the load and waits until its pod is gone.
     ///
     /// # Errors
     /// If its pod cannot be deleted.
@@ -133,7 +133,11 @@ impl Load {
         self.pods
             .delete(&self.name, &DeleteParams::default())
             .await?;
-        Ok(())
+        until("the load is gone", Duration::from_secs(60), || async {
+            let left = self.pods.get_metadata_opt(&self.name).await?;
+            Ok(Seen::when(left.is_none(), (), "its pod is there"))
+        })
+        .await
     }
 
     async fn latest(&self) -> Result<Option<Report>> {
