@@ -10,6 +10,7 @@ mod leadership;
 mod lifecycle;
 mod network;
 mod operator;
+mod pause;
 mod plugin;
 mod poison;
 mod scaling;

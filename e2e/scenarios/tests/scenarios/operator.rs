@@ -28,6 +28,8 @@ use crate::{lifecycle::example, scenario};
 
 /// The operator's admin port, from its chart.
 const ADMIN_PORT: u16 = 8081;
+/// How long nothing may be written.
+const IDLE: Duration = Duration::from_secs(90);
 /// An operator that has looked at nothing for this long has nothing left to look at.
 const REST: Duration = Duration::from_secs(3);
 
@@ -41,6 +43,49 @@ async fn passes(s: &Scenario, pod: &str) -> Result<f64> {
 
 fn summaries(entries: &[Entry]) -> Vec<String> {
     entries.iter().map(Entry::summary).collect()
+}
+
+/// Waits until the operator in this pod has looked at every resource and rests.
+async fn rests(s: &Scenario, pod: &str) -> Result<()> {
+    let last = Cell::new((0.0, Instant::now()));
+    until("the operator rests", Duration::from_secs(60), || async {
+        let passes = passes(s, pod).await?;
+        if passes > last.get().0 {
+            last.set((passes, Instant::now()));
+        }
+        let rests = passes > 0.0 && last.get().1.elapsed() > REST;
+        Ok(Seen::when(rests, (), passes))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn at_rest_the_operator_writes_nothing_but_its_lease_for_ninety_seconds() {
+    scenario("idle", async |s| {
+        s.ready_with(example("userservice-full.yaml")?).await?;
+        let leader = s.cluster.leader().await?.context("the operator runs")?;
+        rests(s, &leader).await?;
+        let Some(log) = &s.cluster.audit_log else {
+            bail!("no audit log: this scenario needs the bed's own cluster (BED_AUDIT_LOG)");
+        };
+        let audit = Audit::from_now(log)?;
+        tokio::time::sleep(IDLE).await;
+        let (leases, others): (Vec<_>, Vec<_>) = audit
+            .operator_writes()?
+            .into_iter()
+            .partition(Entry::is_election);
+        ensure!(
+            others.is_empty(),
+            "written at rest: {:?}",
+            summaries(&others)
+        );
+        ensure!(
+            leases.iter().any(|entry| entry.is_by(&leader)),
+            "the judge sees the leader renew its lease"
+        );
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -71,20 +116,7 @@ async fn restarting_the_operator_writes_nothing_and_restarts_nothing() {
             },
         )
         .await?;
-        let last = Cell::new((0.0, Instant::now()));
-        until(
-            "the new operator has looked at every resource and rests",
-            Duration::from_secs(60),
-            || async {
-                let passes = passes(s, &new).await?;
-                if passes > last.get().0 {
-                    last.set((passes, Instant::now()));
-                }
-                let rests = passes > 0.0 && last.get().1.elapsed() > REST;
-                Ok(Seen::when(rests, (), passes))
-            },
-        )
-        .await?;
+        rests(s, &new).await?;
 
         let writes = audit.operator_writes_in(&s.namespace)?;
         ensure!(
