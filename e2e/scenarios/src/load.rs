@@ -20,7 +20,7 @@ use crate::{
 const RATE: u32 = 60;
 /// Connections that the calls go round over: with two pods behind a Service, the chance that all of
 /// them go to the same pod is one in thirty thousand.
-const CONNECTIONS: u32 = 16;
+pub const CONNECTIONS: u32 = 16;
 /// Floor of answered calls each second, over the whole run.
 const LEAST_RATE: f64 = 50.0;
 
@@ -114,7 +114,8 @@ impl Load {
     /// If the load stops reporting.
     pub async fn after(&self, seconds: f64) -> Result<Report> {
         let start = self.latest().await?.context("the load reports")?.elapsed_s;
-        until("the load goes on", Duration::from_secs(60), || async {
+        let bound = Duration::from_secs(60) + Duration::from_secs_f64(seconds);
+        until("the load goes on", bound, || async {
             let report = self.latest().await?.context("the load reports")?;
             Ok(Seen::when(
                 report.elapsed_s >= start + seconds,

@@ -157,6 +157,20 @@ pub struct ServerSpec {
     #[schemars(range(min = 1, max = 65535))]
     pub max_concurrent_streams: i32,
 
+    /// Calls in flight in each pod, 1 to 65535; further ones are refused at once with
+    /// `RESOURCE_EXHAUSTED`.
+    #[serde(default = "defaults::max_concurrent_calls")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub max_concurrent_calls: i32,
+
+    /// How long a connection lives, 1m to 24h, give or take a tenth: then its client makes a new one,
+    /// and finds pods that were added meanwhile. Calls in flight have `drainTimeout` to finish.
+    #[serde(default = "defaults::max_connection_age")]
+    #[schemars(schema_with = "schema::duration")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('24h')")
+        .message("maxConnectionAge must be between 1m and 24h"))]
+    pub max_connection_age: Duration,
+
     /// How long a stopping pod lets calls in flight finish before it cuts them, 1s to 10m. The
     /// pod's termination grace period is computed from it.
     #[serde(default = "defaults::drain_timeout")]
@@ -171,6 +185,8 @@ impl Default for ServerSpec {
         Self {
             request_timeout: defaults::request_timeout(),
             max_concurrent_streams: defaults::max_concurrent_streams(),
+            max_concurrent_calls: defaults::max_concurrent_calls(),
+            max_connection_age: defaults::max_connection_age(),
             drain_timeout: defaults::drain_timeout(),
         }
     }
@@ -211,6 +227,14 @@ mod defaults {
 
     pub(super) const fn max_concurrent_streams() -> i32 {
         256
+    }
+
+    pub(super) const fn max_concurrent_calls() -> i32 {
+        1024
+    }
+
+    pub(super) fn max_connection_age() -> kube_core::Duration {
+        Duration::from_mins(30).into()
     }
 
     pub(super) fn drain_timeout() -> kube_core::Duration {

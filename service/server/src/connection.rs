@@ -34,14 +34,32 @@ pub(crate) struct Connection {
     stream: TcpStream,
     peer: Option<SocketAddr>,
     tls: Option<Acceptor>,
+    age: Option<Age>,
     stop: CancellationToken,
     _slot: OwnedSemaphorePermit,
+}
+
+/// How long a connection lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Age {
+    /// When its client is asked to make a new one; a tenth earlier or later, so that connections that came together,
+    /// as after a rollout, do not go together.
+    pub(crate) max: Duration,
+    /// How long its calls have from then on.
+    pub(crate) grace: Duration,
+}
+
+impl Age {
+    fn jittered(self) -> Duration {
+        self.max.mul_f64(rand::random_range(0.9..1.1))
+    }
 }
 
 impl Connection {
     pub(crate) fn new(
         stream: TcpStream,
         tls: Option<Acceptor>,
+        age: Option<Age>,
         stop: CancellationToken,
         slot: OwnedSemaphorePermit,
     ) -> Self {
@@ -49,12 +67,13 @@ impl Connection {
             peer: stream.peer_addr().ok(),
             stream,
             tls,
+            age,
             stop,
             _slot: slot,
         }
     }
 
-    /// Serves until the client goes away or serving stops; then calls in flight are finished.
+    /// Serves until the client goes away, the connection is old or serving stops; then calls in flight are finished.
     pub(crate) async fn serve<S, B>(self, builder: Builder<TokioExecutor>, service: S)
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
@@ -66,6 +85,7 @@ impl Connection {
             stream,
             peer,
             tls,
+            age,
             stop,
             _slot,
         } = self;
@@ -84,10 +104,28 @@ impl Connection {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            grace = old(age) => {
+                connection.as_mut().graceful_shutdown();
+                match tokio::time::timeout(grace, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return tracing::debug!(?peer, "an old connection was cut"),
+                }
+            }
         };
         if let Err(error) = ended {
             log_ended(peer, &error);
         }
+    }
+}
+
+/// Waits until the connection is old, for ever if it may be; how long its calls have from then on.
+async fn old(age: Option<Age>) -> Duration {
+    match age {
+        Some(age) => {
+            tokio::time::sleep(age.jittered()).await;
+            age.grace
+        }
+        None => std::future::pending().await,
     }
 }
 

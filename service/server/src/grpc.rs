@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Layer as _, Service};
-use user_adapter_grpc::{DeadlineLayer, MetricsLayer, RpcMetrics, UserApi};
+use user_adapter_grpc::{DeadlineLayer, MetricsLayer, OverloadLayer, RpcMetrics, UserApi};
 use user_application::{
     BatchGetUsers, CreateUser, DeleteUser, GetUser, ListUsers, UndeleteUser, UpdateUser,
     UserRepository,
@@ -81,6 +81,8 @@ pub(crate) fn service<R: UserRepository + Clone>(
         // Older clients, grpcurl before 1.9 among them, ask for the version before.
         .add_service(reflection().build_v1alpha().map_err(descriptors)?)
         .prepare();
-    let bounded = DeadlineLayer::new(settings.server.request_timeout).layer(routes);
-    Ok(MetricsLayer::new(metrics).layer(bounded))
+    let server = &settings.server;
+    let timed = DeadlineLayer::new(server.request_timeout).layer(routes);
+    let most = usize::try_from(server.max_concurrent_calls).unwrap_or(usize::MAX);
+    Ok(MetricsLayer::new(metrics).layer(OverloadLayer::new(most).layer(timed)))
 }

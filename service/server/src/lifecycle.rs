@@ -155,6 +155,7 @@ fn serve_admin(listener: TcpListener, health: &Health, registry: Registry) -> Ta
     let limits = Limits {
         connections: ADMIN_CONNECTIONS,
         concurrent_streams: ADMIN_STREAMS,
+        age: None,
         drain_timeout: ADMIN_DRAIN_TIMEOUT,
         http2_only: false,
     };

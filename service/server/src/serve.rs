@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::calls::CountCalls;
-use crate::connection::{Connection, Error};
+use crate::connection::{Age, Connection, Error};
 use crate::tls::Acceptor;
 
 /// How long a drained connection may take to close by itself.
@@ -42,6 +42,8 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Calls in flight on one HTTP/2 connection.
     pub(crate) concurrent_streams: u32,
+    /// How long a connection lives; for ever if absent.
+    pub(crate) age: Option<Age>,
     /// Time for calls in flight to finish once stopped.
     pub(crate) drain_timeout: Duration,
     /// Whether HTTP/1 is refused.
@@ -93,7 +95,7 @@ where
     let service = CountCalls::new(service, calls.clone());
     let mut connections = JoinSet::new();
     while let Some((stream, slot)) = accept(&listener, &slots, &stop).await {
-        let connection = Connection::new(stream, tls.clone(), stop.clone(), slot);
+        let connection = Connection::new(stream, tls.clone(), limits.age, stop.clone(), slot);
         connections.spawn(connection.serve(builder.clone(), service.clone()));
         while connections.try_join_next().is_some() {}
     }

@@ -11,6 +11,7 @@ use user_adapter_stdout::JsonLines;
 use user_application::{EventPublisher, Outbox, UserRepository};
 use user_settings::{Events, FLUSH_TIMEOUT, Settings, Storage};
 
+use crate::connection::Age;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
@@ -120,6 +121,10 @@ fn with_publisher<S: Backend, P: EventPublisher>(
     let limits = Limits {
         connections: GRPC_CONNECTIONS,
         concurrent_streams: server.max_concurrent_streams,
+        age: Some(Age {
+            max: server.max_connection_age,
+            grace: server.drain_timeout,
+        }),
         drain_timeout: server.drain_timeout,
         http2_only: true,
     };

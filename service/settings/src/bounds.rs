@@ -41,6 +41,20 @@ pub const MAX_CONCURRENT_STREAMS: Bounds<u32> = Bounds {
     max: 65_535,
 };
 
+/// Calls that the whole process may have in flight.
+pub const MAX_CONCURRENT_CALLS: Bounds<u32> = Bounds {
+    min: 1,
+    default: 1_024,
+    max: 65_535,
+};
+
+/// How long a connection lives until its client is asked to make a new one (gRPC's `MAX_CONNECTION_AGE`).
+pub const MAX_CONNECTION_AGE: Bounds<Duration> = Bounds {
+    min: Duration::from_mins(1),
+    default: Duration::from_mins(30),
+    max: Duration::from_hours(24),
+};
+
 /// How long calls are still taken after `NOT_SERVING` was announced.
 pub const DRAIN_DELAY: Bounds<Duration> = Bounds {
     min: Duration::ZERO,

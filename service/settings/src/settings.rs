@@ -40,6 +40,10 @@ pub struct Server {
     pub request_timeout: Duration,
     /// Calls in flight on one connection; see [`bounds::MAX_CONCURRENT_STREAMS`].
     pub max_concurrent_streams: u32,
+    /// Calls in flight in the whole process; see [`bounds::MAX_CONCURRENT_CALLS`].
+    pub max_concurrent_calls: u32,
+    /// How long a connection lives, give or take a tenth; see [`bounds::MAX_CONNECTION_AGE`].
+    pub max_connection_age: Duration,
     /// Time between announcing `NOT_SERVING` and refusing new connections; see [`bounds::DRAIN_DELAY`].
     pub drain_delay: Duration,
     /// Time for calls in flight to finish; see [`bounds::DRAIN_TIMEOUT`].
@@ -117,6 +121,8 @@ impl Default for Server {
         Self {
             request_timeout: bounds::REQUEST_TIMEOUT.default,
             max_concurrent_streams: bounds::MAX_CONCURRENT_STREAMS.default,
+            max_concurrent_calls: bounds::MAX_CONCURRENT_CALLS.default,
+            max_connection_age: bounds::MAX_CONNECTION_AGE.default,
             drain_delay: bounds::DRAIN_DELAY.default,
             drain_timeout: bounds::DRAIN_TIMEOUT.default,
         }

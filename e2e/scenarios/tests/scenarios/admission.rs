@@ -17,6 +17,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             .chain(refused_autoscaling())
             .chain(refused_rollouts())
             .chain(refused_networks())
+            .chain(refused_servers())
             .chain(refused_pods())
             .map(|(spec, field)| ("users", spec, field)),
     );
@@ -246,36 +247,44 @@ fn refused_pods() -> Vec<(Value, &'static str)> {
     cases
 }
 
+fn refused_servers() -> Vec<(Value, &'static str)> {
+    vec![
+        (
+            json!({"server": {"requestTimeout": "2h"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            json!({"server": {"requestTimeout": "99ms"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            json!({"server": {"requestTimeout": "5 seconds"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            json!({"server": {"drainTimeout": "0s"}}),
+            "spec.server.drainTimeout",
+        ),
+        (
+            json!({"server": {"maxConcurrentStreams": 0}}),
+            "spec.server.maxConcurrentStreams",
+        ),
+        (
+            json!({"server": {"maxConcurrentCalls": 0}}),
+            "spec.server.maxConcurrentCalls",
+        ),
+        (
+            json!({"server": {"maxConnectionAge": "59s"}}),
+            "spec.server.maxConnectionAge",
+        ),
+    ]
+}
+
 fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("users", json!({"replicas": -1}), "spec.replicas"),
         ("users", json!({"replicas": 101}), "spec.replicas"),
         ("users", json!({"replicas": "two"}), "spec.replicas"),
-        (
-            "users",
-            json!({"server": {"requestTimeout": "2h"}}),
-            "spec.server.requestTimeout",
-        ),
-        (
-            "users",
-            json!({"server": {"requestTimeout": "99ms"}}),
-            "spec.server.requestTimeout",
-        ),
-        (
-            "users",
-            json!({"server": {"requestTimeout": "5 seconds"}}),
-            "spec.server.requestTimeout",
-        ),
-        (
-            "users",
-            json!({"server": {"drainTimeout": "0s"}}),
-            "spec.server.drainTimeout",
-        ),
-        (
-            "users",
-            json!({"server": {"maxConcurrentStreams": 0}}),
-            "spec.server.maxConcurrentStreams",
-        ),
         (
             "users",
             json!({"telemetry": {"logLevel": "loud"}}),

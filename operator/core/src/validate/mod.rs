@@ -258,6 +258,18 @@ fn settings(server: &ServerSpec, log_level: LogLevel, broken: &mut Broken) -> Se
         &bounds::MAX_CONCURRENT_STREAMS.range(),
         broken,
     );
+    settings.server.max_concurrent_calls = checks::count(
+        "spec.server.maxConcurrentCalls",
+        server.max_concurrent_calls,
+        &bounds::MAX_CONCURRENT_CALLS.range(),
+        broken,
+    );
+    settings.server.max_connection_age = checks::duration(
+        "spec.server.maxConnectionAge",
+        server.max_connection_age,
+        &bounds::MAX_CONNECTION_AGE.range(),
+        broken,
+    );
     settings.telemetry.log_level = match log_level {
         LogLevel::Error => user_settings::LogLevel::Error,
         LogLevel::Warn => user_settings::LogLevel::Warn,

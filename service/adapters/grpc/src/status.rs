@@ -35,13 +35,15 @@ pub mod reason {
     pub const CAPACITY_REACHED: &str = "CAPACITY_REACHED";
     /// The storage cannot be reached.
     pub const STORAGE_UNAVAILABLE: &str = "STORAGE_UNAVAILABLE";
+    /// The server has as many calls in flight as it may.
+    pub const SERVER_OVERLOADED: &str = "SERVER_OVERLOADED";
     /// The deadline has passed.
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
     /// A defect of the server.
     pub const INTERNAL: &str = "INTERNAL";
 }
 
-/// When a caller may try again after `UNAVAILABLE`.
+/// When a caller may try again where that may help.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Whatever can go wrong with a call.
@@ -53,6 +55,8 @@ pub(crate) enum ApiError {
     PageTokenMismatch(Vec<FieldViolation>),
     /// The deadline has passed.
     DeadlineExceeded,
+    /// The server has as many calls in flight as it may.
+    Overloaded,
     /// The use case did not do it.
     UseCase(UseCaseError),
 }
@@ -89,6 +93,14 @@ impl From<ApiError> for Status {
                 reason::DEADLINE_EXCEEDED,
                 "the deadline has passed",
             ),
+            ApiError::Overloaded => {
+                details.set_retry_info(Some(RETRY_AFTER));
+                (
+                    Code::ResourceExhausted,
+                    reason::SERVER_OVERLOADED,
+                    "the server has too many calls in flight",
+                )
+            }
             ApiError::UseCase(error) => match error {
                 UseCaseError::EmailTaken => (
                     Code::AlreadyExists,
@@ -200,6 +212,11 @@ mod tests {
                 reason::DEADLINE_EXCEEDED,
             ),
             (
+                ApiError::Overloaded,
+                Code::ResourceExhausted,
+                reason::SERVER_OVERLOADED,
+            ),
+            (
                 UseCaseError::EmailTaken.into(),
                 Code::AlreadyExists,
                 reason::EMAIL_TAKEN,
@@ -261,7 +278,9 @@ mod tests {
             let info = details.error_info().expect("has ErrorInfo");
             assert_eq!((status.code(), info.reason.as_str()), (code, reason));
             assert_eq!(info.domain, ERROR_DOMAIN);
-            assert_eq!(details.retry_info().is_some(), code == Code::Unavailable);
+            let may_help =
+                [reason::STORAGE_UNAVAILABLE, reason::SERVER_OVERLOADED].contains(&reason);
+            assert_eq!(details.retry_info().is_some(), may_help, "{reason}");
             assert!(!status.message().contains("refused"), "causes stay inside");
         }
     }

@@ -105,6 +105,24 @@ pub(super) const TABLE: &[Setting] = &[
         applies: ALWAYS,
     },
     Setting {
+        name: "USERSVC_MAX_CONCURRENT_CALLS",
+        doc: "Calls in flight over all connections; further ones are refused at once with RESOURCE_EXHAUSTED.",
+        kind: Kind::Count(
+            |s| &mut s.server.max_concurrent_calls,
+            bounds::MAX_CONCURRENT_CALLS,
+        ),
+        applies: ALWAYS,
+    },
+    Setting {
+        name: "USERSVC_MAX_CONNECTION_AGE",
+        doc: "After this long, give or take a tenth, a connection takes no more calls, so that its client makes a new one.",
+        kind: Kind::Time(
+            |s| &mut s.server.max_connection_age,
+            bounds::MAX_CONNECTION_AGE,
+        ),
+        applies: ALWAYS,
+    },
+    Setting {
         name: "USERSVC_DRAIN_DELAY",
         doc: "After SIGTERM NOT_SERVING is announced and calls are still taken this long, so that endpoints can catch up.",
         kind: Kind::Time(|s| &mut s.server.drain_delay, bounds::DRAIN_DELAY),

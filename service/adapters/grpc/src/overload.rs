@@ -1,0 +1,196 @@
+//! How many calls there may be at a time.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+use tower::{Layer, Service};
+
+use crate::status::ApiError;
+
+/// Health is asked when it matters most.
+const EXEMPT: &str = "/grpc.health.v1.Health/";
+
+/// Refuses calls beyond a number in flight, at once: a queue would only keep callers waiting for answers that come too
+/// late. The number is one for all clones of what the layer makes. A call counts until its response begins.
+#[derive(Clone, Debug)]
+pub struct OverloadLayer {
+    free: Arc<Semaphore>,
+}
+
+impl OverloadLayer {
+    /// So many calls may be in flight.
+    pub fn new(calls: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(calls)),
+        }
+    }
+}
+
+impl<S> Layer<S> for OverloadLayer {
+    type Service = Overload<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Overload {
+            inner,
+            free: Arc::clone(&self.free),
+        }
+    }
+}
+
+/// The service that [`OverloadLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct Overload<S> {
+    inner: S,
+    free: Arc<Semaphore>,
+}
+
+impl<S, Q, B> Service<Request<Q>> for Overload<S>
+where
+    S: Service<Request<Q>, Response = Response<B>, Error = Infallible>,
+    B: Default,
+{
+    type Response = Response<B>;
+    type Error = Infallible;
+    type Future = OverloadFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        let permit = if request.uri().path().starts_with(EXEMPT) {
+            None
+        } else {
+            match Arc::clone(&self.free).try_acquire_owned() {
+                Ok(permit) => Some(permit),
+                Err(_) => return OverloadFuture::Refused,
+            }
+        };
+        OverloadFuture::Running {
+            call: self.inner.call(request),
+            permit,
+        }
+    }
+}
+
+pin_project! {
+    /// A call with its place among those that there may be.
+    #[project = OverloadProjection]
+    pub enum OverloadFuture<F> {
+        /// There was no place.
+        Refused,
+        /// The call runs.
+        Running {
+            #[pin]
+            call: F,
+            permit: Option<OwnedSemaphorePermit>,
+        },
+    }
+}
+
+impl<F, B> Future for OverloadFuture<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Default,
+{
+    type Output = Result<Response<B>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            OverloadProjection::Refused => {
+                Poll::Ready(Ok(Status::from(ApiError::Overloaded).into_http()))
+            }
+            OverloadProjection::Running { call, permit } => {
+                let done = call.poll(context);
+                if done.is_ready() {
+                    *permit = None;
+                }
+                done
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Notify;
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::*;
+    use crate::reason;
+
+    fn request(path: &str) -> Request<()> {
+        let mut request = Request::new(());
+        *request.uri_mut() = path.parse().expect("a path");
+        request
+    }
+
+    #[tokio::test]
+    async fn a_call_beyond_the_number_is_refused_at_once_and_health_is_not() {
+        let go_on = Arc::new(Notify::new());
+        let service = OverloadLayer::new(1).layer(service_fn({
+            let go_on = Arc::clone(&go_on);
+            move |request: Request<()>| {
+                let go_on = Arc::clone(&go_on);
+                async move {
+                    if request.uri().path().starts_with("/user.v1") {
+                        go_on.notified().await;
+                    }
+                    Ok::<_, Infallible>(Response::new(()))
+                }
+            }
+        }));
+        let mut first = Box::pin(
+            service
+                .clone()
+                .oneshot(request("/user.v1.UserService/GetUser")),
+        );
+        assert!(futures_now(first.as_mut()).is_none(), "it is in flight");
+
+        let refused = service
+            .clone()
+            .oneshot(request("/user.v1.UserService/GetUser"));
+        let refused = refused.await.expect("infallible");
+        let status = Status::from_header_map(refused.headers()).expect("has a status");
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        let details = status.get_error_details();
+        let info = details.error_info().expect("has ErrorInfo");
+        assert_eq!(info.reason, reason::SERVER_OVERLOADED);
+        assert!(details.retry_info().is_some(), "says when to try again");
+
+        let health = service
+            .clone()
+            .oneshot(request("/grpc.health.v1.Health/Check"));
+        let health = health.await.expect("infallible");
+        assert!(Status::from_header_map(health.headers()).is_none());
+
+        go_on.notify_one();
+        first.await.expect("infallible");
+        go_on.notify_one();
+        let next = service
+            .oneshot(request("/user.v1.UserService/GetUser"))
+            .await;
+        let next = next.expect("infallible");
+        assert!(
+            Status::from_header_map(next.headers()).is_none(),
+            "its place is free again"
+        );
+    }
+
+    /// What a future answers when it is asked once.
+    fn futures_now<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        match future.poll(&mut context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Bounds of calls and connections, over real connections.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use support::{HeldCall, InProcess, assert_reason, health, new_user, settings, soon};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
+use user_adapter_grpc::reason;
+use user_proto::user::v1::ListUsersRequest;
+use user_proto::user::v1::user_service_client::UserServiceClient;
+use user_settings::{Settings, health as names};
+
+const AGE: Duration = Duration::from_millis(200);
+
+fn settings_with_age() -> Settings {
+    let mut settings = settings();
+    settings.server.max_connection_age = AGE;
+    settings.server.request_timeout = Duration::from_mins(1);
+    settings
+}
+
+/// Waits until a new connection that does nothing is told to go away.
+async fn outlive_a_connection(server: SocketAddr) {
+    // The preface of HTTP/2 and settings without content (RFC 9113 §3.4).
+    const OPENING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    const GOAWAY: u8 = 7;
+    let mut connection = TcpStream::connect(server).await.unwrap();
+    connection.write_all(OPENING).await.unwrap();
+    soon("going away", async {
+        loop {
+            // Length, type, flags and stream of a frame (§4.1), then its payload.
+            let mut header = [0; 9];
+            connection.read_exact(&mut header).await.unwrap();
+            let [high, middle, low, kind, ..] = header;
+            if kind == GOAWAY {
+                return;
+            }
+            let mut payload = vec![0; usize::from(middle) << 8 | usize::from(low)];
+            assert_eq!(high, 0, "frames of at most 16 KiB");
+            connection.read_exact(&mut payload).await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_older_than_its_connection_may_be_is_finished() {
+    let service = InProcess::start(&settings_with_age());
+    let call = HeldCall::begin(&service.channel().await).await;
+    // Two, one after the other, last longer than any one does, whatever its share of chance.
+    outlive_a_connection(service.grpc).await;
+    outlive_a_connection(service.grpc).await;
+    let request = new_user("Ada", "ada@example.com");
+    call.finish(request).await.expect("is answered");
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_end_is_cut_with_its_old_connection() {
+    let mut settings = settings_with_age();
+    settings.server.drain_timeout = AGE;
+    let service = InProcess::start(&settings);
+    let call = HeldCall::begin(&service.channel().await).await;
+    soon("cutting", call.wait()).await.expect_err("was cut");
+}
+
+#[tokio::test]
+async fn a_call_beyond_those_that_there_may_be_is_refused_and_health_still_answers() {
+    let mut settings = settings();
+    settings.server.max_concurrent_calls = 1;
+    let service = InProcess::start(&settings);
+    let channel = service.channel().await;
+    let call = HeldCall::begin(&channel).await;
+    let mut client = UserServiceClient::new(channel.clone());
+    let refused = client.list_users(ListUsersRequest::default()).await;
+    let refused = refused.unwrap_err();
+    assert_reason(&refused, Code::ResourceExhausted, reason::SERVER_OVERLOADED);
+    let answer = health(&channel, names::API).await;
+    assert_eq!(answer, Some(ServingStatus::Serving));
+    let request = new_user("Ada", "ada@example.com");
+    call.finish(request).await.expect("is answered");
+    let listed = client.list_users(ListUsersRequest::default()).await;
+    listed.expect("its place is free again");
+}
