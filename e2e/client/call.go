@@ -25,7 +25,7 @@ var reconnect = grpc.ConnectParams{
 }
 
 // Without retries of any kind: a call that fails once is a call that failed.
-func connect(target, tls, balancing string) (*grpc.ClientConn, error) {
+func connect(target, tls, balancing string, further ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if target == "" {
 		return nil, errors.New(usage)
 	}
@@ -33,13 +33,15 @@ func connect(target, tls, balancing string) (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return grpc.NewClient(target,
+	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(protected),
 		grpc.WithConnectParams(reconnect),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDefaultServiceConfig(fmt.Sprintf(`{"loadBalancingConfig":[{%q:{}}]}`, balancing)),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(encoded{})))
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(encoded{})),
+	}
+	return grpc.NewClient(target, append(options, further...)...)
 }
 
 // Connections that calls go round over.

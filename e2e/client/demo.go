@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // All calls on one connection: a service that keeps its users in memory knows a user only in the pod that created it.
-func demo(target, tls, name, email, rename string) error {
-	connection, err := connect(target, tls, "pick_first")
+func demo(target, tls string, wait bool, name, email, rename string) error {
+	connection, err := connect(target, tls, "pick_first", grpc.WithDefaultCallOptions(grpc.WaitForReady(wait)))
 	if err != nil {
 		return err
 	}

@@ -7,9 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"time"
 )
 
-const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME] [--tls FOLDER]
+const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME] [--tls FOLDER] [--wait] [--delay 0s]
 client load --target TARGET [--connections 4] [--rate 60] [--balancing pick_first|round_robin] [--tls FOLDER]
 client events|verify --brokers HOST:PORT,… --topics TOPIC,… [--registry URL] [--key KEY] [--until-count N] [--timeout 30s]
   [--ca FILE] [--username NAME]
@@ -40,8 +41,11 @@ func run(arguments []string) error {
 		name := flags.String("name", "", "name of the user")
 		email := flags.String("email", "", "e-mail address of the user")
 		rename := flags.String("rename", "", "name that the user is given afterwards")
+		wait := flags.Bool("wait", false, "try to connect for as long as a call may take, instead of once")
+		delay := flags.Duration("delay", 0, "time before the first call")
 		_ = flags.Parse(arguments[1:])
-		return demo(*target, *tls, *name, *email, *rename)
+		time.Sleep(*delay)
+		return demo(*target, *tls, *wait, *name, *email, *rename)
 	}
 	connections := flags.Int("connections", 4, "connections that the calls go round over")
 	rate := flags.Int("rate", 60, "calls begun each second")

@@ -1,13 +1,12 @@
 //! Whom the pods may speak to, where the network enforces it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Result, bail, ensure};
-use k8s_openapi::api::batch::v1::Job;
-use kube::{Api, api::ListParams};
+use kube::api::{Patch, PatchParams};
 use scenarios::{
     Scenario,
-    backing::{DATABASE, connect_to, durable},
+    backing::{BROKERS, DATABASE, REGISTRY, connect_to, durable, prefix},
     load::client_pod,
     once,
     wait::{Seen, until},
@@ -16,21 +15,35 @@ use serde_json::{Value, json};
 
 use crate::scenario;
 
-/// One call from a pod with this label.
+/// One call from a pod with this label. It tries to connect for as long as the call may take: the network lets a pod
+/// through by its labels only once it knows the pod's address.
 async fn call(s: &Scenario, pod: &str, app: &str) -> Result<String> {
+    let labels = [("app".to_owned(), app.to_owned())];
+    run(s, pod, labels.into(), &["--target", "users:8080"]).await
+}
+
+async fn run(
+    s: &Scenario,
+    pod: &str,
+    labels: BTreeMap<String, String>,
+    further: &[&str],
+) -> Result<String> {
     let email = format!("{pod}@example.com");
-    let arguments = [
-        "demo",
-        "--target",
-        "users:8080",
-        "--name",
-        "Ada",
-        "--email",
-        &email,
-    ];
+    let mut arguments = vec!["demo", "--name", "Ada", "--email", &email, "--wait"];
+    arguments.extend(further);
     let mut pod = client_pod(pod, &s.cluster.client_image, None, &arguments)?;
-    pod.metadata.labels = Some([("app".to_owned(), app.to_owned())].into());
+    pod.metadata.labels = Some(labels);
     once::run(s, pod).await
+}
+
+/// Fails unless the call found no connection in all its time.
+fn refused(call: Result<String>) -> Result<()> {
+    let Err(error) = call else {
+        bail!("who is not named could call");
+    };
+    let said = format!("{error:#}");
+    ensure!(said.contains("DeadlineExceeded"), "{said}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -40,47 +53,87 @@ async fn only_named_clients_can_call_and_a_change_needs_no_new_pod() {
         s.ready_with(clients("web")).await?;
         let before = s.pod_uids().await?;
         call(s, "web-1", "web").await?;
-        let Err(refused) = call(s, "batch-1", "batch").await else {
-            bail!("a pod that is not named could call");
-        };
-        ensure!(
-            format!("{refused:#}").contains("DeadlineExceeded"),
-            "{refused:#}"
-        );
+        refused(call(s, "batch-1", "batch").await)?;
 
         s.ready_with(clients("batch")).await?;
         call(s, "batch-2", "batch").await?;
-        ensure!(call(s, "web-2", "web").await.is_err(), "named no more");
+        refused(call(s, "web-2", "web").await)?;
         ensure!(s.pod_uids().await? == before, "the pods are the same");
         Ok(())
     })
     .await;
 }
 
-#[tokio::test]
-async fn pods_reach_what_the_spec_names_and_nothing_else() {
-    scenario("egress", async |s| {
-        connect_to(s, DATABASE).await?;
-        let with_network = |network: Value| {
-            let mut spec = durable(s);
-            spec["network"] = network;
-            spec
-        };
-        let elsewhere = json!({"mongodb": {"peers": [{"pods": {"app": "nowhere"}}]}});
-        s.apply(with_network(elsewhere)).await?;
-        until(
-            "a preparation has failed",
-            Duration::from_secs(120),
-            || async {
-                let jobs: Api<Job> = Api::namespaced(s.client(), &s.namespace);
-                let jobs = jobs.list(&ListParams::default()).await?.items;
-                let failed = jobs.iter().filter_map(|job| job.status.as_ref()?.failed);
-                Ok(Seen::when(failed.sum::<i32>() > 0, (), &jobs))
-            },
-        )
+/// A call of `other` from a pod that the policy of `users` takes for one that prepares, three seconds after its start: what
+/// a pod may not reach is refused only once the network knows its address.
+async fn call_from_within(s: &Scenario, pod: &str) -> Result<String> {
+    let labels = [
+        ("app.kubernetes.io/name", "user-service-prepare"),
+        ("app.kubernetes.io/instance", "users"),
+    ];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let further = ["--target", "other:8080", "--delay", "3s"];
+    run(s, pod, labels.into(), &further).await
+}
+
+/// A service that no policy is about.
+async fn another_service(s: &Scenario) -> Result<()> {
+    let other = json!({
+        "apiVersion": "usersvc.dev/v1alpha1",
+        "kind": "UserService",
+        "metadata": {"name": "other"},
+        "spec": {"replicas": 1},
+    });
+    let params = PatchParams::apply("scenario");
+    s.resources()
+        .patch("other", &params, &Patch::Apply(other))
         .await?;
-        s.ready_with(with_network(json!({}))).await?;
+    until("other is ready", Duration::from_secs(120), || async {
+        let status = s.resources().get("other").await?.status;
+        let available = status.as_ref().map(|status| status.available_replicas);
+        Ok(Seen::when(available == Some(1), (), status))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn pods_reach_what_is_named_and_nothing_else() {
+    scenario("egress", async |s| {
+        let to = |pods: Value| json!({"network": {"egress": [{"peers": [{"pods": pods}], "ports": [8080]}]}});
+        another_service(s).await?;
+        s.ready_with(json!({"network": {}})).await?;
+        refused(call_from_within(s, "within-1").await)?;
+        s.ready_with(to(json!({"app": "elsewhere"}))).await?;
+        refused(call_from_within(s, "within-2").await)?;
+        s.ready_with(to(json!({}))).await?;
+        call_from_within(s, "within-3").await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn database_and_kafka_of_the_spec_are_reached_without_being_named_again() {
+    scenario("needs", async |s| {
+        connect_to(s, DATABASE).await?;
+        let mut spec = durable(s);
+        spec["network"] = json!({});
+        s.ready_with(spec).await?;
         call(s, "caller", "any").await?;
+        let created = format!("{}user.created", prefix(s));
+        let arguments = [
+            "events",
+            "--brokers",
+            &BROKERS.join(","),
+            "--topics",
+            &created,
+            "--registry",
+            REGISTRY,
+            "--until-count",
+            "1",
+        ];
+        let events = once::client(s, "reader", &arguments).await?;
+        ensure!(events.contains("caller@example.com"), "{events}");
         Ok(())
     })
     .await;
