@@ -1,8 +1,8 @@
-# Stands in for Docker's official Rust image: Debian's C compiler, and the toolchain and trusted authorities of this machine.
+# Stands in for Docker's official Rust image: Debian's compilers for C and C++, and the toolchain and trusted authorities of this machine.
 ARG BASE=localhost/debian:bookworm
 FROM ${BASE}
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev make perl \
+ && apt-get install -y --no-install-recommends ca-certificates g++ make perl \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY bin /usr/local/rustup/bin
