@@ -7,10 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"time"
 )
 
-const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME] [--tls FOLDER] [--wait] [--delay 0s]
+const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME] [--tls FOLDER] [--wait]
+client probe --target HOST:PORT
 client load --target TARGET [--connections 4] [--rate 60] [--balancing pick_first|round_robin] [--tls FOLDER]
 client events|verify --brokers HOST:PORT,… --topics TOPIC,… [--registry URL] [--key KEY] [--until-count N] [--timeout 30s]
   [--ca FILE] [--username NAME]
@@ -36,15 +36,17 @@ func run(arguments []string) error {
 		return act(wanted)
 	}
 	target := flags.String("target", "", "where the service is, as gRPC names it")
+	if arguments[0] == "probe" {
+		_ = flags.Parse(arguments[1:])
+		return probe(*target)
+	}
 	tls := tlsFlag(flags)
 	if arguments[0] == "demo" {
 		name := flags.String("name", "", "name of the user")
 		email := flags.String("email", "", "e-mail address of the user")
 		rename := flags.String("rename", "", "name that the user is given afterwards")
 		wait := flags.Bool("wait", false, "try to connect for as long as a call may take, instead of once")
-		delay := flags.Duration("delay", 0, "time before the first call")
 		_ = flags.Parse(arguments[1:])
-		time.Sleep(*delay)
 		return demo(*target, *tls, *wait, *name, *email, *rename)
 	}
 	connections := flags.Int("connections", 4, "connections that the calls go round over")

@@ -213,6 +213,19 @@ impl Scenario {
         Ok(items)
     }
 
+    /// Waits until there are so many [`Scenario::pods`].
+    ///
+    /// # Errors
+    /// If there are not within a minute.
+    pub async fn pods_become(&self, pods: usize) -> Result<()> {
+        let what = format!("there are {pods} pods");
+        until(&what, Duration::from_secs(60), || async {
+            let count = self.pods().await?.len();
+            Ok(Seen::when(count == pods, (), count))
+        })
+        .await
+    }
+
     /// UIDs of [`Scenario::pods`], which tell a pod from its successor.
     ///
     /// # Errors

@@ -107,20 +107,11 @@ async fn the_full_example_can_be_applied_over_the_minimal_one_and_back() {
         s.ready_with(example("userservice.yaml")?).await?;
         s.ready_with(example("userservice-full.yaml")?).await?;
         // The autoscaler brings the number up to its least.
-        pods_become(s, 3).await?;
+        s.pods_become(3).await?;
         s.ready_with(example("userservice.yaml")?).await?;
-        pods_become(s, 2).await
+        s.pods_become(2).await
     })
     .await;
-}
-
-async fn pods_become(s: &Scenario, pods: usize) -> Result<()> {
-    let what = format!("there are {pods} pods");
-    until(&what, Duration::from_secs(60), || async {
-        let count = s.pods().await?.len();
-        Ok(Seen::when(count == pods, (), count))
-    })
-    .await
 }
 
 #[tokio::test]

@@ -52,11 +52,7 @@ async fn a_paused_resource_is_left_alone_until_the_pause_is_taken_away() {
         let edited = deployments
             .patch("users", &PatchParams::default(), &Patch::Merge(by_hand))
             .await?;
-        until("one pod is left", Duration::from_secs(60), || async {
-            let pods = s.pods().await?.len();
-            Ok(Seen::when(pods == 1, (), pods))
-        })
-        .await?;
+        s.pods_become(1).await?;
         let left = deployments.get("users").await?;
         ensure!(
             left.metadata.generation == edited.metadata.generation,

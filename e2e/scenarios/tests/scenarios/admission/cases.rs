@@ -1,0 +1,448 @@
+//! What is refused, by which field, and what is accepted.
+
+use serde_json::{Value, json};
+
+/// Name, spec, and what the refusal must name.
+pub(super) fn refused() -> Vec<(&'static str, Value, &'static str)> {
+    let mut cases = refused_shapes();
+    cases.extend(
+        refused_connections()
+            .into_iter()
+            .chain(refused_autoscaling())
+            .chain(refused_rollouts())
+            .chain(refused_networks())
+            .chain(refused_servers())
+            .chain(refused_pods())
+            .map(|(spec, field)| ("users", spec, field)),
+    );
+    cases
+}
+
+/// Users in a database, with this besides.
+fn mongodb(more: Value) -> Value {
+    json!({"storage": {"mongodb": merged(json!({"connection": {"secret": "users-mongodb"}}), more)}})
+}
+
+/// TLS, with this besides.
+fn tls(more: Value) -> Value {
+    json!({"tls": merged(json!({"secret": "users-tls"}), more)})
+}
+
+/// Events to Kafka, with this besides.
+fn kafka(more: Value) -> Value {
+    json!({"events": {"kafka": merged(json!({"bootstrapServers": ["kafka:9092"]}), more)}})
+}
+
+fn merged(mut base: Value, more: Value) -> Value {
+    if let (Some(base), Value::Object(more)) = (base.as_object_mut(), more) {
+        base.extend(more);
+    }
+    base
+}
+
+/// Spec, and what the refusal must name.
+fn refused_connections() -> Vec<(Value, &'static str)> {
+    let topics = |more: Value| kafka(json!({"topics": more}));
+    vec![
+        (
+            json!({"storage": {"memory": {}, "mongodb": {"connection": {"secret": "a"}}}}),
+            "spec.storage",
+        ),
+        (
+            json!({"events": {"stdout": {}, "kafka": {"bootstrapServers": ["kafka:9092"]}}}),
+            "spec.events",
+        ),
+        (
+            mongodb(json!({"minPoolSize": 9, "maxPoolSize": 8})),
+            "spec.storage.mongodb.minPoolSize",
+        ),
+        (
+            mongodb(json!({"outboxRetention": "721h"})),
+            "spec.storage.mongodb.outboxRetention",
+        ),
+        (
+            kafka(json!({"securityProtocol": "SASL_SSL"})),
+            "spec.events.kafka.credentials",
+        ),
+        (
+            kafka(json!({"credentials": {"secret": "users-kafka"}})),
+            "spec.events.kafka.credentials",
+        ),
+        (
+            topics(json!({"minInSyncReplicas": 3, "replicationFactor": 2})),
+            "spec.events.kafka.topics.minInSyncReplicas",
+        ),
+        (
+            topics(json!({"retention": "1s"})),
+            "spec.events.kafka.topics.retention",
+        ),
+        (
+            topics(json!({"partitions": 0})),
+            "spec.events.kafka.topics.partitions",
+        ),
+    ]
+}
+
+fn refused_autoscaling() -> Vec<(Value, &'static str)> {
+    let autoscaling =
+        |more: Value| json!({"autoscaling": merged(json!({"max": 3, "cpu": 70}), more)});
+    vec![
+        (autoscaling(json!({"min": 0})), "spec.autoscaling.min"),
+        (autoscaling(json!({"min": 4})), "spec.autoscaling.min"),
+        (autoscaling(json!({"max": 101})), "spec.autoscaling.max"),
+        (autoscaling(json!({"cpu": 0})), "spec.autoscaling.cpu"),
+        (
+            autoscaling(json!({"memory": 1001})),
+            "spec.autoscaling.memory",
+        ),
+        (
+            autoscaling(json!({"scaleDownDelay": "61m"})),
+            "spec.autoscaling.scaleDownDelay",
+        ),
+        (json!({"autoscaling": {"max": 3}}), "spec.autoscaling"),
+        (json!({"autoscaling": {"cpu": 70}}), "spec.autoscaling.max"),
+    ]
+}
+
+fn refused_rollouts() -> Vec<(Value, &'static str)> {
+    let rollout = |more: Value| json!({"rollout": more});
+    let evicted = |pods: Value| json!({"disruption": {"maxUnavailable": pods}});
+    vec![
+        (rollout(json!({"maxSurge": 0})), "spec.rollout.maxSurge"),
+        (
+            rollout(json!({"maxSurge": "0%", "maxUnavailable": "0%"})),
+            "spec.rollout.maxSurge",
+        ),
+        (rollout(json!({"maxSurge": 101})), "spec.rollout.maxSurge"),
+        (
+            rollout(json!({"maxUnavailable": "01%"})),
+            "spec.rollout.maxUnavailable",
+        ),
+        (
+            rollout(json!({"maxUnavailable": "some"})),
+            "spec.rollout.maxUnavailable",
+        ),
+        (
+            rollout(json!({"progressDeadline": "59s"})),
+            "spec.rollout.progressDeadline",
+        ),
+        (evicted(json!(0)), "spec.disruption.maxUnavailable"),
+        (evicted(json!("0%")), "spec.disruption.maxUnavailable"),
+        (evicted(json!("101%")), "spec.disruption.maxUnavailable"),
+    ]
+}
+
+fn refused_networks() -> Vec<(Value, &'static str)> {
+    let clients = |peer: Value| json!({"network": {"clients": [peer]}});
+    let kafka = |more: Value| json!({"network": {"kafka": more}});
+    let mut cases = Vec::new();
+    for peer in [
+        json!({}),
+        json!({"cidr": "10.0.0.0/8", "namespace": "shop"}),
+        json!({"cidr": "10.0.0.1/8"}),
+        json!({"cidr": "10.0.0.0"}),
+        json!({"cidr": "2001:db8::1/32"}),
+        json!({"namespace": "has.dots"}),
+        json!({"pods": {"app": "not a value"}}),
+        json!({"pods": {"not a key": "web"}}),
+    ] {
+        cases.push((clients(peer), "spec.network.clients"));
+    }
+    for more in [
+        json!({"ports": [0]}),
+        json!({"ports": [65536]}),
+        json!({"peers": [{}]}),
+    ] {
+        cases.push((kafka(more), "spec.network.kafka"));
+    }
+    cases
+}
+
+/// A pod with this besides its resources.
+fn pod(more: Value) -> Value {
+    merged(json!({}), [("pod".to_owned(), more)].into_iter().collect())
+}
+
+/// A pod with this volume.
+fn volume(more: Value) -> Value {
+    pod(json!({"volumes": [merged(json!({"name": "a", "mountPath": "/a", "emptyDir": {}}), more)]}))
+}
+
+fn refused_pods() -> Vec<(Value, &'static str)> {
+    let mut cases = vec![
+        (
+            pod(json!({"labels": {"app.kubernetes.io/name": "x"}})),
+            "spec.pod.labels",
+        ),
+        (
+            pod(json!({"labels": {"team": "not a value"}})),
+            "spec.pod.labels",
+        ),
+        (pod(json!({"labels": {"a/b/c": "x"}})), "spec.pod.labels"),
+        (
+            pod(json!({"annotations": {"usersvc.dev/x": "y"}})),
+            "spec.pod.annotations",
+        ),
+        (
+            pod(json!({"annotations": {"not a name": "y"}})),
+            "spec.pod.annotations",
+        ),
+        (
+            pod(json!({"nodeSelector": {"disk": "s s d"}})),
+            "spec.pod.nodeSelector",
+        ),
+        (
+            pod(json!({"topologySpreadConstraints": [{"topologyKey": "a", "maxSkew": 0}]})),
+            "spec.pod.topologySpreadConstraints",
+        ),
+        (
+            pod(json!({"topologySpreadConstraints": [{"topologyKey": "a"}, {"topologyKey": "a"}]})),
+            "spec.pod.topologySpreadConstraints",
+        ),
+        (
+            pod(json!({"priorityClassName": "High"})),
+            "spec.pod.priorityClassName",
+        ),
+        (
+            pod(json!({"imagePullSecrets": [{"name": "a b"}]})),
+            "spec.pod.imagePullSecrets",
+        ),
+    ];
+    let key = json!({"name": "a", "key": "b"});
+    for variable in [
+        json!({"name": "USERSVC_STORAGE", "value": "memory"}),
+        json!({"name": "1ST", "value": "a"}),
+        json!({"name": "A"}),
+        json!({"name": "A", "valueFrom": {}}),
+        json!({"name": "A", "value": "a", "valueFrom": {"secretKeyRef": key}}),
+        json!({"name": "A", "valueFrom": {"secretKeyRef": key, "configMapKeyRef": key}}),
+    ] {
+        cases.push((pod(json!({"env": [variable]})), "spec.pod.env"));
+    }
+    for more in [
+        json!({"secret": {"secretName": "a"}}),
+        json!({"mountPath": "relative"}),
+        json!({"mountPath": "/"}),
+        json!({"mountPath": "/etc"}),
+        json!({"mountPath": "/etc/user-service/tls"}),
+        json!({"mountPath": "/usr/local/bin"}),
+        json!({"mountPath": "/proc/1"}),
+        json!({"mountPath": "/a/../etc/user-service"}),
+        json!({"name": "Upper"}),
+    ] {
+        cases.push((volume(more), "spec.pod.volumes"));
+    }
+    let twice = |a: &str, b: &str| {
+        let of = |name: &str, path: &str| json!({"name": name, "mountPath": path, "emptyDir": {}});
+        pod(json!({"volumes": [of("a", "/a"), of(a, b)]}))
+    };
+    cases.push((twice("b", "/a"), "spec.pod.volumes"));
+    cases.push((twice("a", "/b"), "spec.pod.volumes"));
+    cases
+}
+
+fn refused_servers() -> Vec<(Value, &'static str)> {
+    vec![
+        (
+            json!({"server": {"requestTimeout": "2h"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            json!({"server": {"requestTimeout": "99ms"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            json!({"server": {"requestTimeout": "5 seconds"}}),
+            "spec.server.requestTimeout",
+        ),
+        (
+            json!({"server": {"drainTimeout": "0s"}}),
+            "spec.server.drainTimeout",
+        ),
+        (
+            json!({"server": {"maxConcurrentStreams": 0}}),
+            "spec.server.maxConcurrentStreams",
+        ),
+        (
+            json!({"server": {"maxConcurrentCalls": 0}}),
+            "spec.server.maxConcurrentCalls",
+        ),
+        (
+            json!({"server": {"maxConnectionAge": "59s"}}),
+            "spec.server.maxConnectionAge",
+        ),
+    ]
+}
+
+fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
+        ("users", json!({"replicas": -1}), "spec.replicas"),
+        ("users", json!({"replicas": 101}), "spec.replicas"),
+        ("users", json!({"replicas": "two"}), "spec.replicas"),
+        (
+            "users",
+            json!({"telemetry": {"logLevel": "loud"}}),
+            "spec.telemetry.logLevel",
+        ),
+        ("users", json!({"storage": {}}), "spec.storage"),
+        ("users", json!({"storage": null}), "spec.storage"),
+        ("users", json!({"events": {}}), "spec.events"),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"cpu": "3"}}}}),
+            "spec.pod.resources.requests.cpu",
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"memory": "129Mi"}}}}),
+            "spec.pod.resources.requests.memory",
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"cpu": -1}}}}),
+            "spec.pod.resources.requests.cpu",
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"limits": {"memory": "lots"}}}}),
+            "spec.pod.resources.limits.memory",
+        ),
+        ("users", json!({"tls": {}}), "spec.tls.secret"),
+        ("users", tls(json!({"secret": "a b"})), "spec.tls.secret"),
+        (
+            "users",
+            tls(json!({"allowedClients": ["web.example"]})),
+            "spec.tls.allowedClients",
+        ),
+        (
+            "users",
+            tls(json!({"clientCa": {"secret": "a"}, "allowedClients": ["two names"]})),
+            "spec.tls.allowedClients",
+        ),
+        (
+            "users",
+            tls(json!({"clientCa": {"secret": "a", "key": "a/b"}})),
+            "spec.tls.clientCa",
+        ),
+        (
+            "users",
+            json!({"pause": {"until": "tomorrow"}}),
+            "spec.pause.until",
+        ),
+        (
+            "users",
+            json!({"pause": {"reason": "x".repeat(257)}}),
+            "spec.pause.reason",
+        ),
+        ("users", json!({"version": "not a tag"}), "spec.version"),
+        ("users", json!({"image": "UPPER:1"}), "spec.image"),
+        ("users", json!({"replica": 3}), "spec.replica"),
+        ("has.dots", json!({}), "metadata.name"),
+        ("1st", json!({}), "metadata.name"),
+        (
+            "a-name-of-forty-one-characters-xxxxxxxxxxx",
+            json!({}),
+            "metadata.name",
+        ),
+    ]
+}
+
+/// Specs at the edge of what is allowed.
+pub(super) fn accepted() -> Vec<(&'static str, Value)> {
+    vec![
+        ("users", json!({})),
+        ("users", json!({"replicas": 0})),
+        ("users", json!({"replicas": 100})),
+        (
+            "users",
+            json!({"server": {"requestTimeout": "100ms", "drainTimeout": "10m"}}),
+        ),
+        (
+            "users",
+            json!({"server": {"requestTimeout": "0.1m", "drainTimeout": "1m30s"}}),
+        ),
+        (
+            "users",
+            json!({"storage": {"memory": {}}, "events": {"stdout": {}}}),
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": 1}}}}),
+        ),
+        (
+            "users",
+            json!({"pod": {"resources": {"requests": {"cpu": "1000m", "memory": "0.125Gi"}}}}),
+        ),
+        (
+            "users",
+            json!({"version": "1.2.3-rc.1", "image": "registry.example:5000/team/user-service@sha256:0123"}),
+        ),
+        ("a-name-of-exactly-forty-characters-xxxxx", json!({})),
+        (
+            "users",
+            mongodb(json!({"minPoolSize": 8, "maxPoolSize": 8, "outboxRetention": "0s"})),
+        ),
+        (
+            "users",
+            kafka(
+                json!({"securityProtocol": "SASL_SSL", "credentials": {"secret": "users-kafka"}}),
+            ),
+        ),
+        (
+            "users",
+            kafka(
+                json!({"topics": {"minInSyncReplicas": 1, "replicationFactor": 1, "retention": "1m"}}),
+            ),
+        ),
+        (
+            "users",
+            pod(json!({
+                "labels": {"team": "identity", "example.com/tier": ""},
+                "annotations": {"sidecar.istio.io/inject": "not a label value"},
+                "nodeSelector": {"kubernetes.io/arch": "arm64"},
+                "tolerations": [{"operator": "Exists"}],
+                "topologySpreadConstraints": [],
+                "env": [{"name": "A", "value": ""}, {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}],
+            })),
+        ),
+        (
+            "users",
+            tls(
+                json!({"clientCa": {"secret": "a"}, "allowedClients": ["*.example", "spiffe://a/b_c~d%20e"]}),
+            ),
+        ),
+        ("users", json!({"pause": {}})),
+        ("users", json!({"network": {"clients": [], "egress": [{}]}})),
+        (
+            "users",
+            json!({"network": {
+                "clients": [{"cidr": "2001:db8::/32"}, {"cidr": "192.0.2.7/32"}, {"pods": {}}],
+                "monitoring": [{"namespace": "monitoring", "pods": {"app.kubernetes.io/name": "prometheus"}}],
+                "mongodb": {"ports": [1, 65535]},
+                "schemaRegistry": {"peers": [{"namespace": "registry"}]},
+            }}),
+        ),
+        (
+            "users",
+            json!({"rollout": {"maxSurge": 0, "maxUnavailable": "1%", "progressDeadline": "1h"}, "disruption": {"maxUnavailable": "100%"}}),
+        ),
+        (
+            "users",
+            json!({"rollout": {"maxSurge": "100%", "maxUnavailable": 0}, "disruption": {"maxUnavailable": 100}}),
+        ),
+        (
+            "users",
+            json!({"pause": {"until": "2026-11-26T18:00:00Z", "reason": "x".repeat(256)}}),
+        ),
+        ("users", volume(json!({"mountPath": "/etc/ssl/certs"}))),
+        ("users", volume(json!({"mountPath": "/usr/share/..a"}))),
+        (
+            "users",
+            json!({"autoscaling": {"min": 1, "max": 1, "memory": 1000, "scaleDownDelay": "0s"}}),
+        ),
+        (
+            "users",
+            json!({"autoscaling": {"min": 100, "max": 100, "cpu": 1, "memory": 1, "scaleDownDelay": "1h"}}),
+        ),
+    ]
+}
