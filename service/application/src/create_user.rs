@@ -47,10 +47,11 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> CreateUser<R, C, I> {
         context: RequestContext,
     ) -> Result<User, UseCaseError> {
         let chosen = new.id;
-        let chosen_text = chosen.map(|id| id.to_string());
-        let mut asked = vec![new.name.as_str(), new.email.as_str()];
-        asked.extend(chosen_text.as_deref());
-        let request = context.key("create", &asked);
+        let (name, email) = (new.name.as_str(), new.email.as_str());
+        let request = match chosen {
+            None => context.key("create", &[name, email]),
+            Some(id) => context.key("create", &[name, email, &id.to_string()]),
+        };
         let now = self.clock.now();
         let (user, event) = User::create(
             chosen.unwrap_or_else(|| self.ids.user_id()),

@@ -10,24 +10,11 @@
 
 mod support;
 
-use support::{InProcess, assert_reason, new_user, settings};
+use support::{InProcess, assert_reason, create, settings};
 use tonic::Code;
-use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 use user_adapter_grpc::reason;
-use user_proto::user::v1::user_service_client::UserServiceClient;
-use user_proto::user::v1::{BatchGetUsersRequest, DeleteUserRequest, User};
-
-type Client = UserServiceClient<Channel>;
-
-async fn client(service: &InProcess) -> Client {
-    UserServiceClient::new(service.channel().await)
-}
-
-async fn create(client: &mut Client, email: &str) -> User {
-    let created = client.create_user(new_user("Ada", email)).await.unwrap();
-    created.into_inner().user.expect("user is set")
-}
+use user_proto::user::v1::{BatchGetUsersRequest, DeleteUserRequest};
 
 fn of<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> BatchGetUsersRequest {
     let user_ids = ids.into_iter().map(|id| id.as_ref().to_owned()).collect();
@@ -37,7 +24,7 @@ fn of<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> BatchGetUsersRequest {
 #[tokio::test]
 async fn users_are_answered_in_the_order_asked_for_deleted_ones_included() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let ada = create(&mut client, "ada@example.com").await;
     let grace = create(&mut client, "grace@example.com").await;
     let deletion = DeleteUserRequest {
@@ -59,7 +46,7 @@ async fn users_are_answered_in_the_order_asked_for_deleted_ones_included() {
 #[tokio::test]
 async fn one_user_that_is_not_there_is_named_and_none_is_answered() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let ada = create(&mut client, "ada@example.com").await;
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
     let refused = client.batch_get_users(of([&*ada.user_id, unknown])).await;
@@ -73,7 +60,7 @@ async fn one_user_that_is_not_there_is_named_and_none_is_answered() {
 #[tokio::test]
 async fn bad_identifiers_are_named_each_and_their_number_is_bounded() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let ada = create(&mut client, "ada@example.com").await;
     for (ids, fields) in [
         (vec![], vec!["user_ids"]),

@@ -12,14 +12,13 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use support::{HeldCall, InProcess, assert_reason, health, new_user, settings, soon};
+use support::{Client, HeldCall, InProcess, assert_reason, health, new_user, settings, soon};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 use user_adapter_grpc::reason;
 use user_proto::user::v1::ListUsersRequest;
-use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_settings::{Settings, health as names};
 
 const AGE: Duration = Duration::from_millis(200);
@@ -82,7 +81,7 @@ async fn a_call_beyond_those_that_there_may_be_is_refused_and_health_still_answe
     let service = InProcess::start(&settings);
     let channel = service.channel().await;
     let call = HeldCall::begin(&channel).await;
-    let mut client = UserServiceClient::new(channel.clone());
+    let mut client = Client::new(channel.clone());
     let refused = client.list_users(ListUsersRequest::default()).await;
     let refused = refused.unwrap_err();
     assert_reason(&refused, Code::ResourceExhausted, reason::SERVER_OVERLOADED);

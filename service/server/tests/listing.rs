@@ -10,24 +10,18 @@
 
 mod support;
 
-use support::{InProcess, assert_reason, new_user, settings};
+use support::{Client, InProcess, assert_reason, create, settings};
 use tonic::Code;
-use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 use user_adapter_grpc::reason;
-use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_proto::user::v1::{DeleteUserRequest, ListUsersRequest, ListUsersResponse, User};
-
-type Client = UserServiceClient<Channel>;
 
 /// A client of a service that has so many users, and these in order of creation.
 async fn with_users(service: &InProcess, count: usize) -> (Client, Vec<User>) {
-    let mut client = UserServiceClient::new(service.channel().await);
+    let mut client = service.client().await;
     let mut users = Vec::new();
     for number in 0..count {
-        let request = new_user("Ada", &format!("ada{number}@example.com"));
-        let created = client.create_user(request).await.unwrap().into_inner();
-        users.push(created.user.expect("user is set"));
+        users.push(create(&mut client, &format!("ada{number}@example.com")).await);
     }
     users.sort_by_key(|user| {
         let created = user.create_time.expect("time is set");

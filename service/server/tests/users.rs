@@ -12,23 +12,12 @@ mod support;
 
 use std::time::{Duration, SystemTime};
 
-use support::{InProcess, assert_reason, new_user, settings};
+use support::{Client, InProcess, assert_reason, create, new_user, settings};
 use tonic::Code;
-use tonic::transport::Channel;
 use user_adapter_grpc::reason;
-use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_proto::user::v1::{
     DeleteUserRequest, GetUserRequest, UndeleteUserRequest, UpdateUserRequest, User,
 };
-
-async fn client(service: &InProcess) -> UserServiceClient<Channel> {
-    UserServiceClient::new(service.channel().await)
-}
-
-async fn create(client: &mut UserServiceClient<Channel>, email: &str) -> User {
-    let created = client.create_user(new_user("Ada", email)).await.unwrap();
-    created.into_inner().user.expect("user is set")
-}
 
 fn deletion_of(user: &User) -> DeleteUserRequest {
     DeleteUserRequest {
@@ -37,7 +26,7 @@ fn deletion_of(user: &User) -> DeleteUserRequest {
     }
 }
 
-async fn delete(client: &mut UserServiceClient<Channel>, user: &User) -> User {
+async fn delete(client: &mut Client, user: &User) -> User {
     let deleted = client.delete_user(deletion_of(user)).await.unwrap();
     deleted.into_inner().user.expect("user is set")
 }
@@ -51,7 +40,7 @@ async fn a_deleted_user_says_until_when_it_can_come_back_and_is_found_still() {
     let mut settings = settings();
     settings.purge_delay = Duration::from_hours(48);
     let service = InProcess::start(&settings);
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let user = create(&mut client, "ada@example.com").await;
     assert_eq!((user.delete_time, user.purge_time), (None, None));
     let deleted = delete(&mut client, &user).await;
@@ -69,7 +58,7 @@ async fn a_deleted_user_says_until_when_it_can_come_back_and_is_found_still() {
 #[tokio::test]
 async fn a_deleted_user_comes_back_as_it_was_and_a_user_that_is_there_does_not() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let user = create(&mut client, "ada@example.com").await;
     let undelete = |etag: &str| UndeleteUserRequest {
         user_id: user.user_id.clone(),
@@ -94,7 +83,7 @@ async fn a_deleted_user_comes_back_as_it_was_and_a_user_that_is_there_does_not()
 #[tokio::test]
 async fn what_was_deleted_is_not_deleted_again_unless_it_may_be_missing() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let user = create(&mut client, "ada@example.com").await;
     let deleted = delete(&mut client, &user).await;
     let mut again = deletion_of(&user);
@@ -111,7 +100,7 @@ async fn what_was_deleted_is_not_deleted_again_unless_it_may_be_missing() {
 #[tokio::test]
 async fn a_user_is_deleted_only_in_the_state_that_was_asked_for() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let user = create(&mut client, "ada@example.com").await;
     for (etag, code, reason) in [
         ("\"7\"", Code::Aborted, reason::USER_CHANGED),
@@ -127,7 +116,7 @@ async fn a_user_is_deleted_only_in_the_state_that_was_asked_for() {
 #[tokio::test]
 async fn a_deleted_user_cannot_be_changed() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let user = create(&mut client, "ada@example.com").await;
     delete(&mut client, &user).await;
     let update = UpdateUserRequest {

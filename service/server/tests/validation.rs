@@ -9,28 +9,15 @@
 
 mod support;
 
-use support::{InProcess, assert_reason, new_user, settings};
+use support::{Client, InProcess, assert_reason, create, new_user, settings};
 use tonic::Code;
-use tonic::transport::Channel;
 use user_adapter_grpc::reason;
-use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_proto::user::v1::{
     CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, UndeleteUserRequest,
     UpdateUserRequest, User,
 };
 
-type Client = UserServiceClient<Channel>;
-
 const CHOSEN: &str = "0192f0c1-2b3c-7d4e-8f50-617283940a1b";
-
-async fn client(service: &InProcess) -> Client {
-    UserServiceClient::new(service.channel().await)
-}
-
-async fn create(client: &mut Client, email: &str) -> User {
-    let created = client.create_user(new_user("Ada", email)).await.unwrap();
-    created.into_inner().user.expect("user is set")
-}
 
 async fn get(client: &mut Client, user: &User) -> User {
     let user_id = user.user_id.clone();
@@ -60,7 +47,7 @@ fn with_address(user: &User, email: &str) -> UpdateUserRequest {
 #[tokio::test]
 async fn a_tried_creation_answers_the_user_and_stores_none() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let answer = client.create_user(tried("  Ada ", "ada@example.com"));
     let answer = answer.await.unwrap().into_inner();
     let user = answer.user.expect("user is set");
@@ -78,7 +65,7 @@ async fn a_tried_creation_answers_the_user_and_stores_none() {
 #[tokio::test]
 async fn a_tried_creation_runs_into_what_a_real_one_would() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let there = create(&mut client, "ada@example.com").await;
     let taken = client.create_user(tried("Ada", "ADA@example.com")).await;
     assert_reason(
@@ -103,7 +90,7 @@ async fn a_tried_creation_runs_into_what_a_real_one_would() {
 #[tokio::test]
 async fn a_tried_change_answers_the_next_state_and_leaves_the_user_as_it_is() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let user = create(&mut client, "ada@example.com").await;
     create(&mut client, "grace@example.com").await;
     let moved = client.update_user(with_address(&user, "lovelace@example.com"));
@@ -121,7 +108,7 @@ async fn a_tried_change_answers_the_next_state_and_leaves_the_user_as_it_is() {
 #[tokio::test]
 async fn a_tried_deletion_and_a_tried_return_leave_the_user_as_it_is() {
     let service = InProcess::start(&settings());
-    let mut client = client(&service).await;
+    let mut client = service.client().await;
     let user = create(&mut client, "ada@example.com").await;
     let deletion = |validate_only| DeleteUserRequest {
         user_id: user.user_id.clone(),

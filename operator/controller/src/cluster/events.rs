@@ -17,7 +17,7 @@ const KIND: &str = "Event";
 
 impl Cluster<'_> {
     /// Tells what changed with a status that was written. Best effort, as Events are: one that
-    /// cannot be written is logged and never holds up a pass.
+    /// cannot be written is logged, and fails no pass.
     pub(super) async fn tell(&self, resource: &UserService, status: &UserServiceStatus) {
         let events: Api<Event> = Api::namespaced(self.client.clone(), self.namespace);
         for news in transitions(resource.status.as_ref(), status) {

@@ -119,6 +119,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use tokio::sync::Notify;
     use tonic::Code;
     use tonic_types::StatusExt as _;
@@ -153,7 +155,9 @@ mod tests {
                 .clone()
                 .oneshot(request("/user.v1.UserService/GetUser")),
         );
-        assert!(futures_now(first.as_mut()).is_none(), "it is in flight");
+        let is_pending =
+            poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await;
+        assert!(is_pending, "it is in flight");
 
         let refused = service
             .clone()
@@ -183,14 +187,5 @@ mod tests {
             Status::from_header_map(next.headers()).is_none(),
             "its place is free again"
         );
-    }
-
-    /// What a future answers when it is asked once.
-    fn futures_now<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        match future.poll(&mut context) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        }
     }
 }

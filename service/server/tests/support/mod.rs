@@ -21,7 +21,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 use user_adapter_grpc::ERROR_DOMAIN;
-use user_proto::user::v1::{CreateUserRequest, CreateUserResponse};
+use user_proto::user::v1::user_service_client::UserServiceClient;
+use user_proto::user::v1::{CreateUserRequest, CreateUserResponse, User};
 use user_settings::Settings;
 
 /// Nothing a test waits for takes longer, unless something is broken.
@@ -56,6 +57,8 @@ pub fn settings() -> Settings {
     settings
 }
 
+pub type Client = UserServiceClient<Channel>;
+
 /// A service that runs in this process.
 pub struct InProcess {
     pub grpc: SocketAddr,
@@ -87,6 +90,10 @@ impl InProcess {
         connect(self.grpc).await
     }
 
+    pub async fn client(&self) -> Client {
+        Client::new(self.channel().await)
+    }
+
     /// Asks it to stop, as a signal would; the handle tells how it ended.
     pub fn stop(self) -> JoinHandle<Result<user_service::Stopped, user_service::ServiceError>> {
         self.stop.send(()).expect("still runs");
@@ -107,6 +114,12 @@ pub fn new_user(name: &str, email: &str) -> CreateUserRequest {
         email: email.to_owned(),
         ..CreateUserRequest::default()
     }
+}
+
+/// Creates a user called Ada with this address.
+pub async fn create(client: &mut Client, email: &str) -> User {
+    let created = client.create_user(new_user("Ada", email)).await.unwrap();
+    created.into_inner().user.expect("user is set")
 }
 
 /// Fails unless it is this error.
