@@ -17,7 +17,7 @@ use crate::servers::{Servers, database};
 
 const CALLERS: [usize; 3] = [1, 8, 32];
 /// Of each kind, in turns of a tenth, so that both see the same moods of the machine.
-const CALLS: usize = 1000;
+const CALLS: usize = 5000;
 const TURNS: usize = 10;
 
 pub(crate) async fn run(servers: &Servers) -> Result<()> {
@@ -35,6 +35,12 @@ pub(crate) async fn run(servers: &Servers) -> Result<()> {
     for callers in CALLERS {
         let mut ours = Measured::new()?;
         let mut theirs = Measured::new()?;
+        // Connections are made before anything is measured.
+        let mut warm_up = Measured::new()?;
+        warm_up.turn(callers, 2, |_| create(&storage)).await?;
+        warm_up
+            .turn(callers, 2, |_| transaction(&client, &bare))
+            .await?;
         for _ in 0..TURNS {
             let each = CALLS / TURNS / callers + 1;
             ours.turn(callers, each, |_| create(&storage)).await?;

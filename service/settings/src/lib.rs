@@ -10,6 +10,7 @@ mod error;
 mod infrastructure;
 mod settings;
 mod table;
+mod telemetry;
 mod tls;
 
 use std::time::Duration;
@@ -20,8 +21,9 @@ pub use infrastructure::{
     KAFKA_CREDENTIALS_DIRECTORY, Kafka, MONGODB_URI_FILE, Mongodb, Outbox, ReadPreference,
     SCHEMA_REGISTRY_CREDENTIALS_DIRECTORY, SaslMechanism, SchemaIdLocation, SecurityProtocol,
 };
-pub use settings::{Events, LogLevel, Server, Settings, Storage, Telemetry};
+pub use settings::{Events, Server, Settings, Storage};
 pub use table::{PREFIX, SettingDoc, reference};
+pub use telemetry::{LogLevel, NoShare, Share, Telemetry};
 pub use tls::{MAX_ALLOWED_CLIENTS, TLS_CLIENT_CA_FILE, TLS_DIRECTORY, Tls, TlsMode};
 
 /// TCP port on which the service answers gRPC calls unless [`Settings::grpc_address`] says otherwise.
@@ -54,6 +56,9 @@ pub mod path {
     pub const METRICS: &str = "/metrics";
     /// Name and version of the running binary, as JSON.
     pub const BUILD_INFO: &str = "/buildinfo";
+    /// The level of the log: GET tells it; PUT changes it until the process ends, and is answered to the machine or pod
+    /// itself only.
+    pub const LOG_LEVEL: &str = "/loglevel";
 }
 
 /// Event types, which are also the names of their topics. One topic and one schema for each.

@@ -3,7 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::{ADMIN_PORT, FLUSH_TIMEOUT, GRPC_PORT, Kafka, Mongodb, Outbox, Tls, bounds};
+use crate::{ADMIN_PORT, FLUSH_TIMEOUT, GRPC_PORT, Kafka, Mongodb, Outbox, Telemetry, Tls, bounds};
 
 /// Everything the service can be told. Every field has a default, so `Settings::default()` runs with no infrastructure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,28 +68,6 @@ pub enum Events {
     Kafka,
 }
 
-/// What the service tells about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Telemetry {
-    /// Least severe level that is logged.
-    pub log_level: LogLevel,
-}
-
-/// Severity of a log line, most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LogLevel {
-    /// Something failed and somebody should look.
-    Error,
-    /// Something is off, the service goes on.
-    Warn,
-    /// Life cycle: start, drain, stop.
-    Info,
-    /// Each call.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -129,14 +107,6 @@ impl Default for Server {
     }
 }
 
-impl Default for Telemetry {
-    fn default() -> Self {
-        Self {
-            log_level: LogLevel::Info,
-        }
-    }
-}
-
 /// A setting that is one of a few words.
 pub(crate) trait Choice: Copy + PartialEq + 'static {
     /// Every value with the word for it.
@@ -170,21 +140,4 @@ impl Choice for Storage {
 impl Choice for Events {
     const WORDS: &'static [(&'static str, Self)] =
         &[("stdout", Self::Stdout), ("kafka", Self::Kafka)];
-}
-
-impl Choice for LogLevel {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("error", Self::Error),
-        ("warn", Self::Warn),
-        ("info", Self::Info),
-        ("debug", Self::Debug),
-        ("trace", Self::Trace),
-    ];
-}
-
-impl LogLevel {
-    /// The word for this level, as the variable holds it and as log filters read it.
-    pub fn as_str(self) -> &'static str {
-        self.word()
-    }
 }

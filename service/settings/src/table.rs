@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use entries::{ADMIN_ADDRESS, GRPC_ADDRESS, KAFKA_BOOTSTRAP_SERVERS, TABLE};
 
-use crate::{Bounds, Events, SettingError, Settings};
+use crate::{Bounds, Events, SettingError, Settings, Share};
 
 /// What every variable of the service begins with.
 ///
@@ -26,6 +26,7 @@ enum Kind {
     Count(Field<u32>, Bounds<u32>),
     Text(Field<String>, Text),
     Path(Field<PathBuf>),
+    Share(Field<Share>),
     Choice {
         read: fn(&mut Settings) -> &'static str,
         write: fn(&mut Settings, &str) -> Option<()>,
@@ -174,6 +175,7 @@ impl Kind {
                 let path = PathBuf::from(text);
                 *field(settings) = path.is_absolute().then_some(path)?;
             }
+            Self::Share(field) => *field(settings) = text.parse().ok()?,
             Self::Choice { write, .. } => write(settings, text)?,
         }
         Some(())
@@ -186,6 +188,7 @@ impl Kind {
             Self::Count(field, _) => field(settings).to_string(),
             Self::Text(field, _) => field(settings).clone(),
             Self::Path(field) => field(settings).display().to_string(),
+            Self::Share(field) => field(settings).to_string(),
             Self::Choice { read, .. } => read(settings).to_owned(),
         }
     }
@@ -203,6 +206,7 @@ impl Kind {
             }
             Self::Text(_, rule) => rule.accepted.to_owned(),
             Self::Path(_) => "an absolute path".to_owned(),
+            Self::Share(_) => "a percentage from 0% to 100%, such as 0.5%".to_owned(),
             Self::Choice { accepted, .. } => accepted(),
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use user_settings::{
     Events, LogLevel, ReadPreference, SchemaIdLocation, SecurityProtocol, Server, SettingError,
-    Settings, Storage, Telemetry, Tls, TlsMode, bounds, reference,
+    Settings, Share, Storage, Telemetry, Tls, TlsMode, bounds, reference,
 };
 
 fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -104,24 +104,47 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         LogLevel::Debug,
         LogLevel::Trace,
     ]);
-    (addresses, server, any_tls(), level, any_infrastructure()).prop_map(
-        |((grpc, grpc_port, admin, admin_port), server, tls, log_level, infrastructure)| Settings {
-            grpc_address: SocketAddr::new(grpc, grpc_port),
-            admin_address: SocketAddr::new(admin, admin_port),
-            server: Server {
-                request_timeout: server.0,
-                max_concurrent_streams: server.1,
-                max_concurrent_calls: server.2,
-                max_connection_age: server.3,
-                drain_delay: server.4,
-                drain_timeout: server.5,
-            },
-            tls,
-            purge_delay: server.6,
-            telemetry: Telemetry { log_level },
-            ..infrastructure
-        },
+    let exported = ("[a-z]{1,9}", 1_u16.., 0_u8..=100, "[a-z]{1,9}");
+    let telemetry = (level, prop::option::of(exported)).prop_map(|(log_level, exported)| {
+        let mut telemetry = Telemetry {
+            log_level,
+            ..Telemetry::default()
+        };
+        if let Some((host, port, percent, name)) = exported {
+            telemetry.otlp_endpoint = format!("http://{host}:{port}");
+            telemetry.sampling = Share::from_percent(percent);
+            telemetry.service_name.clone_from(&name);
+            telemetry.service_namespace = name;
+        }
+        telemetry
+    });
+    (
+        addresses,
+        server,
+        any_tls(),
+        telemetry,
+        any_infrastructure(),
     )
+        .prop_map(
+            |((grpc, grpc_port, admin, admin_port), server, tls, telemetry, infrastructure)| {
+                Settings {
+                    grpc_address: SocketAddr::new(grpc, grpc_port),
+                    admin_address: SocketAddr::new(admin, admin_port),
+                    server: Server {
+                        request_timeout: server.0,
+                        max_concurrent_streams: server.1,
+                        max_concurrent_calls: server.2,
+                        max_connection_age: server.3,
+                        drain_delay: server.4,
+                        drain_timeout: server.5,
+                    },
+                    tls,
+                    purge_delay: server.6,
+                    telemetry,
+                    ..infrastructure
+                }
+            },
+        )
 }
 
 proptest! {
@@ -167,7 +190,7 @@ fn the_reference_lists_what_the_defaults_render_to() {
 fn settings_of_what_is_not_chosen_are_not_rendered() {
     let names = |settings: &Settings| settings.to_vars().into_keys().collect::<Vec<_>>();
     let unchosen = |name: &String| {
-        ["MONGODB_", "KAFKA_", "TLS"]
+        ["MONGODB_", "KAFKA_", "TLS", "OTLP", "TRACE", "SERVICE_NAME"]
             .iter()
             .any(|part| name.contains(part))
     };

@@ -4,7 +4,7 @@ use super::{Kind, Setting, Text};
 use crate::settings::Choice;
 use crate::{
     Events, LogLevel, ReadPreference, SaslMechanism, SchemaIdLocation, SecurityProtocol, Settings,
-    Storage, TlsMode, bounds, tls,
+    Storage, TlsMode, bounds, telemetry, tls,
 };
 
 pub(super) const GRPC_ADDRESS: &str = "USERSVC_GRPC_ADDRESS";
@@ -30,6 +30,7 @@ const WITH_TLS: fn(&Settings) -> bool = |s| s.tls.mode != TlsMode::Off;
 const WITH_MUTUAL_TLS: fn(&Settings) -> bool = |s| s.tls.mode == TlsMode::Mutual;
 const WITH_MONGODB: fn(&Settings) -> bool = |s| s.storage == Storage::Mongodb;
 const WITH_KAFKA: fn(&Settings) -> bool = |s| s.events == Events::Kafka;
+const WITH_OTLP: fn(&Settings) -> bool = |s| !s.telemetry.otlp_endpoint.is_empty();
 
 const CLIENTS: Text = Text {
     is_accepted: tls::are_clients,
@@ -74,6 +75,20 @@ const URL: Text = Text {
                 && (text.starts_with("http://") || text.starts_with("https://")))
     },
     accepted: "an address that begins with http:// or https:// and holds no credentials; or nothing",
+};
+
+const COLLECTOR: Text = Text {
+    is_accepted: |text| text.is_empty() || telemetry::is_endpoint(text),
+    accepted: "http://host:port; or nothing",
+};
+const SERVICE_NAME: Text = Text {
+    is_accepted: |text| {
+        text.len() <= 253
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    },
+    accepted: "at most 253 letters, digits, '.', '-' or '_'",
 };
 
 pub(super) const TABLE: &[Setting] = &[
@@ -295,5 +310,29 @@ pub(super) const TABLE: &[Setting] = &[
         doc: "Least severe level that is logged to standard error.",
         kind: choice!(LogLevel, |s| s.telemetry.log_level),
         applies: ALWAYS,
+    },
+    Setting {
+        name: "USERSVC_OTLP_ENDPOINT",
+        doc: "Collector that spans are sent to by OTLP over gRPC; nothing: none are made.",
+        kind: Kind::Text(|s| &mut s.telemetry.otlp_endpoint, COLLECTOR),
+        applies: WITH_OTLP,
+    },
+    Setting {
+        name: "USERSVC_TRACE_SAMPLING",
+        doc: "How many of the calls whose client began no trace are traced; others follow their client's decision.",
+        kind: Kind::Share(|s| &mut s.telemetry.sampling),
+        applies: WITH_OTLP,
+    },
+    Setting {
+        name: "USERSVC_SERVICE_NAME",
+        doc: "What spans call the service (service.name).",
+        kind: Kind::Text(|s| &mut s.telemetry.service_name, SERVICE_NAME),
+        applies: WITH_OTLP,
+    },
+    Setting {
+        name: "USERSVC_SERVICE_NAMESPACE",
+        doc: "What that name is unique in (service.namespace); nothing: not told.",
+        kind: Kind::Text(|s| &mut s.telemetry.service_namespace, SERVICE_NAME),
+        applies: WITH_OTLP,
     },
 ];
