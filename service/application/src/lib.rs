@@ -31,5 +31,5 @@ pub use ports::{
     UserRepository, Write,
 };
 pub use relay::{Backoff, Relay, RelayError, RelayObserver, RelayPolicy};
-pub use request::{RequestContext, RequestKey, TraceContext};
+pub use request::{RequestContext, RequestKey, SpanIds, TraceContext};
 pub use update_user::{UpdateUser, UserUpdate};

@@ -5,6 +5,9 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+/// The flag of a trace that is recorded.
+const SAMPLED: u8 = 1;
+
 /// By what a repeated request is recognised (AIP-155).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestKey {
@@ -18,7 +21,19 @@ pub struct RequestKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     parent: String,
+    ids: SpanIds,
     state: Option<String>,
+}
+
+/// A span in a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanIds {
+    /// The trace.
+    pub trace: u128,
+    /// The span, in its trace.
+    pub span: u64,
+    /// Whether the trace is recorded.
+    pub is_sampled: bool,
 }
 
 /// What comes along with a request.
@@ -58,17 +73,23 @@ impl TraceContext {
     /// The context with this `traceparent` and `tracestate`; none if the first is not of version 00's form. A state that
     /// is too long or not printable is left out, as the specification allows.
     pub fn parse(parent: &str, state: Option<&str>) -> Option<Self> {
-        let mut parts = parent.split('-');
-        let mut hex = |length: usize| {
-            parts.next().is_some_and(|part| {
-                part.len() == length
-                    && part
-                        .bytes()
-                        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-            })
+        let is_valid = parent.starts_with("00-")
+            && parent
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+        let parts: Vec<&str> = parent.split('-').collect();
+        let [_, trace, span, flags] = parts[..] else {
+            return None;
         };
-        let is_valid = parent.starts_with("00-") && hex(2) && hex(32) && hex(16) && hex(2);
-        if !is_valid || parts.next().is_some() {
+        if !is_valid || (trace.len(), span.len(), flags.len()) != (32, 16, 2) {
+            return None;
+        }
+        let ids = SpanIds {
+            trace: u128::from_str_radix(trace, 16).ok()?,
+            span: u64::from_str_radix(span, 16).ok()?,
+            is_sampled: u8::from_str_radix(flags, 16).ok()? & SAMPLED != 0,
+        };
+        if ids.trace == 0 || ids.span == 0 {
             return None;
         }
         let state = state.filter(|state| {
@@ -78,8 +99,14 @@ impl TraceContext {
         });
         Some(Self {
             parent: parent.to_owned(),
+            ids,
             state: state.map(ToOwned::to_owned),
         })
+    }
+
+    /// What the header `traceparent` says.
+    pub const fn ids(&self) -> SpanIds {
+        self.ids
     }
 
     /// The value of the header `traceparent`.
@@ -105,6 +132,12 @@ mod tests {
             (context.parent(), context.state()),
             (parent, Some("vendor=1"))
         );
+        let ids = SpanIds {
+            trace: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c,
+            span: 0xb7ad_6b71_6920_3331,
+            is_sampled: true,
+        };
+        assert_eq!(context.ids(), ids);
         for bad in [
             "",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
@@ -112,6 +145,8 @@ mod tests {
             "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
         ] {
             assert_eq!(TraceContext::parse(bad, None), None, "{bad:?}");
         }

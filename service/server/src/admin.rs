@@ -1,21 +1,34 @@
 //! What the admin port serves: HTTP/1.1 for people and scrapers, HTTP/2 for the kubelet's gRPC probes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tonic::service::Routes;
-use user_settings::path;
+use user_settings::{LogLevel, path};
 
 use crate::build;
 use crate::health::Health;
+use crate::telemetry::log;
 
 /// Content type of the `OpenMetrics` text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+struct Peer(SocketAddr);
+
+impl Peer {
+    /// Whether it is on this machine or in this pod. What comes by `kubectl port-forward` is.
+    fn is_local(self) -> bool {
+        self.0.ip().to_canonical().is_loopback()
+    }
+}
 
 /// Health, metrics and build information.
 pub(crate) fn router(health: &Health, registry: Arc<Registry>) -> Router {
@@ -26,8 +39,14 @@ pub(crate) fn router(health: &Health, registry: Arc<Registry>) -> Router {
             get(move || std::future::ready(metrics(&registry))),
         )
         .route(path::BUILD_INFO, get(build_info))
+        .route(path::LOG_LEVEL, get(log_level).put(set_log_level))
         // The default of the gRPC routes answers 200 to any path, and an HTTP probe would take that for health.
         .fallback(|| std::future::ready(StatusCode::NOT_FOUND))
+}
+
+/// The same, knowing who asks.
+pub(crate) fn for_peer(router: &Router, peer: SocketAddr) -> Router {
+    router.clone().layer(Extension(Peer(peer)))
 }
 
 fn metrics(registry: &Registry) -> Response {
@@ -47,4 +66,28 @@ async fn build_info() -> impl IntoResponse {
         [(header::CONTENT_TYPE, "application/json")],
         info.to_string(),
     )
+}
+
+async fn log_level() -> Response {
+    match log::level() {
+        Some(level) => format!("{}\n", level.as_str()).into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// Writes lines from the level in the body on, until it is set anew or the process ends.
+async fn set_log_level(Extension(peer): Extension<Peer>, body: String) -> Response {
+    if !peer.is_local() {
+        let why = "the level is changed from inside the pod alone, as by kubectl port-forward\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
+    let Some(level) = LogLevel::from_word(body.trim()) else {
+        let why = format!("give {}\n", LogLevel::accepted_words());
+        return (StatusCode::BAD_REQUEST, why).into_response();
+    };
+    if !log::set_level(level) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    tracing::warn!(level = level.as_str(), "the level of the log was changed");
+    format!("{}\n", level.as_str()).into_response()
 }

@@ -10,7 +10,8 @@ use crate::commands::{self, Command};
 use crate::error::innermost;
 use crate::lifecycle::{Service, Stopped};
 use crate::signals::Signals;
-use crate::{ServiceError, build, config, telemetry};
+use crate::telemetry::log;
+use crate::{ServiceError, build, config};
 
 /// gRPC user service: creates users, finds them again and changes them (user.v1.UserService).
 ///
@@ -45,14 +46,14 @@ pub fn main() -> ExitCode {
     let settings = match config::from_environment() {
         Ok(settings) => settings,
         Err(problems) => {
-            telemetry::init(&Settings::default().telemetry);
+            log::init(Settings::default().telemetry.log_level);
             for problem in problems {
                 tracing::error!(%problem, "bad setting");
             }
             return exit_code::CONFIG.into();
         }
     };
-    telemetry::init(&settings.telemetry);
+    log::init(settings.telemetry.log_level);
     let code = match arguments.command {
         Some(command) => carry_out(command, &settings),
         None => match serve(&settings) {

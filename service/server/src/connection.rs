@@ -32,7 +32,7 @@ type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 /// A connection that was accepted, with its slot among those that there may be.
 pub(crate) struct Connection {
     stream: TcpStream,
-    peer: Option<SocketAddr>,
+    peer: SocketAddr,
     tls: Option<Acceptor>,
     age: Option<Age>,
     stop: CancellationToken,
@@ -58,14 +58,15 @@ impl Age {
 impl Connection {
     pub(crate) fn new(
         stream: TcpStream,
+        peer: SocketAddr,
         tls: Option<Acceptor>,
         age: Option<Age>,
         stop: CancellationToken,
         slot: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            peer: stream.peer_addr().ok(),
             stream,
+            peer,
             tls,
             age,
             stop,
@@ -108,7 +109,7 @@ impl Connection {
                 connection.as_mut().graceful_shutdown();
                 match tokio::time::timeout(grace, connection).await {
                     Ok(ended) => ended,
-                    Err(_) => return tracing::debug!(?peer, "an old connection was cut"),
+                    Err(_) => return tracing::debug!(%peer, "an old connection was cut"),
                 }
             }
         };
@@ -157,6 +158,6 @@ async fn opening(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
 }
 
 /// Clients go away all the time, which is no more than worth a look while debugging.
-fn log_ended(peer: Option<SocketAddr>, error: &Error) {
-    tracing::debug!(?peer, %error, "a connection ended with an error");
+fn log_ended(peer: SocketAddr, error: &Error) {
+    tracing::debug!(%peer, %error, "a connection ended with an error");
 }

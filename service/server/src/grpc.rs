@@ -8,7 +8,9 @@ use prometheus_client::registry::Registry;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Layer as _, Service};
-use user_adapter_grpc::{DeadlineLayer, MetricsLayer, OverloadLayer, RpcMetrics, UserApi};
+use user_adapter_grpc::{
+    DeadlineLayer, OverloadLayer, RpcMetrics, RpcTracer, TelemetryLayer, UserApi,
+};
 use user_application::{
     BatchGetUsers, CreateUser, DeleteUser, GetUser, ListUsers, UndeleteUser, UpdateUser,
     UserRepository,
@@ -56,7 +58,7 @@ pub(crate) fn service<R: UserRepository + Clone>(
 ) -> Result<
     impl Service<
         Request<hyper::body::Incoming>,
-        Response = Response<user_adapter_grpc::Measured<Body>>,
+        Response = Response<user_adapter_grpc::Observed<Body>>,
         Error = Infallible,
         Future: Send,
     > + Clone
@@ -84,5 +86,10 @@ pub(crate) fn service<R: UserRepository + Clone>(
     let server = &settings.server;
     let timed = DeadlineLayer::new(server.request_timeout).layer(routes);
     let most = usize::try_from(server.max_concurrent_calls).unwrap_or(usize::MAX);
-    Ok(MetricsLayer::new(metrics).layer(OverloadLayer::new(most).layer(timed)))
+    let tracer = if settings.telemetry.otlp_endpoint.is_empty() {
+        RpcTracer::off()
+    } else {
+        RpcTracer::on()
+    };
+    Ok(TelemetryLayer::new(metrics, tracer).layer(OverloadLayer::new(most).layer(timed)))
 }

@@ -13,6 +13,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
 use crate::task::Task;
+use crate::telemetry::Traces;
 use crate::wiring::{self, Backends};
 use crate::{ServiceError, admin, build, listener};
 
@@ -85,6 +86,7 @@ impl Service {
         let health = Health::starting().await;
         let (metrics, registry) = Metrics::register(self.started)?;
         let mut shutdown = pin!(shutdown);
+        let traces = Traces::start(&self.settings.telemetry, metrics.spans.clone())?;
         let backends = wiring::start(&self.settings, self.grpc, &health, &metrics);
         let admin = serve_admin(self.admin, &health, registry);
         let backends = tokio::select! {
@@ -95,6 +97,7 @@ impl Service {
             health,
             backends,
             admin,
+            traces,
         };
         running.health.serving().await;
         tracing::info!("serving");
@@ -110,6 +113,7 @@ struct Running {
     health: Health,
     backends: Backends,
     admin: Task<usize>,
+    traces: Option<Traces>,
 }
 
 impl Running {
@@ -140,6 +144,11 @@ impl Running {
         if flushed.is_err() {
             tracing::warn!(timeout = ?FLUSH_TIMEOUT, "flush timed out, events or writes were left");
         }
+        if let Some(traces) = self.traces.take()
+            && !traces.flush().await
+        {
+            tracing::warn!("spans were left");
+        }
         self.admin.stop().await;
         tracing::info!("stopped");
         if cut == Some(0) && matches!(flushed, Ok(true)) {
@@ -159,7 +168,8 @@ fn serve_admin(listener: TcpListener, health: &Health, registry: Registry) -> Ta
         drain_timeout: ADMIN_DRAIN_TIMEOUT,
         http2_only: false,
     };
-    Task::spawn(|stop| tokio::spawn(serve(listener, None, router, limits, stop)))
+    let router_for = move |peer| admin::for_peer(&router, peer);
+    Task::spawn(|stop| tokio::spawn(serve(listener, None, router_for, limits, stop)))
 }
 
 /// Says what runs, where, and with which settings. No setting holds a secret.

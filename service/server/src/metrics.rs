@@ -2,6 +2,7 @@
 
 mod producer;
 mod relay;
+mod spans;
 mod tls;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::{ServiceError, build, grpc};
 
 pub(crate) use producer::ProducerMetrics;
 pub(crate) use relay::RelayMetrics;
+pub(crate) use spans::SpanMetrics;
 pub(crate) use tls::{HandshakeResult, TlsMetrics};
 
 /// Everything that is measured.
@@ -29,6 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) relay: RelayMetrics,
     pub(crate) producer: ProducerMetrics,
     pub(crate) tls: TlsMetrics,
+    pub(crate) spans: SpanMetrics,
     /// The embedded storage, in use or not: how full it is is looked up at each scrape.
     pub(crate) memory: MemoryStorage,
 }
@@ -49,6 +52,7 @@ impl Metrics {
             relay,
             producer: ProducerMetrics::register(&mut registry),
             tls: TlsMetrics::register(&mut registry),
+            spans: SpanMetrics::register(&mut registry),
             memory,
         };
         Ok((metrics, registry))

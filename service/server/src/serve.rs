@@ -3,6 +3,7 @@
 //! The transport library's own server waits for its connections without bound when it stops; here every wait has one.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,12 +75,13 @@ impl Limits {
     }
 }
 
-/// Serves, by TLS if there is an acceptor for it, until `stop` is cancelled; then takes no more connections, tells the open ones to go away, and waits for their
-/// calls within the bound. How many calls had to be cut.
+/// Serves each peer by the service made for it, by TLS if there is an acceptor for it, until `stop` is cancelled; then
+/// takes no more connections, tells the open ones to go away, and waits for their calls within the bound. How many calls
+/// had to be cut.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
     tls: Option<Acceptor>,
-    service: S,
+    service_for: impl Fn(SocketAddr) -> S,
     limits: Limits,
     stop: CancellationToken,
 ) -> usize
@@ -92,11 +94,11 @@ where
     let slots = Arc::new(Semaphore::new(limits.connections));
     let builder = limits.builder();
     let calls = TaskTracker::new();
-    let service = CountCalls::new(service, calls.clone());
     let mut connections = JoinSet::new();
-    while let Some((stream, slot)) = accept(&listener, &slots, &stop).await {
-        let connection = Connection::new(stream, tls.clone(), limits.age, stop.clone(), slot);
-        connections.spawn(connection.serve(builder.clone(), service.clone()));
+    while let Some((stream, peer, slot)) = accept(&listener, &slots, &stop).await {
+        let connection = Connection::new(stream, peer, tls.clone(), limits.age, stop.clone(), slot);
+        let service = CountCalls::new(service_for(peer), calls.clone());
+        connections.spawn(connection.serve(builder.clone(), service));
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
@@ -132,13 +134,13 @@ async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let accepted = async {
         // The semaphore is never closed.
         let slot = Arc::clone(slots).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, slot)),
+                Ok((stream, peer)) => return Some((stream, peer, slot)),
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
                     tokio::time::sleep(ACCEPT_BACKOFF).await;

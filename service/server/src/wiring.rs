@@ -133,7 +133,10 @@ fn with_publisher<S: Backend, P: EventPublisher>(
         None => (None, None),
     };
     let listener = parts.listener;
-    let grpc = Task::spawn(|stop| tokio::spawn(serve(listener, acceptor, service, limits, stop)));
+    let grpc = Task::spawn(|stop| {
+        let service_for = move |_| service.clone();
+        tokio::spawn(serve(listener, acceptor, service_for, limits, stop))
+    });
     let within = kafka::options(&parts.settings.kafka).publish_within();
     let relay = Task::spawn(|stop| {
         relay::spawn(

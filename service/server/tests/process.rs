@@ -8,19 +8,17 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/process.rs"]
+mod process;
 mod support;
 #[path = "support/tls.rs"]
 mod tls;
 
-use std::net::SocketAddr;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use process::Process;
 use support::{HeldCall, connect, health, http_get, new_user, soon, until};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
+use tokio::process::Command;
 use tonic_health::pb::health_check_response::ServingStatus;
 use user_proto::user::v1::GetUserRequest;
 use user_proto::user::v1::user_service_client::UserServiceClient;
@@ -29,114 +27,6 @@ use user_settings::{FLUSH_TIMEOUT, exit_code, health as names, metric, path};
 const SIGINT: i32 = 2;
 const NAME: &str = "Wilhelmina Quux";
 const EMAIL: &str = "Wilhelmina.Quux@example.com";
-
-/// The binary, with all it prints.
-struct Process {
-    child: Child,
-    stdout: Output,
-    stderr: Output,
-}
-
-/// Lines as they come.
-struct Output {
-    lines: Arc<Mutex<Vec<String>>>,
-    reader: JoinHandle<()>,
-}
-
-impl Output {
-    fn of(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let mut source = BufReader::new(stream).lines();
-        let reader = tokio::spawn({
-            let lines = Arc::clone(&lines);
-            async move {
-                while let Ok(Some(line)) = source.next_line().await {
-                    lines.lock().unwrap().push(line);
-                }
-            }
-        });
-        Self { lines, reader }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap().clone()
-    }
-
-    fn json(&self) -> Vec<serde_json::Value> {
-        self.lines()
-            .iter()
-            .map(|line| serde_json::from_str(line).expect("a line is JSON"))
-            .collect()
-    }
-}
-
-impl Process {
-    fn spawn(vars: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_user-service"))
-            .env_clear()
-            .env("USERSVC_GRPC_ADDRESS", "127.0.0.1:0")
-            .env("USERSVC_ADMIN_ADDRESS", "127.0.0.1:0")
-            .envs(vars.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the binary starts");
-        let stdout = Output::of(child.stdout.take().unwrap());
-        let stderr = Output::of(child.stderr.take().unwrap());
-        Self {
-            child,
-            stdout,
-            stderr,
-        }
-    }
-
-    /// Waits until it serves, and tells where.
-    async fn serving(&self) -> (SocketAddr, SocketAddr) {
-        until("serving", || async {
-            self.stderr
-                .json()
-                .iter()
-                .any(|line| line["message"] == "serving")
-        })
-        .await;
-        let log = self.stderr.json();
-        let start = log
-            .iter()
-            .find(|line| line["message"] == "starting")
-            .expect("logs the start");
-        let address = |field: &str| start[field].as_str().unwrap().parse().unwrap();
-        (address("grpc_address"), address("admin_address"))
-    }
-
-    fn log(&self) -> String {
-        self.stderr.lines().join("\n")
-    }
-
-    async fn signal(&self, name: &str) {
-        let process = self.child.id().expect("still runs").to_string();
-        let sent = Command::new("kill")
-            .args(["-s", name, &process])
-            .status()
-            .await;
-        assert!(sent.expect("kill runs").success());
-    }
-
-    /// Waits for the end: the exit code, once everything printed is read.
-    async fn exit_code(&mut self) -> i32 {
-        let status = soon("the end", self.child.wait()).await.unwrap();
-        soon("standard output", &mut self.stdout.reader)
-            .await
-            .unwrap();
-        soon("standard error", &mut self.stderr.reader)
-            .await
-            .unwrap();
-        status
-            .code()
-            .unwrap_or_else(|| panic!("ended by a signal: {:?}", self.stderr.lines()))
-    }
-}
 
 #[tokio::test]
 async fn on_sigterm_calls_finish_events_are_published_and_nothing_personal_is_printed() {

@@ -1,6 +1,7 @@
 //! What the service tells about itself.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use crate::settings::Choice;
@@ -33,20 +34,24 @@ impl Default for Telemetry {
     }
 }
 
-/// Whether a text is the address of a collector: plaintext, since it stands beside the service or in its cluster, and
-/// carries what has to leave it by TLS.
-pub(crate) fn is_endpoint(text: &str) -> bool {
+/// Whether a text is the address of a collector, `http://host:port`. Plaintext alone: a collector stands beside the
+/// service or in its cluster, and sends on by TLS what has to leave it.
+pub fn is_otlp_endpoint(text: &str) -> bool {
     let Some((host, port)) = text
         .strip_prefix("http://")
         .and_then(|rest| rest.rsplit_once(':'))
     else {
         return false;
     };
-    (1..=253).contains(&host.len())
+    let inside = |start, end| host.strip_prefix(start)?.strip_suffix(end);
+    let is_address = inside('[', ']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    let is_name = host.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && host.ends_with(|c: char| c.is_ascii_alphanumeric())
         && host
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '[' | ']' | ':'))
-        && port.parse::<u16>().is_ok_and(|port| port > 0)
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    let is_port = !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok();
+    host.len() <= 253 && (is_address || is_name) && is_port
 }
 
 /// Severity of a log line, most severe first.
@@ -162,6 +167,36 @@ impl fmt::Display for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_collector_is_a_host_and_a_port_in_plaintext() {
+        for good in [
+            "http://otel-collector:4317",
+            "http://collector.telemetry.svc.cluster.local:4317",
+            "http://10.0.0.7:1",
+            "http://[2001:db8::7]:65535",
+        ] {
+            assert!(is_otlp_endpoint(good), "{good}");
+        }
+        for bad in [
+            "",
+            "http://",
+            "http://:4317",
+            "http://collector",
+            "http://collector:0",
+            "http://collector:04317",
+            "http://collector:65536",
+            "http://collector:4317/",
+            "http://collector:4317/v1/traces",
+            "http://ada:hunter2@collector:4317",
+            "http://-collector:4317",
+            "http://[collector]:4317",
+            "https://collector:4317",
+            "collector:4317",
+        ] {
+            assert!(!is_otlp_endpoint(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn a_share_is_a_percentage_and_nothing_else() {

@@ -16,6 +16,7 @@ mod observer;
 mod producer;
 mod publisher;
 mod registry;
+mod trace;
 
 pub use config::{KafkaOptions, TopicNames, Topics};
 pub use error::{ConfigError, DeliveryError};

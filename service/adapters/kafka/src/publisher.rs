@@ -14,6 +14,7 @@ use crate::events::event_type_of;
 use crate::framing::Framing;
 use crate::observer::ProducerObserver;
 use crate::producer::{Outgoing, Producer};
+use crate::trace::Sending;
 use crate::{headers, message};
 
 /// Publishes to Kafka.
@@ -157,8 +158,14 @@ impl<W: ProducerObserver> EventPublisher for KafkaPublisher<W> {
         let headers = headers::event(record, &self.framing);
         let topic = &self.names(event).events;
         let before = Instant::now();
-        let sending = self.send(event, topic, Some(&value), headers);
-        self.in_time(sending).await.map_err(|error| match error {
+        let span = Sending::begin(record, topic);
+        let sent = self
+            .in_time(self.send(event, topic, Some(&value), headers))
+            .await;
+        if let Some(span) = span {
+            span.end(&sent);
+        }
+        sent.map_err(|error| match error {
             // The topic may take larger ones by the next attempt.
             PublishError::Unpublishable(cause) => PublishError::Refused(cause),
             error => error,

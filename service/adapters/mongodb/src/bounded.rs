@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use opentelemetry::context::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use crate::DatabaseError;
+use crate::trace::{self, Operation};
 
 /// How long after its deadline a call may still be under way. A server that answers at all has answered by then; of one
 /// that does not, the driver closes the connection.
@@ -47,6 +49,23 @@ impl Bounded {
     /// the caller waits no more.
     pub(crate) async fn queued<T, E>(
         &self,
+        operation: Operation,
+        deadline: Instant,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        let waiting = self.in_a_slot(deadline, work);
+        match trace::begin(operation) {
+            Some(span) => waiting.with_context(span).await,
+            None => waiting.await,
+        }
+    }
+
+    async fn in_a_slot<T, E>(
+        &self,
         deadline: Instant,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, E>
@@ -82,7 +101,8 @@ impl Bounded {
             return Err(DatabaseError::TimedOut.into());
         }
         let end = deadline + GRACE;
-        let task = self.tasks.spawn(timeout_at(end.into(), work));
+        let work = timeout_at(end.into(), work).with_current_context();
+        let task = self.tasks.spawn(work);
         match timeout_at(deadline.into(), task).await {
             Ok(Ok(Ok(done))) => done,
             Ok(Err(_)) => Err(DatabaseError::Driver("a task ended early").into()),

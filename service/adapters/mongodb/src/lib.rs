@@ -16,6 +16,7 @@ mod migrations;
 mod options;
 mod outbox;
 mod storage;
+mod trace;
 mod transaction;
 mod users;
 

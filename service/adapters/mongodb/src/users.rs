@@ -15,6 +15,7 @@ use user_domain::{EventId, User, UserEvent, UserId, Version};
 
 use crate::bounded::left;
 use crate::documents::{self, Collection, binary};
+use crate::trace::Operation;
 use crate::transaction::{Outcome, Statements, transact};
 use crate::{DatabaseError, MongoStorage};
 use change::{Change, Obstacle};
@@ -45,7 +46,7 @@ impl UserRepository for MongoStorage {
                 }
             }
         };
-        self.calls.queued(deadline, work).await
+        self.calls.queued(Operation::Insert, deadline, work).await
     }
 
     async fn update(
@@ -58,7 +59,7 @@ impl UserRepository for MongoStorage {
         let deadline = write.deadline;
         let change = Change::new(self, &user, &event, write.trace.as_ref());
         let work = async move { storage.change(user, event.id(), &change, deadline).await };
-        self.calls.queued(deadline, work).await
+        self.calls.queued(Operation::Update, deadline, work).await
     }
 
     /// From the primary, so that whoever wrote finds what it wrote.
@@ -70,7 +71,7 @@ impl UserRepository for MongoStorage {
                 .await?;
             user.ok_or(RepositoryError::NotFound)
         };
-        self.calls.queued(deadline, work).await
+        self.calls.queued(Operation::Find, deadline, work).await
     }
 
     /// From the primary, as above.
@@ -89,7 +90,7 @@ impl UserRepository for MongoStorage {
                 .batch_size(most.saturating_add(1));
             Ok(all(found, deadline).await?)
         };
-        self.calls.queued(deadline, work).await
+        self.calls.queued(Operation::Find, deadline, work).await
     }
 
     /// From the primary, as above.
@@ -101,7 +102,7 @@ impl UserRepository for MongoStorage {
     ) -> Result<Vec<User>, RepositoryError> {
         let users = self.collections.users.clone();
         let work = async move { Ok(page(&users, &listing, now, deadline).await?) };
-        self.calls.queued(deadline, work).await
+        self.calls.queued(Operation::Find, deadline, work).await
     }
 }
 

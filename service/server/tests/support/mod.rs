@@ -147,9 +147,20 @@ pub async fn health(channel: &Channel, service: &str) -> Option<ServingStatus> {
 
 /// An HTTP/1.1 GET: the whole answer, head and body.
 pub async fn http_get(address: SocketAddr, path: &str) -> String {
+    http(address, path, &format!("GET {path} HTTP/1.1\r\n"), "").await
+}
+
+/// An HTTP/1.1 PUT: the whole answer, head and body.
+pub async fn http_put(address: SocketAddr, path: &str, body: &str) -> String {
+    let length = body.len();
+    let head = format!("PUT {path} HTTP/1.1\r\nContent-Length: {length}\r\n");
+    http(address, path, &head, body).await
+}
+
+async fn http(address: SocketAddr, path: &str, head: &str, body: &str) -> String {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        let request = format!("{head}Host: test\r\nConnection: close\r\n\r\n{body}");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;

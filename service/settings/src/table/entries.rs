@@ -78,7 +78,7 @@ const URL: Text = Text {
 };
 
 const COLLECTOR: Text = Text {
-    is_accepted: |text| text.is_empty() || telemetry::is_endpoint(text),
+    is_accepted: |text| text.is_empty() || telemetry::is_otlp_endpoint(text),
     accepted: "http://host:port; or nothing",
 };
 const SERVICE_NAME: Text = Text {

@@ -1,4 +1,4 @@
-//! How calls are counted, whichever way they end.
+//! What is told about calls, whichever way they end.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,15 +17,15 @@ use http_body_util::{BodyExt as _, Empty, StreamBody};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
-use user_adapter_grpc::{MetricsLayer, RpcMetrics};
+use user_adapter_grpc::{RpcMetrics, RpcTracer, TelemetryLayer};
 use user_settings::metric;
 
 const CREATE: &str = "/user.v1.UserService/CreateUser";
 
-fn metrics() -> (Registry, MetricsLayer) {
+fn metrics() -> (Registry, TelemetryLayer) {
     let mut registry = Registry::default();
     let metrics = RpcMetrics::register(&mut registry, &[user_proto::FILE_DESCRIPTOR_SET]).unwrap();
-    (registry, MetricsLayer::new(metrics))
+    (registry, TelemetryLayer::new(metrics, RpcTracer::off()))
 }
 
 fn counted(registry: &Registry, method: &str, code: &str) -> bool {

@@ -1,0 +1,293 @@
+//! What the running service tells about its calls: spans, log lines, examples beside the metrics.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "support/process.rs"]
+mod process;
+mod support;
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use process::Process;
+use support::{connect, http_get, http_put, new_user, soon, until};
+use tokio::net::TcpListener;
+use tonic::codegen::tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Code, Request, Response, Status};
+use user_proto::user::v1::GetUserRequest;
+use user_proto::user::v1::user_service_client::UserServiceClient;
+use user_settings::{exit_code, path};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLER: &str = "b7ad6b7169203331";
+const NAME: &str = "Wilhelmina Quux";
+const EMAIL: &str = "wilhelmina.quux@example.com";
+
+/// Takes spans as a collector does.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.0.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+impl Collector {
+    async fn start() -> (Self, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let collector = Self::default();
+        let server = tonic::transport::Server::builder()
+            .add_service(TraceServiceServer::new(collector.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        tokio::spawn(server);
+        (collector, address)
+    }
+
+    fn spans(&self) -> Vec<Span> {
+        let requests = self.0.lock().unwrap();
+        requests
+            .iter()
+            .flat_map(|request| &request.resource_spans)
+            .flat_map(|resource| &resource.scope_spans)
+            .flat_map(|scope| scope.spans.clone())
+            .collect()
+    }
+
+    /// What the spans are said to be from.
+    fn resource(&self, key: &str) -> Option<String> {
+        let requests = self.0.lock().unwrap();
+        let resource = requests.first()?.resource_spans.first()?.resource.clone()?;
+        text(&resource.attributes, key)
+    }
+
+    fn everything(&self) -> String {
+        format!("{:?}", self.0.lock().unwrap())
+    }
+}
+
+fn text(
+    attributes: &[opentelemetry_proto::tonic::common::v1::KeyValue],
+    key: &str,
+) -> Option<String> {
+    let found = attributes.iter().find(|attribute| attribute.key == key)?;
+    match found.value.clone()?.value? {
+        Value::StringValue(text) => Some(text),
+        other => panic!("{key} is no text: {other:?}"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
+}
+
+fn in_trace<T>(message: T, flags: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    let parent = format!("00-{TRACE}-{CALLER}-{flags}");
+    request
+        .metadata_mut()
+        .insert("traceparent", parent.parse().unwrap());
+    request
+}
+
+#[tokio::test]
+async fn a_recorded_call_is_a_span_and_names_its_trace_in_the_event_the_log_and_the_metrics() {
+    let (collector, address) = Collector::start().await;
+    let mut process = Process::spawn(&[
+        ("USERSVC_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("USERSVC_TRACE_SAMPLING", "0%"),
+        ("USERSVC_SERVICE_NAME", "users"),
+        ("USERSVC_SERVICE_NAMESPACE", "team-a"),
+        ("USERSVC_LOG_LEVEL", "debug"),
+        ("USERSVC_DRAIN_DELAY", "0s"),
+    ]);
+    let (grpc, admin) = process.serving().await;
+    let mut client = UserServiceClient::new(connect(grpc).await);
+
+    let unrecorded = new_user("Ada", "ada@example.com");
+    client.create_user(unrecorded.clone()).await.unwrap();
+    client
+        .create_user(in_trace(unrecorded, "00"))
+        .await
+        .expect_err("duplicate");
+    client
+        .create_user(in_trace(new_user(NAME, EMAIL), "01"))
+        .await
+        .unwrap();
+    let missing = GetUserRequest {
+        user_id: "0198d2a4-0000-7000-8000-000000000000".to_owned(),
+    };
+    let missing = client.get_user(in_trace(missing, "01")).await;
+    assert_eq!(missing.unwrap_err().code(), Code::NotFound);
+    let metrics = http_get(admin, path::METRICS).await;
+    process.signal("TERM").await;
+    assert_eq!(process.exit_code().await, i32::from(exit_code::OK));
+
+    let spans = collector.spans();
+    let names: Vec<&str> = spans.iter().map(|span| &*span.name).collect();
+    assert_eq!(
+        names,
+        [
+            "user.v1.UserService/CreateUser",
+            "user.v1.UserService/GetUser"
+        ],
+        "the end sends what is left, and what the caller does not record is not"
+    );
+    for (span, status) in spans.iter().zip(["OK", "NOT_FOUND"]) {
+        assert_eq!(hex(&span.trace_id), TRACE);
+        assert_eq!(hex(&span.parent_span_id), CALLER);
+        assert_eq!(span.kind(), SpanKind::Server);
+        let attribute = |key| text(&span.attributes, key).unwrap();
+        assert_eq!(attribute("rpc.system.name"), "grpc");
+        assert_eq!(attribute("rpc.method"), span.name);
+        assert_eq!(attribute("rpc.response.status_code"), status);
+    }
+    assert_eq!(collector.resource("service.name").unwrap(), "users");
+    assert_eq!(collector.resource("service.namespace").unwrap(), "team-a");
+
+    let own = hex(&spans[0].span_id);
+    let parents: Vec<_> = process
+        .stdout
+        .json()
+        .iter()
+        .map(|event| event["traceparent"].as_str().map(ToOwned::to_owned))
+        .collect();
+    assert_eq!(parents, [None, Some(format!("00-{TRACE}-{own}-01"))]);
+    let log = process.stderr.json();
+    let line = log
+        .iter()
+        .find(|line| line["message"] == "call ended" && line["span_id"] == *own)
+        .expect("the line of the call names its span");
+    assert_eq!(line["trace_id"], TRACE);
+    let exemplar = format!("trace_id=\"{TRACE}\",span_id=\"{own}\"");
+    assert!(metrics.contains(&exemplar), "{metrics}");
+
+    let told = format!("{}{}{metrics}", collector.everything(), process.log());
+    for personal in [NAME, EMAIL, "Wilhelmina", "quux", "ada@"] {
+        assert!(!told.contains(personal), "{personal} in {told}");
+    }
+}
+
+#[tokio::test]
+async fn calls_that_nobody_began_a_trace_for_are_sampled() {
+    let (collector, address) = Collector::start().await;
+    let process = Process::spawn(&[
+        ("USERSVC_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("USERSVC_TRACE_SAMPLING", "100%"),
+    ]);
+    let (grpc, _) = process.serving().await;
+    let mut client = UserServiceClient::new(connect(grpc).await);
+    client.create_user(new_user(NAME, EMAIL)).await.unwrap();
+    until("the span arrives while serving", || async {
+        collector.spans().len() == 1
+    })
+    .await;
+    assert!(collector.spans()[0].parent_span_id.is_empty());
+}
+
+#[tokio::test]
+async fn without_a_collector_that_answers_calls_and_the_end_are_as_ever_and_the_log_says_it_once() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let mut process = Process::spawn(&[
+        ("USERSVC_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("USERSVC_TRACE_SAMPLING", "100%"),
+        ("USERSVC_DRAIN_DELAY", "0s"),
+    ]);
+    let (grpc, admin) = process.serving().await;
+    let mut client = UserServiceClient::new(connect(grpc).await);
+    for number in 0..2 {
+        let failed = format!("otlp_spans_total{{result=\"failed\"}} {}", number + 1);
+        let user = new_user("Ada", &format!("ada{number}@example.com"));
+        client.create_user(user).await.unwrap();
+        until("the span is given up", || async {
+            http_get(admin, path::METRICS).await.contains(&failed)
+        })
+        .await;
+    }
+    process.signal("TERM").await;
+    assert_eq!(process.exit_code().await, i32::from(exit_code::OK));
+    let said = process
+        .stderr
+        .json()
+        .iter()
+        .filter(|line| {
+            line["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("spans cannot")
+        })
+        .count();
+    assert_eq!(said, 1, "{}", process.log());
+}
+
+#[tokio::test]
+async fn the_level_of_the_log_changes_while_running() {
+    let process = Process::spawn(&[]);
+    let (grpc, admin) = process.serving().await;
+    let mut client = UserServiceClient::new(connect(grpc).await);
+    client.create_user(new_user(NAME, EMAIL)).await.unwrap();
+    assert!(
+        http_get(admin, path::LOG_LEVEL)
+            .await
+            .ends_with("\r\n\r\ninfo\n")
+    );
+
+    let refused = http_put(admin, path::LOG_LEVEL, "loud").await;
+    assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
+    assert!(
+        refused.contains("error | warn | info | debug | trace"),
+        "{refused}"
+    );
+    let changed = http_put(admin, path::LOG_LEVEL, "debug").await;
+    assert!(changed.starts_with("HTTP/1.1 200"), "{changed}");
+    assert!(
+        http_get(admin, path::LOG_LEVEL)
+            .await
+            .ends_with("\r\n\r\ndebug\n")
+    );
+
+    client
+        .create_user(new_user(NAME, "other@example.com"))
+        .await
+        .unwrap();
+    soon(
+        "the line",
+        until("the second call is logged", || async {
+            let lines = process.stderr.json();
+            lines
+                .iter()
+                .filter(|line| line["message"] == "call ended")
+                .count()
+                == 1
+        }),
+    )
+    .await;
+}
