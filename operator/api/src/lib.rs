@@ -19,6 +19,7 @@ mod schema;
 mod spec;
 mod status;
 mod storage;
+mod telemetry;
 mod tls;
 
 pub use autoscaling::AutoscalingSpec;
@@ -41,10 +42,11 @@ pub use pod::{
 pub use quantity::Quantity;
 pub use references::{SecretKeyReference, SecretReference};
 pub use rollout::{DisruptionSpec, RolloutSpec};
-pub use spec::{LogLevel, ServerSpec, TelemetrySpec, UserService, UserServiceSpec};
+pub use spec::{ServerSpec, UserService, UserServiceSpec};
 pub use status::{
     CreatedTopic, PAUSED_ANNOTATION, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserServiceStatus,
     condition,
 };
 pub use storage::{MemoryStorage, MongodbStorage, ReadPreference, StorageSpec};
+pub use telemetry::{LogLevel, TelemetrySpec};
 pub use tls::{ClientCaReference, TlsSpec};

@@ -46,6 +46,11 @@ pub struct NetworkSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_registry: Option<NetworkDestination>,
 
+    /// Where the collector of traces is. Counts with `telemetry.otlpEndpoint`. Absent: on the port
+    /// of that, anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<NetworkDestination>,
+
     /// What else the pods may reach, such as a proxy or what a sidecar needs, 8 at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]

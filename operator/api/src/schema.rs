@@ -12,12 +12,31 @@ pub(crate) fn duration(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+const HOST: &str = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])";
+const PORT: &str =
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+
+/// `http://host:port`.
+pub(crate) fn otlp_endpoint(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 253,
+        "pattern": format!("^http://{HOST}:{PORT}$"),
+    })
+}
+
+/// `0%` to `100%`, with up to four digits after the point.
+pub(crate) fn percentage(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 9,
+        "pattern": r"^([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)%$",
+    })
+}
+
 /// `host:port` up to sixteen times. The longest item keeps all of them, joined, within what the
 /// service accepts.
 pub(crate) fn bootstrap_servers(_: &mut SchemaGenerator) -> Schema {
-    const HOST: &str = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])";
-    const PORT: &str =
-        "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
     json_schema!({
         "type": "array",
         "minItems": 1,

@@ -5,12 +5,11 @@
 
 use kube_core::Duration;
 use kube_derive::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     AutoscalingSpec, DisruptionSpec, EventsSpec, NetworkSpec, PauseSpec, PodSpec, RolloutSpec,
-    StorageSpec, TlsSpec, UserServiceStatus, schema,
+    StorageSpec, TelemetrySpec, TlsSpec, UserServiceStatus, schema,
 };
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
@@ -95,7 +94,7 @@ pub struct UserServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkSpec>,
 
-    /// Logs of the service.
+    /// Logs and traces of the service.
     #[serde(default)]
     pub telemetry: TelemetrySpec,
 
@@ -190,28 +189,6 @@ impl Default for ServerSpec {
             drain_timeout: defaults::drain_timeout(),
         }
     }
-}
-
-/// Logs of the service.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-pub struct TelemetrySpec {
-    /// Least severe level that is logged.
-    pub log_level: LogLevel,
-}
-
-/// Least severe level that is logged.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-#[allow(missing_docs, reason = "the levels are the usual ones")]
-pub enum LogLevel {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-    Trace,
 }
 
 mod defaults {

@@ -259,6 +259,30 @@ fn peers_and_ports_that_no_policy_could_have_are_refused() {
 }
 
 #[test]
+fn collectors_and_shares_that_cannot_be_are_refused() {
+    let endpoint = |text: &str| json!({"telemetry": {"otlpEndpoint": text}});
+    let sampling = |text: &str| json!({"telemetry": {"sampling": text}});
+    let (at_endpoint, at_sampling) = ("spec.telemetry.otlpEndpoint", "spec.telemetry.sampling");
+    refused_by(vec![
+        (endpoint("https://collector:4317"), at_endpoint),
+        (endpoint("http://collector"), at_endpoint),
+        (endpoint("http://ada:hunter2@collector:4317"), at_endpoint),
+        (sampling("10"), at_sampling),
+        (sampling("101%"), at_sampling),
+        (sampling("0.00001%"), at_sampling),
+    ]);
+    for spec in [
+        endpoint("http://collector.telemetry:4317"),
+        endpoint("http://[2001:db8::7]:4317"),
+        sampling("0%"),
+        sampling("99.9999%"),
+        sampling("100%"),
+    ] {
+        assert_eq!(violations(&spec), [], "{spec}");
+    }
+}
+
+#[test]
 fn a_rule_that_the_schema_states_is_stated_in_the_same_words() {
     let schema = serde_json::to_string(&crd()).unwrap();
     for spec in [

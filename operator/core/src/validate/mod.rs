@@ -7,6 +7,7 @@ mod pause;
 mod pod;
 mod rollout;
 mod storage;
+mod telemetry;
 mod tls;
 
 use std::{collections::BTreeMap, fmt};
@@ -19,7 +20,7 @@ use k8s_openapi::{
     },
 };
 use kube_core::{Resource, ResourceExt};
-use operator_api::{CreatedTopic, LogLevel, PodSpec, Quantity, ServerSpec, UserService};
+use operator_api::{CreatedTopic, PodSpec, Quantity, ServerSpec, UserService};
 use user_settings::{Settings, bounds};
 
 pub(crate) use autoscaling::Autoscaling;
@@ -156,7 +157,14 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         .autoscaling
         .as_ref()
         .map(|autoscaling| autoscaling::read(autoscaling, &mut broken));
-    let mut settings = settings(&spec.server, spec.telemetry.log_level, &mut broken);
+    let namespace = resource.namespace().unwrap_or_else(|| "default".to_owned());
+    let mut settings = settings(&spec.server, &mut broken);
+    telemetry::read(
+        &spec.telemetry,
+        (&name, &namespace),
+        &mut settings,
+        &mut broken,
+    );
     let mut mounts = Vec::new();
     storage::read(
         spec.storage.as_ref(),
@@ -200,7 +208,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
     }
     Ok(Validated {
         name,
-        namespace: resource.namespace().unwrap_or_else(|| "default".to_owned()),
+        namespace,
         owner: resource.controller_owner_ref(&()),
         image,
         version,
@@ -238,7 +246,7 @@ fn check_name(name: &str, broken: &mut Broken) {
     }
 }
 
-fn settings(server: &ServerSpec, log_level: LogLevel, broken: &mut Broken) -> Settings {
+fn settings(server: &ServerSpec, broken: &mut Broken) -> Settings {
     let mut settings = Settings::default();
     settings.server.request_timeout = checks::duration(
         "spec.server.requestTimeout",
@@ -270,13 +278,6 @@ fn settings(server: &ServerSpec, log_level: LogLevel, broken: &mut Broken) -> Se
         &bounds::MAX_CONNECTION_AGE.range(),
         broken,
     );
-    settings.telemetry.log_level = match log_level {
-        LogLevel::Error => user_settings::LogLevel::Error,
-        LogLevel::Warn => user_settings::LogLevel::Warn,
-        LogLevel::Info => user_settings::LogLevel::Info,
-        LogLevel::Debug => user_settings::LogLevel::Debug,
-        LogLevel::Trace => user_settings::LogLevel::Trace,
-    };
     settings
 }
 

@@ -46,6 +46,11 @@ pub(super) fn read(spec: &NetworkSpec, settings: &Settings, broken: &mut Broken)
             &spec.schema_registry,
             registry(settings),
         ),
+        (
+            "spec.network.telemetry",
+            &spec.telemetry,
+            collector(settings),
+        ),
     ];
     let mut egress = Vec::new();
     for (field, given, ports) in needs {
@@ -92,6 +97,11 @@ fn registry(settings: &Settings) -> Option<BTreeSet<u16>> {
         443
     };
     Some([url.port_u16().unwrap_or(usual)].into())
+}
+
+fn collector(settings: &Settings) -> Option<BTreeSet<u16>> {
+    let endpoint = &settings.telemetry.otlp_endpoint;
+    Some([endpoint.rsplit_once(':')?.1.parse().ok()?].into())
 }
 
 fn destination(

@@ -284,6 +284,26 @@ fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
             json!({"telemetry": {"logLevel": "loud"}}),
             "spec.telemetry.logLevel",
         ),
+        (
+            "users",
+            json!({"telemetry": {"otlpEndpoint": "https://collector:4317"}}),
+            "spec.telemetry.otlpEndpoint",
+        ),
+        (
+            "users",
+            json!({"telemetry": {"otlpEndpoint": "http://collector"}}),
+            "spec.telemetry.otlpEndpoint",
+        ),
+        (
+            "users",
+            json!({"telemetry": {"sampling": "101%"}}),
+            "spec.telemetry.sampling",
+        ),
+        (
+            "users",
+            json!({"telemetry": {"sampling": "10"}}),
+            "spec.telemetry.sampling",
+        ),
         ("users", json!({"storage": {}}), "spec.storage"),
         ("users", json!({"storage": null}), "spec.storage"),
         ("users", json!({"events": {}}), "spec.events"),
