@@ -17,7 +17,7 @@ use kube::{
 };
 use scenarios::{
     Scenario,
-    load::Load,
+    load::{Load, RATE},
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
@@ -161,7 +161,7 @@ async fn load_adds_pods_and_its_end_takes_them_away_again() {
         let watched = Watched::start(s);
         watched.reaches(1).await?;
         let workers = s.cluster.workers().await?;
-        let load = Load::start(s, &workers[1], "users:8080", "pick_first").await?;
+        let load = Load::start(s, RATE, &workers[1], "users:8080", "pick_first").await?;
         watched.reaches(2).await?;
         load.after(1.0).await?.assert_no_call_failed()?;
         load.stop().await?;

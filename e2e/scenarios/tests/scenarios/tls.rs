@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use scenarios::{
     Scenario,
     cluster::metric,
-    load::{CONNECTIONS, Load, client_pod},
+    load::{CONNECTIONS, Load, RATE, client_pod},
     once,
     tls::{Authority, protected},
     wait::{Seen, until},
@@ -109,8 +109,8 @@ async fn only_named_clients_can_call_and_changed_certificates_and_old_connection
         let before = of_each_pod(s, names::TLS_CERTIFICATE_EXPIRY, "").await?;
         let made_before = connections(s).await?;
         let workers = s.cluster.workers().await?;
-        let pod = Load::pod(s, &workers[1], "users:8080", "pick_first")?;
-        let load = Load::run(s, protected(pod, "web")).await?;
+        let pod = Load::pod(s, RATE, &workers[1], "users:8080", "pick_first")?;
+        let load = Load::run(s, RATE, protected(pod, "web")).await?;
         s.write_secret("users-tls", &ours.issue(&["users"], 2050)?)
             .await?;
         until("the pods show the new certificate", TAKEN_IN, || async {

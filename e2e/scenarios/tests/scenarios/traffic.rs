@@ -11,7 +11,7 @@ use kube::{
 use scenarios::{
     Scenario,
     cluster::metric,
-    load::Load,
+    load::{Load, RATE},
     scenario::SERVICE_PODS,
     wait::{Seen, until},
 };
@@ -24,6 +24,9 @@ use crate::scenario;
 /// How long load goes on after a change, so that late failures show: longer than the 5 s that a call
 /// may hang before it fails.
 const AFTERMATH_S: f64 = 8.0;
+
+/// Calls each second while a node is drained.
+const DRAIN_RATE: u32 = 200;
 
 /// `CreateUser` calls that the pod has answered.
 async fn calls(s: &Scenario, pod: &Pod) -> Result<f64> {
@@ -48,7 +51,7 @@ async fn calls_over_the_headless_service_spread_over_the_pods_within_20_percent(
             "dns:///users-headless.{}.svc.cluster.local:8080",
             s.namespace
         );
-        let load = Load::start(s, &workers[1], &target, "round_robin").await?;
+        let load = Load::start(s, RATE, &workers[1], &target, "round_robin").await?;
         load.after(15.0).await?.assert_no_call_failed()?;
 
         let mut counts = Vec::new();
@@ -75,7 +78,7 @@ async fn changing_a_setting_rolls_the_pods_and_no_call_fails_meanwhile() {
         s.ready_with(json!({})).await?;
         let before = s.pods().await?;
         let workers = s.cluster.workers().await?;
-        let load = Load::start(s, &workers[1], "users:8080", "pick_first").await?;
+        let load = Load::start(s, RATE, &workers[1], "users:8080", "pick_first").await?;
 
         s.ready_with(json!({"server": {"maxConcurrentStreams": 128}}))
             .await?;
@@ -120,7 +123,7 @@ async fn changing_a_setting_rolls_the_pods_and_no_call_fails_meanwhile() {
 /// before the proxy of the node knew all pods stay where they are, so those are made anew.
 async fn load_on_every_pod(s: &Scenario, node: &str) -> Result<Load> {
     until("every pod takes calls", Duration::from_secs(60), || async {
-        let load = Load::start(s, node, "users:8080", "pick_first").await?;
+        let load = Load::start(s, DRAIN_RATE, node, "users:8080", "pick_first").await?;
         for pod in s.pods().await? {
             if calls(s, &pod).await? == 0.0 {
                 load.stop().await?;
