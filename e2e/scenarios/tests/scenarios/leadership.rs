@@ -23,6 +23,8 @@ use crate::scenario;
 const PROGRAM: &str = "userservice-op";
 /// How long the Lease of a dead leader lasts, and what its successor may need on top.
 const LEASE: Duration = Duration::from_secs(15 + 2);
+/// Longer than the kubelet lets a process be that does not answer its probe.
+const LONG_FROZEN: Duration = Duration::from_secs(40);
 /// A stop of a leader: a second for the hand-over, and one for the kubelet to send the signal.
 const STOP: Duration = Duration::from_secs(2);
 
@@ -92,43 +94,57 @@ async fn a_stopped_leader_is_followed_at_once_and_a_killed_one_when_its_lease_en
 #[tokio::test]
 async fn a_leader_that_was_frozen_past_its_lease_writes_nothing() {
     scenario("frozen", async |s| {
-        let Some(log) = &s.cluster.audit_log else {
-            bail!("no audit log: this scenario needs the bed's own cluster (BED_AUDIT_LOG)");
-        };
         s.ready_with(json!({})).await?;
-        both_ready(s).await?;
-        let holder = s.cluster.lease_holder().await?.context("a holder")?;
-        let frozen = leader(s).await?;
-        let name = frozen.metadata.name.clone().unwrap_or_default();
-        signal(&frozen, PROGRAM, "STOP").await?;
-        let audit = Audit::from_now(log)?;
-        // There is something to write when it wakes up.
-        let outcome = async {
-            s.apply(json!({"replicas": 1})).await?;
-            followed(s, &holder, LEASE).await?;
-            s.ready().await
+        // The first wakes as if nothing had been. The kubelet has told the second one meanwhile to end.
+        for least in [Duration::ZERO, LONG_FROZEN] {
+            writes_nothing(s, least)
+                .await
+                .with_context(|| format!("frozen for {least:?}"))?;
         }
-        .await;
-        signal(&frozen, PROGRAM, "CONT").await?;
-        outcome?;
-        s.ready_with(json!({"replicas": 3})).await?;
-        both_ready(s).await?;
-
-        let writes = audit.operator_writes()?;
-        let by_frozen: Vec<String> = writes
-            .iter()
-            .filter(|entry| entry.is_by(&name) && !entry.is_election())
-            .map(Entry::summary)
-            .collect();
-        ensure!(by_frozen.is_empty(), "written by {name}: {by_frozen:?}");
-        let next = s.cluster.leader().await?.context("a leader")?;
-        ensure!(
-            writes
-                .iter()
-                .any(|entry| entry.is_by(&next) && !entry.is_election()),
-            "the judge sees who writes"
-        );
         Ok(())
     })
     .await;
+}
+
+/// Freezes the leader until another one leads, and for this long at least.
+async fn writes_nothing(s: &Scenario, least: Duration) -> Result<()> {
+    let Some(log) = &s.cluster.audit_log else {
+        bail!("no audit log: this scenario needs the bed's own cluster (BED_AUDIT_LOG)");
+    };
+    both_ready(s).await?;
+    let holder = s.cluster.lease_holder().await?.context("a holder")?;
+    let frozen = leader(s).await?;
+    let name = frozen.metadata.name.clone().unwrap_or_default();
+    signal(&frozen, PROGRAM, "STOP").await?;
+    let since = tokio::time::Instant::now();
+    let audit = Audit::from_now(log)?;
+    // There is something to write when it wakes up.
+    let outcome = async {
+        s.apply(json!({"replicas": 1})).await?;
+        followed(s, &holder, LEASE).await?;
+        s.ready().await
+    }
+    .await;
+    tokio::time::sleep_until(since + least).await;
+    println!("frozen for {:.1} s", since.elapsed().as_secs_f64());
+    signal(&frozen, PROGRAM, "CONT").await?;
+    outcome?;
+    s.ready_with(json!({"replicas": 3})).await?;
+    both_ready(s).await?;
+
+    let writes = audit.operator_writes()?;
+    let by_frozen: Vec<String> = writes
+        .iter()
+        .filter(|entry| entry.is_by(&name) && !entry.is_election())
+        .map(Entry::summary)
+        .collect();
+    ensure!(by_frozen.is_empty(), "written by {name}: {by_frozen:?}");
+    let next = s.cluster.leader().await?.context("a leader")?;
+    ensure!(
+        writes
+            .iter()
+            .any(|entry| entry.is_by(&next) && !entry.is_election()),
+        "the judge sees who writes"
+    );
+    Ok(())
 }
