@@ -6,6 +6,7 @@
 mod admission;
 mod diagnosis;
 mod events;
+mod gitops;
 mod leadership;
 mod lifecycle;
 mod network;
