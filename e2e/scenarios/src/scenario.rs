@@ -138,16 +138,24 @@ impl Scenario {
     /// # Errors
     /// If the API server refuses it.
     pub async fn apply(&self, spec: Value) -> Result<UserService> {
+        self.apply_as("users", spec).await
+    }
+
+    /// The same for a `UserService` of this name.
+    ///
+    /// # Errors
+    /// As [`Scenario::apply`].
+    pub async fn apply_as(&self, name: &str, spec: Value) -> Result<UserService> {
         let manifest = json!({
             "apiVersion": "usersvc.dev/v1alpha1",
             "kind": "UserService",
-            "metadata": {"name": "users"},
+            "metadata": {"name": name},
             "spec": spec,
         });
         let params = PatchParams::apply("scenario").force().validation_strict();
         Ok(self
             .resources()
-            .patch("users", &params, &Patch::Apply(manifest))
+            .patch(name, &params, &Patch::Apply(manifest))
             .await?)
     }
 
@@ -156,8 +164,16 @@ impl Scenario {
     /// # Errors
     /// If it is not within the bound; the error shows its status.
     pub async fn ready(&self) -> Result<UserService> {
-        until("users is Ready", READY, || async {
-            let resource = self.resources().get("users").await?;
+        self.ready_as("users").await
+    }
+
+    /// The same for the `UserService` of this name.
+    ///
+    /// # Errors
+    /// As [`Scenario::ready`].
+    pub async fn ready_as(&self, name: &str) -> Result<UserService> {
+        until(&format!("{name} is Ready"), READY, || async {
+            let resource = self.resources().get(name).await?;
             let generation = resource.metadata.generation;
             let ready = resource.status.as_ref().is_some_and(|status| {
                 status.observed_generation == generation

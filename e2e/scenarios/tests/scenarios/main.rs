@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "figures belong to a scenario's output")]
 
 mod admission;
+mod away;
 mod diagnosis;
 mod events;
 mod gitops;
