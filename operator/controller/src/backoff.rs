@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-const FIRST: Duration = Duration::from_millis(500);
+pub(crate) const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(300);
 /// A watch that had to start over does not tell what vanished in between, so now and then each
 /// resource is looked at without an event.

@@ -13,6 +13,7 @@ use prometheus_client::{
 pub(crate) enum Outcome {
     Ok,
     Error,
+    Panic,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]

@@ -1,10 +1,13 @@
 //! One pass over one resource: dereference, plan, apply.
 
 use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
     Client, ResourceExt,
@@ -55,6 +58,16 @@ pub(crate) enum Error {
     NotLeading(#[from] NotLeading),
     #[error("cannot serialise a child: {0}")]
     Plan(#[from] serde_json::Error),
+    #[error("panicked, which is a bug: {0}")]
+    Panicked(String),
+}
+
+impl Error {
+    fn panicked(payload: &(dyn Any + Send)) -> Self {
+        let literal = payload.downcast_ref::<&str>().map(ToString::to_string);
+        let said = literal.or_else(|| payload.downcast_ref::<String>().cloned());
+        Self::Panicked(said.unwrap_or_else(|| "without a message".to_owned()))
+    }
 }
 
 pub(crate) async fn reconcile(
@@ -66,11 +79,15 @@ pub(crate) async fn reconcile(
         return Ok(Action::requeue(Duration::ZERO));
     }
     let start = Instant::now();
-    let result = pass(&guard, &context).await;
-    let outcome = if result.is_ok() {
-        Outcome::Ok
-    } else {
-        Outcome::Error
+    // What panics in a task of kube's controller ends the process, and with it all other passes.
+    let result = AssertUnwindSafe(pass(&guard, &context))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|payload| Err(Error::panicked(payload.as_ref())));
+    let outcome = match &result {
+        Ok(_) => Outcome::Ok,
+        Err(Error::Panicked(_)) => Outcome::Panic,
+        Err(_) => Outcome::Error,
     };
     context.metrics.reconciled(outcome, start.elapsed());
     result

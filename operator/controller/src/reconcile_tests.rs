@@ -1,7 +1,14 @@
+use futures::{StreamExt, stream};
+use kube::runtime::{Controller, reflector, watcher};
+use operator_api::UserServiceSpec;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::*;
 use crate::testing::{Log, server};
+
+/// Bound of a wait for what takes milliseconds.
+const BOUND: Duration = Duration::from_secs(10);
 
 /// A resource with events in a Kafka where nobody listens.
 fn resource() -> UserService {
@@ -28,7 +35,11 @@ async fn context(concurrency: u16) -> (Context, Log) {
         (200, list)
     })
     .await;
-    let context = Context {
+    (context_of(client, concurrency), log)
+}
+
+fn context_of(client: Client, concurrency: u16) -> Context {
+    Context {
         client,
         resources: kube::runtime::reflector::store().0,
         release: Release {
@@ -39,8 +50,75 @@ async fn context(concurrency: u16) -> (Context, Log) {
         backoff: Backoff::default(),
         claim: Claim::new(),
         kafka: kafka_permits(concurrency),
+    }
+}
+
+/// A client for which the API server has no object, and that panics over one resource.
+fn panicking_over(name: &'static str) -> Client {
+    let answer = move |request: http::Request<kube::client::Body>| async move {
+        let about = request.uri().to_string();
+        assert!(!about.contains(name), "over a resource");
+        let (code, body) = match *request.method() {
+            http::Method::GET if about.contains("labelSelector") => (
+                200,
+                json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": []}),
+            ),
+            http::Method::GET => crate::testing::failure(404, "NotFound"),
+            _ => (200, json!({"metadata": {"name": "done"}, "spec": {}})),
+        };
+        let answer = http::Response::builder().status(code);
+        answer.body(kube::client::Body::from(body.to_string().into_bytes()))
     };
-    (context, log)
+    Client::new(tower::service_fn(answer), "team-a")
+}
+
+#[tokio::test]
+async fn a_pass_that_panics_fails_alone_and_is_tried_again_later_each_time() {
+    let context = Arc::new(context_of(panicking_over("poison"), 2));
+    context
+        .claim
+        .extend(tokio::time::Instant::now() + Duration::from_secs(60));
+    let (reader, mut writer) = reflector::store();
+    let mut known = Vec::new();
+    writer.apply_watcher_event(&watcher::Event::Init);
+    for name in ["poison", "users"] {
+        let mut resource = resource();
+        resource.metadata.name = Some(name.to_owned());
+        resource.spec = UserServiceSpec::default();
+        known.push(DeserializeGuard(Ok(resource)));
+    }
+    for resource in &known {
+        writer.apply_watcher_event(&watcher::Event::InitApply(resource.clone()));
+    }
+    writer.apply_watcher_event(&watcher::Event::InitDone);
+    let changed = stream::iter(known.into_iter().map(Ok)).chain(stream::pending());
+    let mut results = std::pin::pin!(Controller::for_stream(changed, reader).run(
+        reconcile,
+        on_error,
+        Arc::clone(&context)
+    ));
+    let (mut passed, mut failed) = (None, None);
+    while passed.is_none() || failed.is_none() {
+        let result = timeout(BOUND, results.next()).await.unwrap().unwrap();
+        match result {
+            Ok((resource, _)) => passed = Some(resource.name),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.contains("over a resource"), "{error}");
+                failed = Some(error);
+            }
+        }
+    }
+    assert_eq!(passed.as_deref(), Some("users"));
+    assert!(
+        context.backoff.next("team-a/poison") > backoff::FIRST,
+        "not the first failure"
+    );
+    let told = context.metrics.encode().unwrap();
+    assert!(
+        told.contains(r#"reconciles_total{outcome="Panic"}"#),
+        "{told}"
+    );
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ impl Claim {
     }
 
     /// Holds the claim until then. Whether it was not held before.
-    pub(super) fn extend(&self, until: Instant) -> bool {
+    pub(crate) fn extend(&self, until: Instant) -> bool {
         let before = self.until.send_replace(State::Until(until));
         before == State::Waiting
     }
