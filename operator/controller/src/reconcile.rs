@@ -22,7 +22,7 @@ use crate::{
     backoff::{self, Backoff},
     cluster::{self, Cluster},
     kafka::{self, Session},
-    leadership::{Claim, NotLeading},
+    leadership::{Claim, LONGEST_WRITE, NotLeading},
     metrics::{Metrics, Outcome},
 };
 
@@ -148,8 +148,8 @@ async fn keep(
             cluster.hold(resource, hold).await?;
         }
         if let Some(session) = session.filter(|_| !plan.topics.is_empty()) {
-            let _write = context.claim.begin()?;
-            world.topics = session.change(&plan.topics).await;
+            let write = context.claim.begin(LONGEST_WRITE)?;
+            world.topics = session.change(&plan.topics, write).await;
             plan = operator_core::plan(&world, resource, &context.release, &now)?;
             // First of all: which topics are ours cannot be found out again.
             if let Some(status) = plan.status.take() {
@@ -194,8 +194,8 @@ async fn remove(
         cluster.delete(delete).await?;
     }
     if let Some(session) = session.filter(|_| !removal.topics.is_empty()) {
-        let _write = context.claim.begin()?;
-        world.topics = session.change(&removal.topics).await;
+        let write = context.claim.begin(LONGEST_WRITE)?;
+        world.topics = session.change(&removal.topics, write).await;
         removal = operator_core::removal(&world, resource, &now);
     }
     if let Some(status) = &removal.status {

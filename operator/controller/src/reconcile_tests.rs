@@ -1,4 +1,5 @@
 use futures::{StreamExt, stream};
+use krafka::testing::FakeBroker;
 use kube::runtime::{Controller, reflector, watcher};
 use operator_api::UserServiceSpec;
 use serde_json::json;
@@ -153,4 +154,25 @@ fn one_pass_may_always_ask_a_kafka() {
     for (concurrency, permits) in [(1, 1), (2, 1), (8, 4)] {
         assert_eq!(kafka_permits(concurrency).available_permits(), permits);
     }
+}
+
+#[tokio::test]
+async fn topics_are_not_changed_by_a_claim_to_lead_that_may_end_before() {
+    let broker = FakeBroker::start().await.unwrap();
+    let (context, _log) = context(2).await;
+    let mut resource = resource();
+    let events = resource.spec.events.as_mut().unwrap();
+    events.kafka.as_mut().unwrap().bootstrap_servers = vec![broker.bootstrap_servers()];
+    // Enough for the API server.
+    let left = LONGEST_WRITE.checked_sub(Duration::from_secs(1)).unwrap();
+    context.claim.extend(tokio::time::Instant::now() + left);
+    let cluster = Cluster {
+        client: context.client.clone(),
+        metrics: &context.metrics,
+        namespace: "team-a",
+        name: "users",
+    };
+    let kept = keep(&cluster, &resource, &context, "team-a/users").await;
+    assert!(matches!(kept, Err(Error::NotLeading(_))), "{kept:?}");
+    assert_eq!(broker.topic_id("user.created"), None);
 }

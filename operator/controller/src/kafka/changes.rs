@@ -11,39 +11,47 @@ use operator_core::{DesiredTopic, TopicChange};
 
 use super::REQUEST;
 
-/// What was created, and what was refused, by topic.
-type Made = (BTreeSet<String>, BTreeMap<String, String>);
+/// What became of changes, as far as Kafka answered.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) created: BTreeSet<String>,
+    /// Kafka's words, by topic.
+    pub(super) refused: BTreeMap<String, String>,
+}
 
-/// Makes the changes, each kind in one request. A delete relies on the identifier having been
-/// looked at in this pass: Kafka takes names only.
-pub(super) async fn make(admin: &AdminClient, changes: &[TopicChange]) -> Made {
-    let (mut created, mut refused) = (BTreeSet::new(), BTreeMap::new());
-    for (name, answer) in create(admin, changes).await {
-        match answer {
-            Ok(()) => {
-                tracing::info!(topic = name, "created");
-                created.insert(name);
+impl Made {
+    /// Makes the changes, each kind in one request. A delete relies on the identifier having been
+    /// looked at in this pass: Kafka takes names only.
+    pub(super) async fn make(&mut self, admin: &AdminClient, changes: &[TopicChange]) {
+        for (name, answer) in create(admin, changes).await {
+            match answer {
+                Ok(()) => {
+                    tracing::info!(topic = name, "created");
+                    self.created.insert(name);
+                }
+                // Somebody was faster, and whose the topic is was decided thereby.
+                Err(error) if code(&error) == Some(ErrorCode::TopicAlreadyExists) => {}
+                Err(error) => {
+                    self.refused.insert(name, said(&error));
+                }
             }
-            // Somebody was faster, and whose the topic is was decided thereby.
-            Err(error) if code(&error) == Some(ErrorCode::TopicAlreadyExists) => {}
-            Err(error) => {
-                refused.insert(name, said(&error));
+        }
+        self.changed(grow(admin, changes).await);
+        self.changed(configure(admin, changes).await);
+        self.changed(delete(admin, changes).await);
+    }
+
+    fn changed(&mut self, answers: Answers) {
+        for (name, answer) in answers {
+            match answer {
+                Ok(()) => tracing::info!(topic = name, "changed"),
+                Err(error) if code(&error) == Some(ErrorCode::UnknownTopicOrPartition) => {}
+                Err(error) => {
+                    self.refused.insert(name, said(&error));
+                }
             }
         }
     }
-    let mut answers = grow(admin, changes).await;
-    answers.extend(configure(admin, changes).await);
-    answers.extend(delete(admin, changes).await);
-    for (name, answer) in answers {
-        match answer {
-            Ok(()) => tracing::info!(topic = name, "changed"),
-            Err(error) if code(&error) == Some(ErrorCode::UnknownTopicOrPartition) => {}
-            Err(error) => {
-                refused.insert(name, said(&error));
-            }
-        }
-    }
-    (created, refused)
 }
 
 type Answers = Vec<(String, Result<(), KrafkaError>)>;

@@ -21,10 +21,13 @@ use krafka::{
 use operator_cluster::SecretData;
 use operator_core::{KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange};
 
+use crate::leadership::Write;
+use changes::Made;
+
 /// Bound for connecting and looking.
 const LOOK: Duration = Duration::from_secs(5);
-/// Bound for changing and looking again: whoever gives up does not learn which topics are ours.
-const CHANGE: Duration = Duration::from_secs(15);
+/// Bound for looking again after a change: whoever gives up does not learn which topics are ours.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// Bound of one request.
 const REQUEST: Duration = Duration::from_secs(4);
 /// Bound of one attempt to connect: a dead broker or two leave time for the next.
@@ -35,8 +38,8 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// Why Kafka could not be asked. It holds no secrets: the client keeps them out of its errors.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("no answer within {LOOK:?}")]
-    Timeout,
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
     #[error("Secret {secret}: {key} is no text in UTF-8")]
     NoText { secret: String, key: &'static str },
     #[error(transparent)]
@@ -65,7 +68,7 @@ pub(crate) async fn look(
     };
     let looked = tokio::time::timeout(LOOK, looking)
         .await
-        .unwrap_or(Err(Error::Timeout));
+        .unwrap_or(Err(Error::Timeout(LOOK)));
     match looked {
         Ok((topics, session)) => (found(topics), Some(session)),
         Err(error) => (SeenTopics::Unreachable(error.to_string()), None),
@@ -73,27 +76,35 @@ pub(crate) async fn look(
 }
 
 impl Session {
-    /// Makes the changes and looks again. What Kafka refuses does not stop the others.
-    pub(crate) async fn change(&self, changes: &[TopicChange]) -> SeenTopics {
-        let changing = async {
-            let (created, refused) = changes::make(&self.admin, changes).await;
+    /// Makes the changes within the bound of the write and looks again. What Kafka refuses does not
+    /// stop the others.
+    pub(crate) async fn change(&self, changes: &[TopicChange], write: Write) -> SeenTopics {
+        let mut made = Made::default();
+        if let Err(late) = write.in_time(made.make(&self.admin, changes)).await {
+            tracing::warn!(error = %late, "topics");
+        }
+        drop(write);
+        let looking = async {
             let mut topics = self.find().await?;
             // Without it the identifier of what was created would not be known, and with it
             // whose the topic is.
-            while created.iter().any(|name| !topics.contains_key(name)) {
+            while made.created.iter().any(|name| !topics.contains_key(name)) {
                 tokio::time::sleep(SETTLE).await;
                 topics = self.find().await?;
             }
-            Ok(SeenTopics::Found {
-                topics,
-                created,
-                refused,
-            })
+            Ok(topics)
         };
-        tokio::time::timeout(CHANGE, changing)
+        let looked = tokio::time::timeout(LOOK_AGAIN, looking)
             .await
-            .unwrap_or(Err(Error::Timeout))
-            .unwrap_or_else(|error: Error| SeenTopics::Unreachable(error.to_string()))
+            .unwrap_or(Err(Error::Timeout(LOOK_AGAIN)));
+        match looked {
+            Ok(topics) => SeenTopics::Found {
+                topics,
+                created: made.created,
+                refused: made.refused,
+            },
+            Err(error) => SeenTopics::Unreachable(error.to_string()),
+        }
     }
 
     /// Those of the topics that exist.

@@ -3,6 +3,9 @@ use operator_core::DesiredTopic;
 use user_settings::Kafka;
 
 use super::*;
+use crate::leadership::Claim;
+
+const BOUND: Duration = crate::leadership::LONGEST_WRITE;
 
 fn access(servers: &str) -> KafkaAccess {
     KafkaAccess {
@@ -13,6 +16,26 @@ fn access(servers: &str) -> KafkaAccess {
         credentials: None,
         topics: BTreeSet::from(["user.created".to_owned()]),
     }
+}
+
+fn create(name: &str) -> TopicChange {
+    TopicChange::Create {
+        topic: DesiredTopic {
+            name: name.to_owned(),
+            partitions: 6,
+            replication_factor: 1,
+            min_in_sync_replicas: 1,
+            retention: Duration::from_secs(60),
+        },
+        configs: BTreeMap::new(),
+    }
+}
+
+/// A write that has this long.
+fn write(bound: Duration) -> Write {
+    let claim = Claim::new();
+    claim.extend(tokio::time::Instant::now() + Duration::from_secs(3600));
+    claim.begin(bound).unwrap()
 }
 
 #[tokio::test]
@@ -45,28 +68,31 @@ async fn what_is_created_is_told_and_what_exists_is_not_claimed() {
     let admin = access::connect(&access(&broker.bootstrap_servers()), &SecretData::default())
         .await
         .unwrap();
-    let create = |name: &str| TopicChange::Create {
-        topic: DesiredTopic {
-            name: name.to_owned(),
-            partitions: 6,
-            replication_factor: 1,
-            min_in_sync_replicas: 1,
-            retention: Duration::from_secs(60),
-        },
-        configs: BTreeMap::new(),
-    };
-    let (created, refused) =
-        changes::make(&admin, &[create("user.created"), create("user.updated")]).await;
-    assert_eq!(created, BTreeSet::from(["user.created".to_owned()]));
-    assert_eq!(refused, BTreeMap::new());
+    let mut made = Made::default();
+    made.make(&admin, &[create("user.created"), create("user.updated")])
+        .await;
+    assert_eq!(made.created, BTreeSet::from(["user.created".to_owned()]));
+    assert_eq!(made.refused, BTreeMap::new());
     assert!(broker.topic_id("user.created").is_some());
 
     let delete = TopicChange::Delete {
         name: "user.created".to_owned(),
         id: String::new(),
     };
-    let (_, refused) = changes::make(&admin, &[delete]).await;
-    assert_eq!(refused, BTreeMap::new());
+    made.make(&admin, &[delete]).await;
+    assert_eq!(made.refused, BTreeMap::new());
+    assert_eq!(broker.topic_id("user.created"), None);
+}
+
+#[tokio::test]
+async fn a_change_that_outlasts_the_claim_to_lead_is_not_made() {
+    let broker = FakeBroker::start().await.unwrap();
+    let access = access(&broker.bootstrap_servers());
+    let (_, session) = look(access, &SecretData::default()).await;
+    let changes = [create("user.created")];
+    let late = write(Duration::ZERO);
+    let seen = session.unwrap().change(&changes, late).await;
+    assert_eq!(seen, found(BTreeMap::new()), "and it is looked again");
     assert_eq!(broker.topic_id("user.created"), None);
 }
 
@@ -147,7 +173,7 @@ async fn a_real_cluster_comes_to_what_is_planned_and_stays_there() {
         }];
         let changes = plan_topics(std::slice::from_ref(&wanted), &topics(&seen), &ours, true);
         assert!(!changes.is_empty());
-        let after = topics(&session.change(&changes).await);
+        let after = topics(&session.change(&changes, write(BOUND)).await);
         assert_eq!(after[&name].partitions, wanted.partitions);
         assert!(round == 0 || after[&name].id == id);
         id.clone_from(&after[&name].id);
@@ -162,7 +188,7 @@ async fn a_real_cluster_comes_to_what_is_planned_and_stays_there() {
 
     let (_, session) = look(access.clone(), &secrets).await;
     let delete = TopicChange::Delete { name, id };
-    let gone = topics(&session.unwrap().change(&[delete]).await);
+    let gone = topics(&session.unwrap().change(&[delete], write(BOUND)).await);
     assert_eq!(gone, BTreeMap::new());
 }
 
@@ -182,7 +208,7 @@ async fn what_a_real_cluster_refuses_is_told_in_its_words() {
     let configs = BTreeMap::new();
     let seen = session
         .unwrap()
-        .change(&[TopicChange::Create { topic, configs }])
+        .change(&[TopicChange::Create { topic, configs }], write(BOUND))
         .await;
     let SeenTopics::Found {
         created, refused, ..

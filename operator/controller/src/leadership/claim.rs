@@ -1,18 +1,21 @@
 //! Until when this replica may write.
 
-use std::sync::Arc;
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{
     sync::{OwnedRwLockReadGuard, RwLock, watch},
-    time::Instant,
+    time::{Instant, sleep_until},
 };
-
-use super::WRITE_TIMEOUT;
 
 /// A write was not begun, since the claim to lead may end before it does.
 #[derive(Debug, thiserror::Error)]
 #[error("this replica does not lead, or not for long enough")]
 pub(crate) struct NotLeading;
+
+/// A write was given up, since it did not end within its bound.
+#[derive(Debug, thiserror::Error)]
+#[error("the write took too long")]
+pub(crate) struct Late;
 
 /// Until when this replica may write, shared between who renews it and who writes.
 #[derive(Clone)]
@@ -35,8 +38,25 @@ enum State {
 /// A write that has begun.
 pub(crate) struct Write {
     /// When it has to have ended.
-    pub(super) deadline: Instant,
+    deadline: Instant,
     _begun: OwnedRwLockReadGuard<()>,
+}
+
+impl Write {
+    /// Does the work of the write, and gives it up when it is late. The time is looked at before
+    /// each step: a process that was frozen must not go on with what it had begun, and timers do
+    /// not fire before what else is due.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Late> {
+        let mut work = pin!(work);
+        let mut late = pin!(sleep_until(self.deadline));
+        poll_fn(|context| {
+            if Instant::now() >= self.deadline || late.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(Late));
+            }
+            work.as_mut().poll(context).map(Ok)
+        })
+        .await
+    }
 }
 
 impl Claim {
@@ -47,13 +67,13 @@ impl Claim {
         }
     }
 
-    /// Begins a write of at most [`WRITE_TIMEOUT`], if the claim outlasts it.
-    pub(crate) fn begin(&self) -> Result<Write, NotLeading> {
+    /// Begins a write that takes `bound` at most, if the claim outlasts it.
+    pub(crate) fn begin(&self, bound: Duration) -> Result<Write, NotLeading> {
         // Before the look at the state, so that whoever closes waits for this write or stops it.
         let begun = Arc::clone(&self.writes)
             .try_read_owned()
             .map_err(|_| NotLeading)?;
-        let deadline = Instant::now() + WRITE_TIMEOUT;
+        let deadline = Instant::now() + bound;
         match *self.until.borrow() {
             State::Until(until) if deadline < until => Ok(Write {
                 deadline,

@@ -1,20 +1,21 @@
 //! The client's last layer before the wire: no write without a claim that outlasts it.
 
 use std::{
-    future::{Ready, poll_fn, ready},
-    pin::pin,
+    future::{Ready, ready},
     task::Poll,
     time::Duration,
 };
 
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, Request, Uri};
-use tokio::time::{Instant, sleep_until};
 use tower::{BoxError, Layer, Service};
 
-use super::{Claim, NotLeading, claim::Write};
+use super::{
+    Claim, NotLeading,
+    claim::{Late, Write},
+};
 
-/// Bound of a write, for this side and, as the request's parameter `timeout`, for the API server.
+/// Bound of a write to the API server, for this side and, as the request's parameter `timeout`, for the API server.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Lets requests that write begin only while the claim outlasts them, and cuts them off before it
@@ -61,7 +62,7 @@ where
                 .map(|answer| answer.map_err(Into::into))
                 .boxed();
         }
-        match self.claim.begin() {
+        match self.claim.begin(WRITE_TIMEOUT) {
             Ok(write) => in_time(self.inner.call(bounded(request)), write).boxed(),
             Err(error) => refused(error).boxed(),
         }
@@ -72,22 +73,14 @@ fn refused<T>(error: NotLeading) -> Ready<Result<T, BoxError>> {
     ready(Err(error.into()))
 }
 
-/// The time is looked at before each step of the request: a process that was frozen must not go on
-/// with what it had begun, and timers do not fire before what else is due.
 async fn in_time<T, E: Into<BoxError>>(
     request: impl Future<Output = Result<T, E>>,
     write: Write,
 ) -> Result<T, BoxError> {
-    let mut request = pin!(request);
-    let mut late = pin!(sleep_until(write.deadline));
-    poll_fn(|context| {
-        if Instant::now() >= write.deadline || late.as_mut().poll(context).is_ready() {
-            let error = format!("no answer within {WRITE_TIMEOUT:?}");
-            return Poll::Ready(Err(error.into()));
-        }
-        request.as_mut().poll(context).map_err(Into::into)
-    })
-    .await
+    match write.in_time(request).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(Late) => Err(format!("no answer within {WRITE_TIMEOUT:?}").into()),
+    }
 }
 
 /// The request with the bound that the API server keeps to, so that it does not write what is given

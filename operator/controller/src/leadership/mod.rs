@@ -23,14 +23,16 @@ use kube::{Api, Client, ResourceExt, api::PostParams};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::metrics::Metrics;
-pub(crate) use claim::{Claim, NotLeading};
+pub(crate) use claim::{Claim, NotLeading, Write};
 use election::{Election, Step};
-pub(crate) use fence::{Fence, WRITE_TIMEOUT};
+pub(crate) use fence::Fence;
 
 /// Name of the Lease, in the operator's own namespace.
 pub(crate) const LEASE: &str = "userservice-operator";
-/// How long a claim lasts unless it is renewed. More than [`WRITE_TIMEOUT`] by what a few failed
-/// renewals take.
+/// Bound of the longest write, that of a change in Kafka: two requests that take all of their time.
+pub(crate) const LONGEST_WRITE: Duration = Duration::from_secs(8);
+/// How long a claim lasts unless it is renewed. More than [`LONGEST_WRITE`] by what a failed renewal
+/// takes.
 const DURATION: Duration = Duration::from_secs(15);
 /// Pause of the leader between two renewals.
 const RENEW: Duration = Duration::from_secs(2);
@@ -98,7 +100,7 @@ impl Candidate {
             return;
         }
         self.metrics.leads(false);
-        if timeout(WRITE_TIMEOUT, self.claim.close()).await.is_err() {
+        if timeout(LONGEST_WRITE, self.claim.close()).await.is_err() {
             tracing::warn!("writes did not end in time; the Lease runs out by itself");
             return;
         }

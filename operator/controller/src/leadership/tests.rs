@@ -8,7 +8,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::*;
+use super::{fence::WRITE_TIMEOUT, *};
 use crate::testing::{Asked, Log, failure, listening, server};
 
 fn lease(holder: Option<&str>, version: &str) -> Lease {
@@ -73,24 +73,50 @@ fn a_lease_of_another_is_taken_only_once_it_was_seen_unchanged_for_as_long_as_it
 #[tokio::test]
 async fn a_write_begins_only_while_the_claim_outlasts_it() {
     let claim = Claim::new();
-    assert!(claim.begin().is_err(), "not yet");
+    assert!(claim.begin(WRITE_TIMEOUT).is_err(), "not yet");
     let now = Instant::now();
     claim.extend(now + WRITE_TIMEOUT + Duration::from_secs(60));
-    assert!(claim.begin().is_ok());
+    assert!(claim.begin(WRITE_TIMEOUT).is_ok());
     claim.extend(now + WRITE_TIMEOUT);
-    assert!(claim.is_held() && claim.begin().is_err(), "too short");
+    assert!(
+        claim.is_held() && claim.begin(WRITE_TIMEOUT).is_err(),
+        "too short"
+    );
     claim.extend(now);
-    assert!(!claim.is_held() && claim.begin().is_err(), "run out");
+    assert!(
+        !claim.is_held() && claim.begin(WRITE_TIMEOUT).is_err(),
+        "run out"
+    );
+}
+
+#[tokio::test]
+async fn the_longest_write_begins_where_a_renewal_failed_once() {
+    let claim = Claim::new();
+    claim.extend(Instant::now() + DURATION - RENEW - ATTEMPT);
+    assert!(claim.begin(LONGEST_WRITE).is_ok());
+}
+
+#[tokio::test]
+async fn a_write_that_is_late_goes_no_step_further() {
+    let claim = Claim::new();
+    claim.extend(Instant::now() + Duration::from_secs(60));
+    let mut began = false;
+    let write = claim.begin(Duration::ZERO).unwrap();
+    write.in_time(async { began = true }).await.unwrap_err();
+    assert!(!began);
+    let write = claim.begin(Duration::from_millis(1)).unwrap();
+    let endless = write.in_time(std::future::pending::<()>());
+    assert!(endless.await.is_err(), "without being woken by its work");
 }
 
 #[tokio::test]
 async fn who_resigns_waits_for_the_writes_that_have_begun() {
     let claim = Claim::new();
     claim.extend(Instant::now() + Duration::from_secs(60));
-    let write = claim.begin().unwrap();
+    let write = claim.begin(WRITE_TIMEOUT).unwrap();
     let mut closed = std::pin::pin!(claim.close());
     assert!(futures::poll!(closed.as_mut()).is_pending());
-    assert!(claim.begin().is_err(), "none begins any more");
+    assert!(claim.begin(WRITE_TIMEOUT).is_err(), "none begins any more");
     drop(write);
     closed.await;
 }
@@ -174,7 +200,7 @@ async fn a_leader_that_resigns_is_followed_within_a_second() {
     assert!(look.is_err(), "one leads at a time");
     let start = Instant::now();
     first.resign().await;
-    assert!(leads.begin().is_err());
+    assert!(leads.begin(WRITE_TIMEOUT).is_err());
     tokio::time::timeout(DURATION, follows.held())
         .await
         .unwrap();
