@@ -33,7 +33,7 @@ pub use removal::{Removal, has_finalizer, has_pods, removal};
 pub use secrets::{SecretKeys, secret_digest, secret_names};
 pub use topics::{
     DesiredTopic, KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange, claims, in_use,
-    plan_topics,
+    merged_topics, plan_topics,
 };
 pub use transition::{Transition, transitions};
 pub use validate::{Release, Validated, Violation, validate};

@@ -4,9 +4,9 @@ use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
-use operator_api::{TOPICS_FINALIZER, UserService, UserServiceStatus};
+use operator_api::{CreatedTopic, TOPICS_FINALIZER, UserService, UserServiceStatus};
 use operator_cluster::{bounded, is_conflict};
-use operator_core::children::MANAGER;
+use operator_core::{children::MANAGER, merged_topics};
 use serde_json::json;
 
 use super::{Cluster, Error};
@@ -30,34 +30,44 @@ impl Cluster<'_> {
         Ok(())
     }
 
+    /// Fails after the write if the resource was an outdated copy, in whose stead another pass noted
+    /// topics: what was found out from it has to be looked at again.
     async fn report_over_changes(
         &self,
         resource: &UserService,
         status: &UserServiceStatus,
     ) -> Result<(), Error> {
         let mut version = resource.resource_version();
-        for _ in 1..REPORTS {
-            match self.report_at(version, status).await {
-                // Changed since it was read, be it by this very pass: what was found out is told
-                // all the same, as long as it is the same resource.
-                Err(Error::Api { source, .. }) if is_conflict(&source) => {
-                    let live = self.resources();
-                    let live =
-                        bounded("get", KIND, self.name, live.get_metadata(self.name)).await?;
-                    if live.uid() != resource.uid() {
-                        return Err(Error::Api {
-                            verb: "report",
-                            kind: KIND,
-                            name: self.name.to_owned(),
-                            source,
-                        });
-                    }
-                    version = live.resource_version();
-                }
+        let mut status = status.clone();
+        let mut outdated = None;
+        for attempt in 1.. {
+            let refused = match self.report_at(version, &status).await {
+                Err(Error::Api { source, .. }) if is_conflict(&source) => Error::Api {
+                    verb: "report",
+                    kind: KIND,
+                    name: self.name.to_owned(),
+                    source,
+                },
+                Ok(()) => return outdated.map_or(Ok(()), Err),
                 answer => return answer,
+            };
+            if attempt == REPORTS {
+                return Err(refused);
+            }
+            // Changed since it was read, be it by this very pass: what was found out is told all
+            // the same, as long as it is the same resource.
+            let live = bounded("get", KIND, self.name, self.resources().get(self.name)).await?;
+            if live.uid() != resource.uid() {
+                return Err(refused);
+            }
+            version = live.resource_version();
+            let topics = merged_topics(noted(resource), &status.topics, noted(&live));
+            if topics != status.topics {
+                status.topics = topics;
+                outdated = Some(refused);
             }
         }
-        self.report_at(version, status).await
+        Ok(())
     }
 
     async fn report_at(
@@ -131,6 +141,12 @@ impl Cluster<'_> {
     fn resources(&self) -> Api<UserService> {
         Api::namespaced(self.client.clone(), self.namespace)
     }
+}
+
+/// Topics that the resource created, by its status.
+fn noted(resource: &UserService) -> &[CreatedTopic] {
+    let status = resource.status.as_ref();
+    status.map_or(&[], |status| &status.topics)
 }
 
 #[cfg(test)]

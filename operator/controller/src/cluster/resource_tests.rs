@@ -72,6 +72,37 @@ async fn a_status_is_reported_over_a_change_that_was_made_meanwhile() {
     assert_eq!(log[2].body["metadata"], json!({"resourceVersion": "9"}));
 }
 
+fn with_topics(names: &[&str]) -> UserServiceStatus {
+    let topic = |name: &&str| json!({"name": name, "id": format!("id-of-{name}")});
+    let topics: Vec<Value> = names.iter().map(topic).collect();
+    serde_json::from_value(json!({"topics": topics})).unwrap()
+}
+
+#[tokio::test]
+async fn topics_that_another_pass_noted_are_not_forgotten_over_an_outdated_copy() {
+    let mut live = resource();
+    live.metadata.resource_version = Some("9".into());
+    live.status = Some(with_topics(&["user.created", "user.updated"]));
+    let live = serde_json::to_value(live).unwrap();
+    let (client, log) =
+        server(
+            move |asked| match asked.body.pointer("/metadata/resourceVersion") {
+                Some(version) if version == "7" => failure(409, "Conflict"),
+                _ => (200, live.clone()),
+            },
+        )
+        .await;
+    let metrics = Metrics::new();
+    let created = with_topics(&["user.deleted"]);
+    let answer = cluster(client, &metrics)
+        .report(&resource(), &created)
+        .await;
+    assert!(answer.is_err(), "it is looked at again");
+    let written = &log.lock().unwrap()[2].body["status"];
+    let all = with_topics(&["user.created", "user.updated", "user.deleted"]);
+    assert_eq!(written["topics"], json!(all.topics));
+}
+
 fn stalled() -> UserServiceStatus {
     let condition = json!({
         "type": "Ready", "status": "False", "reason": "InvalidSpec", "message": "spec.x: why",

@@ -12,6 +12,7 @@ use operator_api::CreatedTopic;
 use user_settings::{Kafka, event_type};
 
 pub use claims::{claims, in_use};
+pub use review::merged_topics;
 pub(crate) use review::{Review, created, review, unreachable};
 
 /// Configuration of a topic that the operator owns. The rest of it is whoever set it.

@@ -229,6 +229,60 @@ pub(crate) fn created(world: &World, before: &[CreatedTopic]) -> Vec<CreatedTopi
             });
         }
     }
-    let surplus = all.len().saturating_sub(REMEMBERED);
-    all.split_off(surplus)
+    newest(all)
+}
+
+/// What a status is to remember that was found out from `before`, while the status in force became
+/// `live`: `after`, and what became of the others meanwhile. Whose a topic is cannot be found out
+/// again, so nobody's news of it is written over.
+pub fn merged_topics(
+    before: &[CreatedTopic],
+    after: &[CreatedTopic],
+    live: &[CreatedTopic],
+) -> Vec<CreatedTopic> {
+    let is_known_anew = |topic: &CreatedTopic| after.iter().any(|new| new.name == topic.name);
+    let added = live
+        .iter()
+        .filter(|topic| !before.contains(topic) && !is_known_anew(topic));
+    let kept = after
+        .iter()
+        .filter(|topic| !before.contains(topic) || live.contains(topic));
+    newest(added.chain(kept).cloned().collect())
+}
+
+fn newest(mut topics: Vec<CreatedTopic>) -> Vec<CreatedTopic> {
+    let surplus = topics.len().saturating_sub(REMEMBERED);
+    topics.split_off(surplus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics(ids: &[(&str, &str)]) -> Vec<CreatedTopic> {
+        ids.iter()
+            .map(|(name, id)| CreatedTopic {
+                name: (*name).to_owned(),
+                id: (*id).to_owned(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn nothing_is_remembered_but_what_was_found_out_while_nobody_else_noted_anything() {
+        let (before, after) = (topics(&[("a", "1"), ("b", "1")]), topics(&[("b", "1")]));
+        assert_eq!(merged_topics(&before, &after, &before), after);
+        assert_eq!(merged_topics(&before, &after, &after), after);
+    }
+
+    #[test]
+    fn what_others_noted_and_forgot_meanwhile_is_kept_beside_what_was_found_out() {
+        let before = topics(&[("a", "1"), ("b", "1")]);
+        let live = topics(&[("b", "1"), ("c", "2"), ("d", "2")]);
+        let after = topics(&[("a", "1"), ("b", "1"), ("d", "3")]);
+        assert_eq!(
+            merged_topics(&before, &after, &live),
+            topics(&[("c", "2"), ("b", "1"), ("d", "3")])
+        );
+    }
 }
