@@ -41,7 +41,21 @@ impl Error {
     /// What the API server said, if it understood a request and refused it: a quota, a policy, a
     /// missing right. An outage, a throttle or a race is no refusal.
     pub fn refusal(&self) -> Option<String> {
-        matches!(self.code(), Some(400 | 403 | 422)).then(|| self.to_string())
+        let is_refusal = matches!(self.code(), Some(400 | 403 | 422)) && !self.is_of_another();
+        is_refusal.then(|| self.to_string())
+    }
+
+    /// Whether an object is not the one that was meant, which the API server words as an attempt to
+    /// change its UID.
+    fn is_of_another(&self) -> bool {
+        let Self::Api { source, .. } = self else {
+            return false;
+        };
+        let kube::Error::Api(status) = source.as_ref() else {
+            return false;
+        };
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.any(|cause| cause.field == "metadata.uid")
     }
 
     /// HTTP status code that the API server answered with, if it answered.

@@ -14,8 +14,13 @@ use operator_core::{
     Child, ChildKind, Delete, Plan, Release, World,
     children::{MANAGER, REPLICAS_MANAGER},
 };
+use serde_json::{Value, json};
 
 use crate::metrics::Metrics;
+
+/// A resourceVersion that no object has. The API server disregards it when it creates, and refuses
+/// to apply it to an object.
+const NO_VERSION: &str = "1";
 
 /// One resource's view of the cluster.
 pub(crate) struct Cluster<'a> {
@@ -35,13 +40,19 @@ impl Cluster<'_> {
         self.reader().dereference(resource, release).await
     }
 
-    /// Writes, deletes and reports what the plan says, in that order.
-    pub(crate) async fn apply(&self, resource: &UserService, plan: &Plan) -> Result<(), Error> {
+    /// Writes, deletes and reports what the plan says, in that order. `world` is what it was made
+    /// from.
+    pub(crate) async fn apply(
+        &self,
+        resource: &UserService,
+        world: &World,
+        plan: &Plan,
+    ) -> Result<(), Error> {
         if let Some(child) = &plan.hand_over {
-            self.write(child, REPLICAS_MANAGER).await?;
+            self.write(child, world, REPLICAS_MANAGER).await?;
         }
         for child in &plan.writes {
-            self.write(child, MANAGER).await?;
+            self.write(child, world, MANAGER).await?;
         }
         for delete in &plan.deletes {
             self.delete(delete).await?;
@@ -52,9 +63,9 @@ impl Cluster<'_> {
         Ok(())
     }
 
-    async fn write(&self, child: &Child, manager: &str) -> Result<(), Error> {
+    async fn write(&self, child: &Child, world: &World, manager: &str) -> Result<(), Error> {
         let params = PatchParams::apply(manager).force();
-        let patch = Patch::Apply(&child.object);
+        let patch = Patch::Apply(as_seen(child, world));
         let api = self.api(child.kind);
         bounded(
             "apply",
@@ -119,6 +130,25 @@ impl Cluster<'_> {
     }
 }
 
+/// The child, to be applied only to the very object that was seen or, where none was, only if there
+/// is none still: another one of the name is somebody's.
+fn as_seen(child: &Child, world: &World) -> Value {
+    let live = world.get(child.kind, &child.name);
+    let uid = live.and_then(|live| live.pointer("/metadata/uid"));
+    let (field, value) = uid.map_or(("resourceVersion", json!(NO_VERSION)), |uid| {
+        ("uid", uid.clone())
+    });
+    let mut object = child.object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert(field.to_owned(), value);
+    }
+    object
+}
+
 fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found() || status.is_conflict())
 }
+
+#[cfg(test)]
+#[path = "cluster/write_tests.rs"]
+mod write_tests;

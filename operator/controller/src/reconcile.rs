@@ -156,7 +156,10 @@ async fn keep(
                 cluster.report(resource, &status).await?;
             }
         }
-        cluster.apply(resource, &plan).await.map_err(Error::from)
+        cluster
+            .apply(resource, &world, &plan)
+            .await
+            .map_err(Error::from)
     };
     if let Err(error) = done.await {
         let status = match &error {

@@ -1,0 +1,74 @@
+use super::*;
+use crate::testing::{failure, server};
+
+fn children() -> [Child; 2] {
+    [ChildKind::ServiceAccount, ChildKind::ConfigMap].map(|kind| Child {
+        kind,
+        name: "users".into(),
+        object: json!({"metadata": {"name": "users", "labels": {"a": "b"}}}),
+    })
+}
+
+/// A world that has the first of the [`children`].
+fn world() -> World {
+    let live = json!({"metadata": {"name": "users", "uid": "uid-of-live"}});
+    World {
+        live: [((ChildKind::ServiceAccount, "users".into()), live)].into(),
+        ..World::default()
+    }
+}
+
+#[tokio::test]
+async fn a_child_is_applied_to_the_object_that_was_seen_and_made_only_where_there_is_none() {
+    let (client, log) = server(|_| (200, json!({"metadata": {"name": "users"}}))).await;
+    let metrics = Metrics::new();
+    let cluster = Cluster {
+        client,
+        metrics: &metrics,
+        namespace: "team-a",
+        name: "users",
+    };
+    let plan = Plan {
+        writes: children().into(),
+        ..Plan::default()
+    };
+    let resource = UserService::new("users", operator_api::UserServiceSpec::default());
+    cluster.apply(&resource, &world(), &plan).await.unwrap();
+    let written: Vec<Value> = log
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|asked| asked.body["metadata"].clone())
+        .collect();
+    let labels = json!({"a": "b"});
+    assert_eq!(
+        written,
+        [
+            json!({"name": "users", "labels": labels, "uid": "uid-of-live"}),
+            json!({"name": "users", "labels": labels, "resourceVersion": "1"}),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_object_that_somebody_put_in_the_place_of_the_one_seen_is_a_race_and_no_refusal() {
+    let (client, _log) = server(|_| {
+        let (code, mut status) = failure(422, "Invalid");
+        let message = "field is immutable";
+        status["details"] = json!({"causes": [
+            {"reason": "FieldValueInvalid", "message": message, "field": "metadata.uid"},
+        ]});
+        (code, status)
+    })
+    .await;
+    let metrics = Metrics::new();
+    let cluster = Cluster {
+        client,
+        metrics: &metrics,
+        namespace: "team-a",
+        name: "users",
+    };
+    let [seen, _] = children();
+    let error = cluster.write(&seen, &world(), MANAGER).await.unwrap_err();
+    assert_eq!((error.code(), error.refusal()), (Some(422), None));
+}
