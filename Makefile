@@ -54,7 +54,10 @@ chart: bed-up ## the Helm chart, against the API server's own schemas
 
 e2e: images servers ## the scenarios, on the real cluster
 	e2e/operator.sh up
-	$(WITH_BED) cargo build -p kubectl-userservice --locked && cargo test -p scenarios --locked -- --test-threads=1
+	$(WITH_BED) $(NAME_DATABASE) cargo build -p kubectl-userservice --locked && cargo test -p scenarios --locked -- --test-threads=1 --show-output
+
+# A report has to say it.
+NAME_DATABASE = echo "database: $${BACKING_DATABASE_NAME:-none of the bed}";
 
 bed-up: ## the cluster: minutes the first time, seconds when it is up
 	@$(BED) up
@@ -72,7 +75,7 @@ SOAK_SECONDS ?= 3600
 
 soak: images servers ## the crash test for SOAK_SECONDS (an hour), faults coming again and again
 	e2e/operator.sh up
-	$(WITH_BED) SOAK_SECONDS=$(SOAK_SECONDS) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
+	$(WITH_BED) $(NAME_DATABASE) SOAK_SECONDS=$(SOAK_SECONDS) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
 
 bench: ## what users and events cost, beside the bare database and the bare broker
 	$(BED) loopback

@@ -120,7 +120,8 @@ TEXT
 environment=$(e2e/bed/bed env)
 eval "$environment"
 : "${CLIENT_IMAGE:?no images yet; first: make images}"
-: "${BACKING_NAMESPACE:?no Kafka and no database yet; first: make servers}"
+: "${BACKING_DATABASE_NAME:?no Kafka and no database yet; first: make servers}"
+say "database: $BACKING_DATABASE_NAME"
 say "operator: Helm chart into namespace userservice-system"
 e2e/operator.sh up
 say "user service: kubectl apply -n $namespace -f e2e/demo.yaml"

@@ -16,6 +16,9 @@ server_image() { echo "localhost/userservice/$1:$(hash_of "e2e/bed/servers/$1" e
 # Where registries answer, the database is MongoDB itself.
 database_is_mongodb() { [[ $BRANCH == connected ]]; }
 
+# By a name that an honest report can use.
+database_name() { if database_is_mongodb; then echo MongoDB; else echo "DocumentDB behind our gateway"; fi; }
+
 # build_server NAME ARGUMENT-OF-BUILD…, in the context that the caller has filled.
 build_server() {
   cp -r "$SERVERS/$1/." "$SERVERS_MAKING/"
@@ -113,7 +116,7 @@ servers() {
   step "server images: loading into the nodes (about 1 minute for new ones)" load_servers
   step "servers applied: namespace $BACKING" apply_servers
   step "servers ready: waiting for all (about 1 minute for new ones)" servers_are_ready
-  echo "BACKING_NAMESPACE=$BACKING" >"$STATE/servers"
+  printf '%s=%q\n' BACKING_NAMESPACE "$BACKING" BACKING_DATABASE_NAME "$(database_name)" >"$STATE/servers"
   say "servers: $(kubectl -n "$BACKING" get pods --no-headers -o custom-columns=:metadata.name | paste -sd ' ')"
 }
 
