@@ -1,6 +1,6 @@
 //! The real servers beside the cluster's own parts: Kafka, the schema registry, the database, and faults in front of it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -108,19 +108,11 @@ pub async fn restart_broker(scenario: &Scenario, number: u8) -> Result<()> {
     })
     .await?;
     until("all replicas are in sync", BROKER_BACK, || async {
-        let behind = kubectl(&[
-            "exec",
-            "-n",
-            NAMESPACE,
-            &name,
-            "--",
-            "kafka",
+        let behind = kafka(
+            number,
             "topics",
-            "--bootstrap-server",
-            "localhost:9092",
-            "--describe",
-            "--under-replicated-partitions",
-        ])
+            &["--describe", "--under-replicated-partitions"],
+        )
         .await?;
         Ok(Seen::when(behind.trim().is_empty(), (), behind))
     })
@@ -173,18 +165,72 @@ async fn signal_brokers(scenario: &Scenario, name: &str) -> Result<()> {
 /// # Errors
 /// If Kafka does not take it.
 pub async fn configure_topic(topic: &str, change: &[&str]) -> Result<()> {
-    let tool = ["exec", "-n", NAMESPACE, "kafka-0", "--", "kafka", "configs"];
-    let which = [
-        "--bootstrap-server",
-        "localhost:9092",
-        "--alter",
-        "--entity-type",
-        "topics",
-        "--entity-name",
-        topic,
-    ];
-    kubectl(&[&tool[..], &which, change].concat()).await?;
+    let which = ["--alter", "--entity-type", "topics", "--entity-name", topic];
+    kafka(0, "configs", &[&which, change].concat()).await?;
     Ok(())
+}
+
+/// A topic as Kafka describes it.
+#[derive(Clone, Debug, Default)]
+pub struct Topic {
+    /// Number of partitions.
+    pub partitions: u32,
+    /// Configuration that is not the brokers'.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// The topics of the scenario, by what follows their [prefix].
+///
+/// # Errors
+/// If Kafka does not answer.
+pub async fn topics(scenario: &Scenario) -> Result<BTreeMap<String, Topic>> {
+    let said = kafka(0, "topics", &["--describe"]).await?;
+    Ok(described(&said, &prefix(scenario)))
+}
+
+/// Deletes the scenario's topics whose name, after their [prefix], is like this regular expression.
+///
+/// # Errors
+/// If Kafka does not.
+pub async fn delete_topics(scenario: &Scenario, like: &str) -> Result<()> {
+    let topics = format!("{}{like}", prefix(scenario).replace('.', "[.]"));
+    kafka(0, "topics", &["--delete", "--topic", &topics]).await?;
+    Ok(())
+}
+
+/// One of Kafka's tools, in the pod of this broker.
+async fn kafka(broker: u8, tool: &str, arguments: &[&str]) -> Result<String> {
+    let pod = format!("kafka-{broker}");
+    let command = ["exec", "-n", NAMESPACE, &pod, "--", "kafka", tool];
+    let server = ["--bootstrap-server", "localhost:9092"];
+    kubectl(&[&command[..], &server, arguments].concat()).await
+}
+
+/// What `--describe` says of each topic in its first line: `Topic: …`, `PartitionCount: …`, `Configs: …` and others, with
+/// tabs between.
+fn described(said: &str, prefix: &str) -> BTreeMap<String, Topic> {
+    let topic = |line: &str| {
+        let fields: BTreeMap<&str, &str> = line
+            .split('\t')
+            .filter_map(|field| field.split_once(": "))
+            .map(|(name, value)| (name.trim(), value.trim()))
+            .collect();
+        let name = fields.get("Topic")?.strip_prefix(prefix)?;
+        let partitions = fields.get("PartitionCount")?.parse().ok()?;
+        let configs = fields.get("Configs").map_or("", |configs| configs);
+        let configs = configs.split(',').filter_map(|one| one.split_once('='));
+        let configs = configs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        Some((
+            name.to_owned(),
+            Topic {
+                partitions,
+                configs,
+            },
+        ))
+    };
+    said.lines().filter_map(topic).collect()
 }
 
 /// Runs `user-service` with these arguments in a pod of the service; what it prints.
@@ -217,4 +263,22 @@ async fn kubectl(arguments: &[&str]) -> Result<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_read_as_kafka_describes_them() {
+        let said = "Topic: a.one\tTopicId: 7w\tPartitionCount: 3\tReplicationFactor: 3\tConfigs: retention.ms=60000,cleanup.policy=delete\n\
+            \tTopic: a.one\tPartition: 0\tLeader: 1\tReplicas: 1,2,0\tIsr: 1,2,0\n\
+            Topic: b.one\tTopicId: 7x\tPartitionCount: 1\tReplicationFactor: 1\tConfigs: \n";
+        let topics = described(said, "a.");
+        assert_eq!(topics.len(), 1, "{topics:?}");
+        assert_eq!(topics["one"].partitions, 3);
+        assert_eq!(topics["one"].configs["retention.ms"], "60000");
+        assert_eq!(topics["one"].configs.len(), 2);
+        assert!(described(said, "b.")["one"].configs.is_empty());
+    }
 }

@@ -17,6 +17,7 @@ mod plugin;
 mod poison;
 mod scaling;
 mod tls;
+mod topics;
 mod traffic;
 
 /// Runs the body in a namespace of its own; see [`scenarios::scenario()`].
