@@ -14,7 +14,7 @@ client probe --target HOST:PORT
 client load --target TARGET [--connections 4] [--rate 60] [--balancing pick_first|round_robin] [--tls FOLDER]
 client events|verify --brokers HOST:PORT,… --topics TOPIC,… [--registry URL] [--key KEY] [--until-count N] [--timeout 30s]
   [--ca FILE] [--username NAME]
-client prove --target TARGET --brokers HOST:PORT,… --topics CREATED,UPDATED --registry URL [--dead-letters TOPIC,…]
+client prove --target TARGET --brokers HOST:PORT,… --topics CREATED,UPDATED,DELETED --registry URL [--dead-letters TOPIC,…]
   [--connections 4] [--rate 60] [--balancing pick_first|round_robin] [--duration 60s] [--updates 3] [--settle 120s]
   [--tls FOLDER] [--ca FILE] [--username NAME]`
 

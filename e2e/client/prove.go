@@ -26,10 +26,10 @@ type proof struct {
 
 func proofFlags(flags *flag.FlagSet) *proof {
 	p := &proof{kafka: kafkaFlags(flags)}
-	flags.StringVar(&p.topics, "topics", "", "topic of created and topic of updated users, with a comma between")
+	flags.StringVar(&p.topics, "topics", "", "topics of created, updated and deleted users, with commas between")
 	flags.StringVar(&p.registry, "registry", "", "Confluent API of the schema registry, to decode values by")
 	flags.StringVar(&p.deadLetters, "dead-letters", "", "topics whose new records are counted, with commas between")
-	flags.IntVar(&p.updates, "updates", 3, "updates of each user, one after the other")
+	flags.IntVar(&p.updates, "updates", 3, "updates of each user, one after the other; some are deleted afterwards, and some of these come back")
 	flags.DurationVar(&p.duration, "duration", time.Minute, "how long calls are begun; SIGTERM ends that early")
 	flags.DurationVar(&p.settle, "settle", 2*time.Minute, "how long after that events may still come")
 	return p
@@ -39,10 +39,10 @@ func proofFlags(flags *flag.FlagSet) *proof {
 // the load, the patience of its last calls, and settling.
 func (p *proof) run(over pool, rate int) error {
 	topics := strings.Split(p.topics, ",")
-	if p.brokers == "" || p.registry == "" || len(topics) != 2 || p.updates < 0 {
+	if p.brokers == "" || p.registry == "" || len(topics) != 3 || p.updates < 0 {
 		return errors.New(usage)
 	}
-	l := newLedger(topics[0], topics[1])
+	l := newLedger([kinds]string(topics))
 	r, err := p.follow(l)
 	if err != nil {
 		return err

@@ -10,11 +10,11 @@ import (
 // Users that are at work side by side, at least.
 const sideBySide = 64
 
-// Users that wait for their next update, and how many more there are.
+// Users that wait for their next call, and how many more there are.
 type crowd struct {
 	sync.Mutex
-	waiting         []*member
-	alive, inFlight int
+	waiting                []*member
+	alive, inFlight, users int
 }
 
 // An open loop: a call begins when it is due, however long those before it take. Ends with the context, after the calls
@@ -30,20 +30,19 @@ func (p *proof) load(ctx context.Context, over pool, rate int, l *ledger) {
 			return
 		case <-time.After(time.Until(due(start, n, rate))):
 		}
-		m := c.next()
+		m := c.next(p.updates)
 		if m == nil {
 			l.overloaded()
 			continue
 		}
 		calls.Go(func() {
-			known := m.act(over, l)
-			c.back(m, known && m.updates < p.updates)
+			c.back(m, m.act(over, l))
 		})
 	}
 }
 
 // Whose turn it is: somebody new while there are few or nobody waits. Nil if too many calls are in flight already.
-func (c *crowd) next() *member {
+func (c *crowd) next(updates int) *member {
 	c.Lock()
 	defer c.Unlock()
 	if c.inFlight >= maxInFlight {
@@ -52,7 +51,8 @@ func (c *crowd) next() *member {
 	c.inFlight++
 	if c.alive < sideBySide || len(c.waiting) == 0 {
 		c.alive++
-		return &member{}
+		c.users++
+		return &member{life: life(c.users, updates)}
 	}
 	last := len(c.waiting) - 1
 	chosen := rand.IntN(len(c.waiting))

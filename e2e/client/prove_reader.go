@@ -39,7 +39,7 @@ func (p *proof) follow(l *ledger) (*reader, error) {
 	if p.deadLetters != "" {
 		r.dead = strings.Split(p.deadLetters, ",")
 	}
-	ends, err := endsOf(asking, []string{l.created, l.updated})
+	ends, err := endsOf(asking, l.topics[:])
 	if err != nil {
 		return nil, err
 	}

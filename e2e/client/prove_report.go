@@ -25,16 +25,17 @@ type progress struct {
 type outcome struct {
 	Done bool `json:"done"`
 	progress
-	Users           int      `json:"users"`
-	Distinct        int      `json:"distinct"` // ids
-	Repeated        int      `json:"repeated"` // ids that came more than once
-	Lost            int      `json:"lost"`
-	OrderViolations int      `json:"order_violations"`
-	Mismatches      int      `json:"mismatches"`
-	DeadLetters     int64    `json:"dead_letters"`
-	Delay           delay    `json:"delay_ms"`
-	Findings        []string `json:"findings"` // the first ones that speak against the service
-	Errors          []string `json:"errors"`   // the first ones of calls and of reading
+	Users           int            `json:"users"`
+	Calls           map[string]int `json:"calls"`    // acknowledged, by method
+	Distinct        int            `json:"distinct"` // ids
+	Repeated        int            `json:"repeated"` // ids that came more than once
+	Lost            int            `json:"lost"`
+	OrderViolations int            `json:"order_violations"`
+	Mismatches      int            `json:"mismatches"`
+	DeadLetters     int64          `json:"dead_letters"`
+	Delay           delay          `json:"delay_ms"`
+	Findings        []string       `json:"findings"` // the first ones that speak against the service
+	Errors          []string       `json:"errors"`   // the first ones of calls and of reading
 }
 
 // From answer to consumption.
@@ -95,7 +96,7 @@ func (l *ledger) conclude(deadLetters int64) error {
 			l.Users++
 		}
 		for version := 1; l.Lost > 0 && version <= of.acknowledged; version++ {
-			if !of.events[version] {
+			if !of.has(version) {
 				l.Findings = note(l.Findings, fmt.Errorf("no event of user %s at version %d", user, version))
 			}
 		}

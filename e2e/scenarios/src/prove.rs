@@ -1,4 +1,4 @@
-//! Load, and an independent count of what came of it: the client creates and changes users and reads the events.
+//! Load, and an independent count of what came of it: the client creates, changes and deletes users and reads the events.
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
@@ -17,8 +17,12 @@ use crate::{
     wait::{Seen, until},
 };
 
-/// Changes made to each user after its creation.
+/// Changes made to each user after its creation. Some are deleted afterwards, and some of these come back.
 const UPDATES: u32 = 4;
+/// What the client does to them.
+const METHODS: [&str; 4] = ["CreateUser", "UpdateUser", "DeleteUser", "UndeleteUser"];
+/// How it is told.
+const EVENTS: [&str; 3] = ["created", "updated", "deleted"];
 /// How long events may take to arrive after the load.
 const SETTLE: Duration = Duration::from_secs(120);
 const NAME: &str = "prove";
@@ -62,6 +66,9 @@ pub struct Proof {
     /// Events read, repeated ones included.
     #[serde(default)]
     pub events: u64,
+    /// Writes that the service acknowledged, by method.
+    #[serde(default)]
+    pub calls: BTreeMap<String, u64>,
     /// Different events.
     #[serde(default)]
     pub distinct: u64,
@@ -109,7 +116,8 @@ impl Prove {
     /// # Errors
     /// If none is within a minute.
     pub async fn start(scenario: &Scenario, rate: u32, duration: Duration) -> Result<Self> {
-        let topic = |name: &str| format!("{}{name}", prefix(scenario));
+        let topics =
+            |suffix: &str| EVENTS.map(|event| format!("{}user.{event}{suffix}", prefix(scenario)));
         let arguments = [
             "prove".to_owned(),
             "--target=users:8080".to_owned(),
@@ -118,16 +126,8 @@ impl Prove {
             format!("--duration={}s", duration.as_secs()),
             format!("--updates={UPDATES}"),
             format!("--brokers={}", BROKERS.join(",")),
-            format!(
-                "--topics={},{}",
-                topic("user.created"),
-                topic("user.updated")
-            ),
-            format!(
-                "--dead-letters={},{}",
-                topic("user.created.dlq"),
-                topic("user.updated.dlq")
-            ),
+            format!("--topics={}", topics("").join(",")),
+            format!("--dead-letters={}", topics(".dlq").join(",")),
             format!("--registry={REGISTRY}"),
             format!("--settle={}s", SETTLE.as_secs()),
         ];
@@ -140,12 +140,25 @@ impl Prove {
         Ok(prove)
     }
 
+    /// What has come of it so far.
+    ///
+    /// # Errors
+    /// If the client says nothing.
+    pub async fn now(&self) -> Result<Proof> {
+        // Nothing is there for a moment when the kubelet begins a new file.
+        until("the client reports", Duration::from_secs(30), || async {
+            let latest = self.latest().await?;
+            Ok(latest.map_or_else(|| Seen::NotYet("nothing".to_owned()), Seen::Yes))
+        })
+        .await
+    }
+
     /// Waits until so many more writes are acknowledged.
     ///
     /// # Errors
     /// If they are not within two minutes.
     pub async fn reaches_more(&self, more: u64) -> Result<()> {
-        let now = self.latest().await?.map_or(0, |proof| proof.acknowledged);
+        let now = self.now().await?.acknowledged;
         self.reaches(now + more).await
     }
 
@@ -238,11 +251,17 @@ impl Prove {
 }
 
 impl Proof {
-    /// Checks that every acknowledged write has its event, in order and as it was.
+    /// Checks that every acknowledged write has its event, in order and as it was, and that there were enough to judge.
     ///
     /// # Errors
     /// Says what is missing or wrong.
     pub fn assert_nothing_lost(&self) -> Result<()> {
+        ensure!(
+            METHODS
+                .iter()
+                .all(|method| self.calls.contains_key(*method)),
+            "not every kind of write was made: {self:?}"
+        );
         ensure!(
             (self.lost, self.order_violations, self.mismatches) == (0, 0, 0),
             "{self:?}"
