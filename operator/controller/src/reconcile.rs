@@ -201,8 +201,19 @@ async fn remove(
         world.topics = session.change(&removal.topics, write).await;
         removal = operator_core::removal(&world, resource, &now);
     }
+    let mut terminating = None;
+    if removal.troubled || removal.left_behind.is_some() {
+        terminating = cluster.terminating().await;
+        world.is_terminating = terminating.is_some();
+        removal = operator_core::removal(&world, resource, &now);
+    }
     if let Some(status) = &removal.status {
         cluster.report(resource, status).await?;
+    }
+    if let Some(message) = &removal.left_behind {
+        cluster
+            .tell_left_behind(resource, terminating.as_ref(), message)
+            .await;
     }
     if removal.release {
         cluster.hold(resource, false).await?;

@@ -35,6 +35,6 @@ pub use topics::{
     DesiredTopic, KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange, claims, in_use,
     merged_topics, plan_topics,
 };
-pub use transition::{Transition, transitions};
+pub use transition::{Transition, shortened, transitions};
 pub use validate::{Release, Validated, Violation, validate};
 pub use world::{Child, ChildKind, World};

@@ -27,6 +27,8 @@ pub struct Removal {
     pub topics: Vec<TopicChange>,
     /// Whether nothing is left to do, so that the finalizer may go.
     pub release: bool,
+    /// What is to be told first, if topics stay that were to be deleted.
+    pub left_behind: Option<String>,
     /// The new status, if it differs from the one in force.
     pub status: Option<UserServiceStatus>,
     /// When to look again even if nothing changes.
@@ -84,10 +86,16 @@ pub fn removal(world: &World, resource: &UserService, now: &Time) -> Removal {
     }
     match &world.topics {
         SeenTopics::NotLooked => {
+            if let Some(secret) = missing_secret(world, resource) {
+                let why = format!("Secret {secret}, which their cluster asks for, is gone");
+                return left_behind(&created, &why);
+            }
             let why = "their cluster cannot be asked, since the spec or a Secret that it names is not as needed";
-            waiting(world, resource, why, now)
+            waiting(world, resource, &created, why, now)
         }
-        SeenTopics::Unreachable(why) => waiting(world, resource, &topics::unreachable(why), now),
+        SeenTopics::Unreachable(why) => {
+            waiting(world, resource, &created, &topics::unreachable(why), now)
+        }
         SeenTopics::Found {
             topics, refused, ..
         } => {
@@ -99,16 +107,20 @@ pub fn removal(world: &World, resource: &UserService, now: &Time) -> Removal {
                 .iter()
                 .map(|(topic, why)| format!("{topic}: {why}"))
                 .collect();
+            let held = if refused.is_empty() {
+                Removal::default()
+            } else {
+                waiting(world, resource, &created, &refused.join("; "), now)
+            };
+            if held.release {
+                return held;
+            }
             Removal {
                 topics: changes,
                 requeue: Some(WRITE_RECHECK),
                 // Topics that do not go although they were deleted are not deleted each second.
                 troubled: true,
-                ..if refused.is_empty() {
-                    Removal::default()
-                } else {
-                    waiting(world, resource, &refused.join("; "), now)
-                }
+                ..held
             }
         }
     }
@@ -121,7 +133,36 @@ fn released() -> Removal {
     }
 }
 
-fn waiting(world: &World, resource: &UserService, why: &str, now: &Time) -> Removal {
+/// Lets the resource go without its topics: what is in the way does not come to an end by itself.
+fn left_behind(created: &[CreatedTopic], why: &str) -> Removal {
+    let names: Vec<&str> = created.iter().map(|topic| topic.name.as_str()).collect();
+    Removal {
+        left_behind: Some(format!(
+            "Topics that were to be deleted stay, since {why}: {}",
+            names.join(", ")
+        )),
+        ..released()
+    }
+}
+
+/// The Secret with the credentials for Kafka, if it is not there.
+fn missing_secret<'a>(world: &World, resource: &'a UserService) -> Option<&'a str> {
+    let kafka = resource.spec.events.as_ref()?.kafka.as_ref()?;
+    let secret = kafka.credentials.as_ref()?.secret.as_str();
+    (!world.secrets.contains_key(secret)).then_some(secret)
+}
+
+fn waiting(
+    world: &World,
+    resource: &UserService,
+    created: &[CreatedTopic],
+    why: &str,
+    now: &Time,
+) -> Removal {
+    if world.is_terminating {
+        let why = format!("the namespace is being deleted ({why})");
+        return left_behind(created, &why);
+    }
     let message = format!(
         "Topics that this resource created are to be deleted with it: {why}. To let it go without, set the \
          annotation {SKIP_TOPIC_DELETION} to \"true\"."

@@ -59,7 +59,8 @@ fn of_type<'a>(status: Option<&'a UserServiceStatus>, type_: &str) -> Option<&'a
         .find(|condition| condition.type_ == type_)
 }
 
-fn shortened(message: &str) -> String {
+/// A message, within what the API server takes as the note of an Event.
+pub fn shortened(message: &str) -> String {
     const MORE: &str = " …";
     if message.len() <= MAX_MESSAGE {
         return message.to_owned();

@@ -83,6 +83,8 @@ pub struct World {
     pub claims: BTreeMap<String, String>,
     /// Topics that another resource describes, each with its namespace and name.
     pub in_use: BTreeMap<String, String>,
+    /// Whether the namespace is being deleted, looked at only where a resource cannot go yet.
+    pub is_terminating: bool,
 }
 
 impl World {

@@ -1,8 +1,10 @@
 //! Writes to the resource itself: its status and our finalizer, never its spec.
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
+    core::PartialObjectMeta,
 };
 use operator_api::{CreatedTopic, TOPICS_FINALIZER, UserService, UserServiceStatus};
 use operator_cluster::{bounded, is_conflict};
@@ -136,6 +138,22 @@ impl Cluster<'_> {
             "finalizer"
         );
         Ok(())
+    }
+
+    /// The namespace, if it is being deleted. Best effort: what cannot be read is taken as staying.
+    pub(crate) async fn terminating(&self) -> Option<PartialObjectMeta<Namespace>> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let request = namespaces.get_metadata(self.namespace);
+        match bounded("get", "Namespace", self.namespace, request).await {
+            Ok(namespace) => {
+                let is_going = namespace.metadata.deletion_timestamp.is_some();
+                is_going.then_some(namespace)
+            }
+            Err(error) => {
+                tracing::warn!(namespace = self.namespace, resource = self.name, %error, "namespace");
+                None
+            }
+        }
     }
 
     fn resources(&self) -> Api<UserService> {

@@ -158,6 +158,59 @@ fn kafka_away_holds_the_resource_and_says_how_to_let_it_go() {
     assert!(removal(&world, &resource, &at(100)).release);
 }
 
+/// [`leaving`], with a password for Kafka that is not there any more.
+fn leaving_without_credentials() -> (UserService, World) {
+    let (mut resource, mut world) = leaving();
+    let spec = kafka(&mut resource);
+    spec.security_protocol = operator_api::SecurityProtocol::SaslSsl;
+    spec.credentials = Some(operator_api::SecretReference {
+        secret: "users-kafka".into(),
+    });
+    world.topics = SeenTopics::NotLooked;
+    (resource, world)
+}
+
+#[test]
+fn a_secret_that_is_gone_holds_nobody_and_the_topics_left_behind_are_named() {
+    let (resource, mut world) = leaving_without_credentials();
+    let without = removal(&world, &resource, &at(100));
+    assert!(without.release);
+    let told = without.left_behind.unwrap();
+    assert!(told.contains("Secret users-kafka"), "{told}");
+    assert!(told.contains("user.created, user.created.dlq"), "{told}");
+
+    world.secrets.insert("users-kafka".into(), [].into());
+    let held = removal(&world, &resource, &at(100));
+    assert!(
+        !held.release,
+        "a key may be added to a Secret that is there"
+    );
+    assert_eq!(held.left_behind, None);
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted_is_held_by_no_kafka() {
+    let (resource, mut world) = leaving();
+    world.is_terminating = true;
+    let deleting = removal(&world, &resource, &at(100));
+    assert_eq!(deleted(&deleting).len(), 6, "what can be deleted is");
+    assert!(!deleting.release);
+
+    if let SeenTopics::Found { refused, .. } = &mut world.topics {
+        refused.insert("user.created".into(), "not authorized".into());
+    }
+    let refused = removal(&world, &resource, &at(100));
+    assert!(refused.release && refused.topics.is_empty());
+    let told = refused.left_behind.unwrap();
+    assert!(told.contains("not authorized"), "{told}");
+
+    world.topics = SeenTopics::Unreachable("connection refused".into());
+    let without = removal(&world, &resource, &at(100));
+    assert!(without.release);
+    let told = without.left_behind.unwrap();
+    assert!(told.contains("user.deleted.dlq"), "{told}");
+}
+
 #[test]
 fn retained_topics_do_not_hold_a_resource() {
     let (mut resource, world) = leaving();
