@@ -261,9 +261,14 @@ async fn look<'a>(
         .ok()
         .filter(|validated| validated.has_kafka_secret(&world.secrets))
         .and_then(|validated| validated.kafka(created));
-    let all = context.resources.state();
+    let mut all = Vec::new();
+    let is_leaving = resource.metadata.deletion_timestamp.is_some();
+    if is_leaving || access.is_some() {
+        // As many as there are in the cluster: looked through only where topics are at stake.
+        all = context.resources.state();
+    }
     let others = all.iter().filter_map(|other| other.0.as_ref().ok());
-    if resource.metadata.deletion_timestamp.is_some() {
+    if is_leaving {
         world.in_use = in_use(resource, others.clone());
         if has_pods(&world, resource) {
             // Topics have to wait for them.

@@ -4,7 +4,7 @@ mod pods;
 
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -18,7 +18,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, Predicate, PredicateConfig, WatchStreamExt, controller, predicates, reflector,
@@ -53,13 +53,12 @@ pub(crate) fn controller(
     let (reader, writer) = reflector::store();
     let known = reader.clone();
     // Seen here, not by the store's own wait: that wakes only one of its waiters, and the controller is one.
-    let events = reflector(writer, watcher(resources, watcher::Config::default())).inspect_ok(
-        move |event| {
+    let events =
+        kept(writer, watcher(resources, watcher::Config::default())).inspect_ok(move |event| {
             if matches!(event, watcher::Event::InitDone) && !ready.send_replace(true) {
                 tracing::info!("ready");
             }
-        },
-    );
+        });
     // A status written here, or by anybody else, is no reason to look again. An annotation is: one
     // lets a resource go without its topics.
     let changed = events.applied_objects().predicate_filter(
@@ -84,6 +83,16 @@ pub(crate) fn controller(
         .watches(secrets(client), watcher::Config::default(), move |secret| {
             referring(&known, &secret)
         })
+}
+
+/// Keeps the resources in the store, without who set which field: that takes as much room as all
+/// the rest, and nobody asks.
+fn kept(
+    writer: reflector::store::Writer<Guarded>,
+    events: impl Stream<Item = watcher::Result<watcher::Event<Guarded>>>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<Guarded>>> {
+    let pruned = events.modify(|resource| resource.meta_mut().managed_fields = None);
+    reflector(writer, pruned)
 }
 
 fn all<K>(client: &Client) -> Api<K>
@@ -125,9 +134,27 @@ fn ours() -> watcher::Config {
 
 #[cfg(test)]
 mod tests {
+    use futures::{StreamExt, stream};
     use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn the_store_holds_no_managed_fields() {
+        let (reader, writer) = reflector::store();
+        let resource: UserService = serde_json::from_value(json!({
+            "metadata": {
+                "namespace": "team-a", "name": "users",
+                "managedFields": [{"manager": "kubectl", "operation": "Apply"}],
+            },
+            "spec": {},
+        }))
+        .unwrap();
+        let event = watcher::Event::Apply(DeserializeGuard(Ok(resource)));
+        let seen: Vec<_> = kept(writer, stream::iter([Ok(event)])).collect().await;
+        assert_eq!(seen.len(), 1);
+        assert_eq!(reader.state()[0].meta().managed_fields, None);
+    }
 
     #[test]
     fn a_secret_leads_to_the_resources_of_its_namespace_that_name_it() {
