@@ -71,11 +71,12 @@ connected-check: bed-up ## the branch that uses registries, where none is reacha
 images: bed-up ## builds our images and loads them into the cluster
 	@$(BED) images
 
-SOAK_SECONDS ?= 3600
+SOAK_EVENTS ?= 1000000
+SOAK_SECONDS ?= 0
 
-soak: images servers ## the crash test for SOAK_SECONDS (an hour), faults coming again and again
+soak: images servers ## the crash test until SOAK_EVENTS (a million) were acknowledged, faults coming again and again
 	e2e/operator.sh up
-	$(WITH_BED) $(NAME_DATABASE) SOAK_SECONDS=$(SOAK_SECONDS) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
+	$(WITH_BED) $(NAME_DATABASE) SOAK_EVENTS=$(SOAK_EVENTS) SOAK_SECONDS=$(SOAK_SECONDS) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
 
 bench: ## what users and events cost, beside the bare database and the bare broker
 	$(BED) loopback

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod backing;
 pub mod bundle;
+pub mod chance;
 pub mod cluster;
 pub mod load;
 pub mod once;

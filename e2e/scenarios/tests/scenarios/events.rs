@@ -1,24 +1,23 @@
 //! Users in the database and events in Kafka, on the real servers.
 
+mod harm;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, LogParams},
-};
+use kube::{Api, ResourceExt, api::LogParams};
 use operator_api::UserService;
 use scenarios::{
     Scenario,
     backing::{self, CONNECTION, DATABASE, FAULTY_DATABASE},
-    cluster::metric,
+    chance::Chance,
     prove::{Proof, Prove},
     wait::{Seen, until},
 };
 use serde_json::json;
-use user_settings::{ADMIN_PORT, metric as names, path};
 
+use self::harm::Goal;
 use crate::scenario;
 
 /// Writes each second while Kafka is frozen, and for how many minutes it is.
@@ -145,34 +144,6 @@ fn names_of(pods: &[Pod]) -> Vec<String> {
     pods.iter().map(ResourceExt::name_any).collect()
 }
 
-/// The pod whose relay is the active one.
-async fn relay(s: &Scenario) -> Result<Pod> {
-    relay_beside(s, None).await
-}
-
-/// The pod whose relay is the active one, other than this one, which cannot answer.
-async fn relay_beside(s: &Scenario, frozen: Option<&Pod>) -> Result<Pod> {
-    let frozen = frozen.and_then(ResourceExt::uid);
-    until("a relay is active", Duration::from_secs(40), || async {
-        for pod in s.pods().await? {
-            if (frozen.is_none() || pod.uid() != frozen) && is_relay(s, &pod).await {
-                return Ok(Seen::Yes(pod));
-            }
-        }
-        Ok(Seen::NotYet("none".to_owned()))
-    })
-    .await
-}
-
-/// Whether this pod says that its relay is the active one.
-async fn is_relay(s: &Scenario, pod: &Pod) -> bool {
-    let text = s
-        .cluster
-        .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
-        .await;
-    text.is_ok_and(|text| metric(&text, names::OUTBOX_RELAY_ACTIVE, "") > 0.0)
-}
-
 #[tokio::test]
 async fn while_kafka_is_frozen_calls_go_on_and_every_event_arrives_afterwards() {
     scenario("frozen", async |s| {
@@ -218,21 +189,26 @@ async fn minutes(load: &Prove) -> Result<()> {
     Ok(())
 }
 
-/// Everything that may go wrong at once, small. `SOAK_SECONDS` makes it longer: the faults come again and again.
+/// Everything that may go wrong, at random moments. `make soak` goes on with it.
 #[tokio::test]
 async fn no_event_is_lost_or_out_of_order_whatever_crashes() {
     scenario("crash", async |s| {
+        let mut chance = Chance::from_environment()?;
+        let goal = Goal::from_environment()?;
         backing::connect_to(s, FAULTY_DATABASE).await?;
         let mut spec = backing::durable(s);
         spec["replicas"] = json!(3);
         s.ready_with(spec).await?;
-        let soak: u64 = match std::env::var("SOAK_SECONDS") {
-            Ok(seconds) => seconds.parse().context("SOAK_SECONDS")?,
-            Err(_) => 0,
+        let load = Prove::start(s, goal.rate(), goal.bound()).await?;
+        let outcome = tokio::select! {
+            outcome = Box::pin(harm::until_reached(s, &load, &goal, &mut chance)) => outcome,
+            broken = harm::tell_each_minute(&load) => broken,
         };
-        let load = Prove::start(s, 40, Duration::from_secs(900 + soak)).await?;
-        let outcome = harm(s, &load, soak).await;
         backing::break_database(s, json!([])).await?;
+        if outcome.is_err() {
+            // They may still be frozen, or one of them may not be there.
+            let _ = backing::thaw_brokers(s).await;
+        }
         outcome?;
         let proof: Proof = load.stop().await?;
         proof.assert_nothing_lost()?;
@@ -244,51 +220,4 @@ async fn no_event_is_lost_or_out_of_order_whatever_crashes() {
         Ok(())
     })
     .await;
-}
-
-async fn harm(s: &Scenario, load: &Prove, soak: u64) -> Result<()> {
-    let pods: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
-    let start = std::time::Instant::now();
-    let mut round: u8 = 0;
-    loop {
-        load.reaches_more(100).await?;
-        backing::break_database(s, faults()).await?;
-        load.reaches_more(50).await?;
-
-        let killed = relay(s).await?;
-        let now = DeleteParams::default().grace_period(0);
-        pods.delete(&killed.name_any(), &now).await?;
-        load.reaches_more(100).await?;
-
-        let frozen = relay(s).await?;
-        backing::freeze(&frozen).await?;
-        let overtaken = relay_beside(s, Some(&frozen)).await;
-        backing::thaw(&frozen).await?;
-        overtaken.context("the frozen relay was not overtaken")?;
-        ensure!(
-            !is_relay(s, &frozen).await,
-            "who wakes past its lease says that it leads"
-        );
-
-        backing::restart_broker(s, round % 3).await?;
-        load.reaches_more(100).await?;
-        round = round.wrapping_add(1);
-        if start.elapsed() >= Duration::from_secs(soak) {
-            return Ok(());
-        }
-    }
-}
-
-/// What a database does on a bad day: answers get lost, transactions clash, the primary steps down, all is slow.
-fn faults() -> serde_json::Value {
-    let transient = json!(["TransientTransactionError"]);
-    json!([
-        {"command": "commitTransaction", "after": 5, "times": 3, "action": "dropAnswer"},
-        {"command": "insert", "after": 10, "times": 5,
-         "action": {"error": {"code": 112, "codeName": "WriteConflict", "labels": transient}}},
-        {"command": "update", "after": 3, "times": 2,
-         "action": {"error": {"code": 10107, "codeName": "NotWritablePrimary", "labels": []}}},
-        {"command": "find", "after": 20, "times": 2, "action": "cut"},
-        {"command": "commitTransaction", "after": 30, "times": 10, "action": {"delayMs": 500}},
-    ])
 }
