@@ -1,15 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 // All calls on one connection: a service that keeps its users in memory knows a user only in the pod that created it.
-func demo(target, tls string, wait bool, name, email, rename string) error {
-	connection, err := connect(target, tls, "pick_first", grpc.WithDefaultCallOptions(grpc.WaitForReady(wait)))
+func demo(target, tls, trace string, wait bool, name, email, rename string) error {
+	connection, err := connect(target, tls, "pick_first", grpc.WithDefaultCallOptions(grpc.WaitForReady(wait)), within(trace))
 	if err != nil {
 		return err
 	}
@@ -35,6 +37,16 @@ func demo(target, tls string, wait bool, name, email, rename string) error {
 	}
 	printUser(field(answer, 1))
 	return nil
+}
+
+// Each call says that it is part of the caller's trace, if there is one.
+func within(trace string) grpc.DialOption {
+	return grpc.WithUnaryInterceptor(func(ctx context.Context, method string, request, answer any, over *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+		if trace != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", trace)
+		}
+		return invoke(ctx, method, request, answer, over, options...)
+	})
 }
 
 // Prints an encoded user.v1.User.

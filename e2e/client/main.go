@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME] [--tls FOLDER] [--wait]
+const usage = `client demo --target HOST:PORT --name NAME --email EMAIL [--rename NAME] [--traceparent TEXT] [--tls FOLDER] [--wait]
 client probe --target HOST:PORT
 client load --target TARGET [--connections 4] [--rate 60] [--balancing pick_first|round_robin] [--tls FOLDER]
 client events|verify --brokers HOST:PORT,… --topics TOPIC,… [--registry URL] [--key KEY] [--until-count N] [--timeout 30s]
@@ -45,9 +45,10 @@ func run(arguments []string) error {
 		name := flags.String("name", "", "name of the user")
 		email := flags.String("email", "", "e-mail address of the user")
 		rename := flags.String("rename", "", "name that the user is given afterwards")
+		trace := flags.String("traceparent", "", "the caller's trace, as W3C writes it")
 		wait := flags.Bool("wait", false, "try to connect for as long as a call may take, instead of once")
 		_ = flags.Parse(arguments[1:])
-		return demo(*target, *tls, *wait, *name, *email, *rename)
+		return demo(*target, *tls, *trace, *wait, *name, *email, *rename)
 	}
 	connections := flags.Int("connections", 4, "connections that the calls go round over")
 	rate := flags.Int("rate", 60, "calls begun each second")

@@ -12,13 +12,17 @@ use scenarios::{
     Scenario,
     backing::{self, CONNECTION, DATABASE, FAULTY_DATABASE},
     chance::Chance,
+    once,
     prove::{Proof, Prove},
     wait::{Seen, until},
 };
 use serde_json::json;
 
 use self::harm::Goal;
-use crate::scenario;
+use crate::{
+    poison::{event, header, user_of},
+    scenario,
+};
 
 /// Writes each second while Kafka is frozen, and for how many minutes it is.
 const FROZEN_RATE: u32 = 30;
@@ -51,6 +55,30 @@ async fn from_memory_to_database_and_kafka_is_one_edit_and_every_event_arrives_d
                 "personal data in a log: {log}"
             );
         }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_callers_trace_is_on_the_record() {
+    scenario("trace", async |s| {
+        backing::connect_to(s, DATABASE).await?;
+        s.ready_with(backing::durable(s)).await?;
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let arguments = [
+            "demo",
+            "--target=users:8080",
+            "--name=Ada",
+            "--email=ada@example.com",
+            &format!("--traceparent=00-{trace}-00f067aa0ba902b7-01"),
+        ];
+        let user = user_of(&once::client(s, "caller", &arguments).await?)?;
+        let topic = format!("{}user.created", backing::prefix(s));
+        let event = event(s, "consumer", &topic, &user).await?;
+        // The caller's span need not be the record's.
+        let parent = header(&event, "traceparent")?;
+        ensure!(parent.split('-').nth(1) == Some(trace), "{event}");
         Ok(())
     })
     .await;

@@ -99,7 +99,11 @@ async fn create_and_rename(s: &Scenario) -> Result<String> {
         &format!("--email={email}"),
         "--rename=Ada",
     ];
-    let said = once::client(s, "poison", &arguments).await?;
+    user_of(&once::client(s, "poison", &arguments).await?)
+}
+
+/// Whom the client's `demo` created.
+pub(crate) fn user_of(said: &str) -> Result<String> {
     let user = said
         .lines()
         .find_map(|line| line.trim().strip_prefix("user_id"));
@@ -107,7 +111,7 @@ async fn create_and_rename(s: &Scenario) -> Result<String> {
 }
 
 /// The first event of a user in a topic, as an independent consumer reads it.
-async fn event(s: &Scenario, pod: &str, topic: &str, user: &str) -> Result<Value> {
+pub(crate) async fn event(s: &Scenario, pod: &str, topic: &str, user: &str) -> Result<Value> {
     let arguments = [
         "events",
         &format!("--brokers={}", BROKERS.join(",")),
@@ -121,7 +125,7 @@ async fn event(s: &Scenario, pod: &str, topic: &str, user: &str) -> Result<Value
     Ok(serde_json::from_str(&said)?)
 }
 
-fn header<'a>(event: &'a Value, name: &str) -> Result<&'a str> {
+pub(crate) fn header<'a>(event: &'a Value, name: &str) -> Result<&'a str> {
     let value = event.get("headers").and_then(|headers| headers.get(name));
     let value = value.and_then(Value::as_str);
     value.with_context(|| format!("no header {name}: {event}"))
