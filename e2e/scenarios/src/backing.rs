@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{Api, ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -21,6 +21,12 @@ pub const BROKERS: [&str; 3] = [
     "kafka-0.kafka.backing:9092",
     "kafka-1.kafka.backing:9092",
     "kafka-2.kafka.backing:9092",
+];
+/// The same by `SASL_SSL`.
+pub const SASL_BROKERS: [&str; 3] = [
+    "kafka-0.kafka.backing:9093",
+    "kafka-1.kafka.backing:9093",
+    "kafka-2.kafka.backing:9093",
 ];
 /// The registry's Confluent API.
 pub const REGISTRY: &str = "http://registry.backing:8080/apis/ccompat/v7";
@@ -66,6 +72,20 @@ pub async fn connect_to(scenario: &Scenario, uri: &str) -> Result<()> {
     scenario
         .write_secret(CONNECTION, &json!({"uri": uri}))
         .await
+}
+
+/// What [`SASL_BROKERS`] ask of a client, as the content of a Secret.
+///
+/// # Errors
+/// If the bed has no such Secret.
+pub async fn kafka_credentials(scenario: &Scenario) -> Result<Value> {
+    let secrets: Api<Secret> = Api::namespaced(scenario.client(), NAMESPACE);
+    let data = secrets.get("kafka-client").await?.data.unwrap_or_default();
+    let mut content = serde_json::Map::new();
+    for (key, value) in data {
+        content.insert(key, String::from_utf8(value.0)?.into());
+    }
+    Ok(content.into())
 }
 
 /// Tells the proxy in front of the database what to break from now on.

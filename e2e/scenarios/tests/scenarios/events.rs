@@ -84,6 +84,38 @@ async fn the_callers_trace_is_on_the_record() {
     .await;
 }
 
+#[tokio::test]
+async fn over_tls_with_a_password_topics_are_made_and_every_event_arrives() {
+    scenario("sasl", async |s| {
+        let mut credentials = backing::kafka_credentials(s).await?;
+        let password = credentials["password"].take();
+        credentials["password"] = json!("wrong");
+        s.write_secret("users-kafka", &credentials).await?;
+        backing::connect_to(s, DATABASE).await?;
+        let mut spec = backing::durable(s);
+        let kafka = &mut spec["events"]["kafka"];
+        kafka["bootstrapServers"] = json!(backing::SASL_BROKERS);
+        kafka["securityProtocol"] = json!("SASL_SSL");
+        kafka["credentials"] = json!({"secret": "users-kafka"});
+        s.apply(spec).await?;
+        let message = held_up(s, "KafkaUnreachable").await?;
+        ensure!(message.contains("credentials"), "{message}");
+
+        credentials["password"] = password;
+        s.write_secret("users-kafka", &credentials).await?;
+        s.ready().await?;
+        let proof = Prove::start(s, 20, Duration::from_secs(10))
+            .await?
+            .end()
+            .await?;
+        proof.assert_nothing_lost()?;
+        ensure!(proof.unknown == 0 && proof.dead_letters == 0, "{proof:?}");
+        ensure!(proof.acknowledged >= 150, "too few to judge: {proof:?}");
+        Ok(())
+    })
+    .await;
+}
+
 /// Status and reason of a condition.
 fn condition(resource: &UserService, kind: &str) -> Option<(String, String, String)> {
     let status = resource.status.as_ref()?;
