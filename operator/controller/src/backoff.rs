@@ -29,6 +29,11 @@ impl Backoff {
         delay
     }
 
+    /// Whether `key` failed since it last succeeded.
+    pub(crate) fn has_failed(&self, key: &str) -> bool {
+        self.lock().contains_key(key)
+    }
+
     /// Forgets the failures of `key`.
     pub(crate) fn reset(&self, key: &str) {
         self.lock().remove(key);

@@ -10,7 +10,7 @@ use std::{
 use futures::FutureExt;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
-    Client, ResourceExt,
+    Client, Resource, ResourceExt,
     core::DeserializeGuard,
     runtime::{controller::Action, reflector::Store},
 };
@@ -106,17 +106,24 @@ pub(crate) fn on_error(
 }
 
 async fn pass(guard: &DeserializeGuard<UserService>, context: &Context) -> Result<Action, Error> {
-    let resource = guard
-        .0
-        .as_ref()
-        .map_err(|invalid| Error::Malformed(invalid.error.clone()))?;
-    let namespace = resource.namespace().unwrap_or_default();
-    let name = resource.name_any();
+    let (namespace, name) = (guard.namespace().unwrap_or_default(), guard.name_any());
     let cluster = Cluster {
         client: context.client.clone(),
         metrics: &context.metrics,
         namespace: &namespace,
         name: &name,
+    };
+    let resource = match &guard.0 {
+        Ok(resource) => resource,
+        Err(invalid) => {
+            let error = Error::Malformed(invalid.error.clone());
+            // It stays so until somebody changes it: told once, not with each retry.
+            if !context.backoff.has_failed(&key(guard)) {
+                let us = guard.object_ref(&());
+                cluster.tell_malformed(us, &error.to_string()).await;
+            }
+            return Err(error);
+        }
     };
     if resource.metadata.deletion_timestamp.is_some() {
         if !has_finalizer(resource) {

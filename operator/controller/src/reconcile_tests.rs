@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use futures::{StreamExt, stream};
 use krafka::testing::FakeBroker;
-use kube::runtime::{Controller, reflector, watcher};
+use kube::runtime::{Controller, controller, reflector, watcher};
 use operator_api::UserServiceSpec;
 use serde_json::json;
 use tokio::time::timeout;
@@ -54,63 +56,75 @@ fn context_of(client: Client, concurrency: u16) -> Context {
     }
 }
 
+/// What an API server answers that has no object and takes every one.
+fn nothing_there(method: &http::Method, path: &str) -> (u16, serde_json::Value) {
+    if method == http::Method::GET && !path.contains("labelSelector") {
+        return crate::testing::failure(404, "NotFound");
+    }
+    (200, json!({"metadata": {}, "spec": {}, "items": []}))
+}
+
 /// A client for which the API server has no object, and that panics over one resource.
 fn panicking_over(name: &'static str) -> Client {
     let answer = move |request: http::Request<kube::client::Body>| async move {
         let about = request.uri().to_string();
         assert!(!about.contains(name), "over a resource");
-        let (code, body) = match *request.method() {
-            http::Method::GET if about.contains("labelSelector") => (
-                200,
-                json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": []}),
-            ),
-            http::Method::GET => crate::testing::failure(404, "NotFound"),
-            _ => (200, json!({"metadata": {"name": "done"}, "spec": {}})),
-        };
+        let (code, body) = nothing_there(request.method(), &about);
         let answer = http::Response::builder().status(code);
         answer.body(kube::client::Body::from(body.to_string().into_bytes()))
     };
     Client::new(tower::service_fn(answer), "team-a")
 }
 
-#[tokio::test]
-async fn a_pass_that_panics_fails_alone_and_is_tried_again_later_each_time() {
-    let context = Arc::new(context_of(panicking_over("poison"), 2));
-    context
-        .claim
-        .extend(tokio::time::Instant::now() + Duration::from_secs(60));
+type Guarded = DeserializeGuard<UserService>;
+
+/// Another resource than [`resource`], without Kafka.
+fn plain(name: &str) -> Guarded {
+    let mut plain = resource();
+    plain.metadata.name = Some(name.to_owned());
+    plain.spec = UserServiceSpec::default();
+    DeserializeGuard(Ok(plain))
+}
+
+/// Lets a controller look at the resources until it has at each, and tells which failed, and how.
+async fn looked_at<const N: usize>(
+    context: &Arc<Context>,
+    known: [Guarded; N],
+) -> BTreeMap<String, Option<String>> {
+    let lead = tokio::time::Instant::now() + Duration::from_secs(60);
+    context.claim.extend(lead);
     let (reader, mut writer) = reflector::store();
-    let mut known = Vec::new();
     writer.apply_watcher_event(&watcher::Event::Init);
-    for name in ["poison", "users"] {
-        let mut resource = resource();
-        resource.metadata.name = Some(name.to_owned());
-        resource.spec = UserServiceSpec::default();
-        known.push(DeserializeGuard(Ok(resource)));
-    }
     for resource in &known {
         writer.apply_watcher_event(&watcher::Event::InitApply(resource.clone()));
     }
     writer.apply_watcher_event(&watcher::Event::InitDone);
-    let changed = stream::iter(known.into_iter().map(Ok)).chain(stream::pending());
-    let mut results = std::pin::pin!(Controller::for_stream(changed, reader).run(
-        reconcile,
-        on_error,
-        Arc::clone(&context)
-    ));
-    let (mut passed, mut failed) = (None, None);
-    while passed.is_none() || failed.is_none() {
+    let changed = stream::iter(known.map(Ok)).chain(stream::pending());
+    let results =
+        Controller::for_stream(changed, reader).run(reconcile, on_error, Arc::clone(context));
+    let mut results = std::pin::pin!(results);
+    let mut looked_at = BTreeMap::new();
+    while looked_at.len() < N {
         let result = timeout(BOUND, results.next()).await.unwrap().unwrap();
-        match result {
-            Ok((resource, _)) => passed = Some(resource.name),
-            Err(error) => {
-                let error = error.to_string();
-                assert!(error.contains("over a resource"), "{error}");
-                failed = Some(error);
+        let (name, error) = match result {
+            Ok((resource, _)) => (resource.name, None),
+            Err(controller::Error::ReconcilerFailed(error, resource)) => {
+                (resource.name, Some(error.to_string()))
             }
-        }
+            Err(other) => panic!("{other}"),
+        };
+        looked_at.insert(name, error);
     }
-    assert_eq!(passed.as_deref(), Some("users"));
+    looked_at
+}
+
+#[tokio::test]
+async fn a_pass_that_panics_fails_alone_and_is_tried_again_later_each_time() {
+    let context = Arc::new(context_of(panicking_over("poison"), 2));
+    let results = looked_at(&context, [plain("poison"), plain("users")]).await;
+    assert_eq!(results["users"], None);
+    let error = results["poison"].as_deref().unwrap();
+    assert!(error.contains("over a resource"), "{error}");
     assert!(
         context.backoff.next("team-a/poison") > backoff::FIRST,
         "not the first failure"
@@ -120,6 +134,33 @@ async fn a_pass_that_panics_fails_alone_and_is_tried_again_later_each_time() {
         told.contains(r#"reconciles_total{outcome="Panic"}"#),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn a_resource_that_cannot_be_read_is_told_once_and_others_go_on() {
+    let (client, log) = server(|asked| nothing_there(&asked.method, &asked.path)).await;
+    let context = Arc::new(context_of(client, 2));
+    let malformed: Guarded = serde_json::from_value(json!({
+        "metadata": {"name": "old", "namespace": "team-a", "uid": "uid-of-old"},
+        "spec": {"replicas": "many"},
+    }))
+    .unwrap();
+    let known = [malformed.clone(), plain("users")];
+    let results = looked_at(&context, known).await;
+    assert_eq!(results["users"], None);
+    let error = results["old"].as_deref().unwrap();
+    assert!(error.contains("many"), "{error}");
+
+    let again = reconcile(Arc::new(malformed), Arc::clone(&context)).await;
+    assert!(matches!(again, Err(Error::Malformed(_))), "{again:?}");
+    let log = log.lock().unwrap();
+    let of_old = |asked: &&crate::testing::Asked| asked.body["regarding"]["name"] == "old";
+    let events: Vec<_> = log.iter().filter(of_old).collect();
+    assert_eq!(events.len(), 1, "{events:?}");
+    let event = &events[0].body;
+    assert_eq!(event["reason"], "Malformed");
+    assert_eq!(event["regarding"]["uid"], "uid-of-old");
+    assert!(event["note"].as_str().unwrap().contains("many"), "{event}");
 }
 
 #[tokio::test]
@@ -191,15 +232,10 @@ fn leaving() -> UserService {
 /// name of a resource, and bodies.
 async fn written_for_leaving(namespace: serde_json::Value) -> Vec<(String, serde_json::Value)> {
     let (client, log) = server(move |asked| {
-        let is_read = asked.method == http::Method::GET;
-        if is_read && asked.path == "/api/v1/namespaces/team-a" {
+        if asked.path == "/api/v1/namespaces/team-a" {
             return (200, json!({"metadata": namespace}));
         }
-        if is_read && !asked.path.contains("labelSelector") {
-            return crate::testing::failure(404, "NotFound");
-        }
-        let answer = json!({"metadata": {}, "spec": {}, "items": []});
-        (200, answer)
+        nothing_there(&asked.method, &asked.path)
     })
     .await;
     let context = context_of(client, 2);

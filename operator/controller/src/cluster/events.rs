@@ -92,6 +92,18 @@ impl Cluster<'_> {
         .await;
     }
 
+    /// Tells that a resource cannot be read, hence has no status that could say so.
+    pub(crate) async fn tell_malformed(&self, regarding: ObjectReference, message: &str) {
+        let news = News {
+            is_warning: true,
+            action: "Read".to_owned(),
+            reason: "Malformed".to_owned(),
+            message: shortened(message),
+        };
+        self.write_event(event(regarding, news, Timestamp::now()))
+            .await;
+    }
+
     /// Best effort, as Events are: one that cannot be written is logged, and fails no pass.
     async fn write_event(&self, event: Event) {
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
