@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# operator.sh up|down: the operator, by its Helm chart and with the bed's images, in the cluster of the bed.
+# operator.sh up [VALUE=JSON]|down: the operator, by its Helm chart and with the bed's images, in the cluster of the bed.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +12,7 @@ up() {
   helm upgrade --install "$release" charts/userservice-operator --namespace "$namespace" \
     --set-string image.repository="${OPERATOR_IMAGE%:*}" --set-string image.tag="${OPERATOR_IMAGE##*:}" \
     --set-string service.image.repository="${SERVICE_IMAGE%:*}" --set-string service.image.tag="${SERVICE_IMAGE##*:}" \
-    --wait --timeout 120s >/dev/null
+    ${1:+--set-json "$1"} --wait --timeout 120s >/dev/null
 }
 
 down() { helm uninstall "$release" --namespace "$namespace" --ignore-not-found --wait --timeout 120s; }
@@ -20,9 +20,9 @@ down() { helm uninstall "$release" --namespace "$namespace" --ignore-not-found -
 environment=$(e2e/bed/bed env)
 eval "$environment"
 case ${1:-} in
-  up | down) "$1" ;;
+  up | down) "$@" ;;
   *)
-    echo "operator.sh up|down" >&2
+    echo "operator.sh up [VALUE=JSON]|down" >&2
     exit 2
     ;;
 esac

@@ -35,6 +35,12 @@ pub struct RolloutSpec {
     #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('1h')")
         .message("progressDeadline must be between 1m and 1h"))]
     pub progress_deadline: Duration,
+
+    /// Revisions that are kept beside the current one, 1 to 20: what pods ran before, with its
+    /// settings, for `kubectl userservice rollback`.
+    #[serde(default = "defaults::history_limit")]
+    #[schemars(range(min = 1, max = 20))]
+    pub history_limit: i32,
 }
 
 impl Default for RolloutSpec {
@@ -43,6 +49,7 @@ impl Default for RolloutSpec {
             max_surge: defaults::max_surge(),
             max_unavailable: defaults::max_unavailable(),
             progress_deadline: defaults::progress_deadline(),
+            history_limit: defaults::history_limit(),
         }
     }
 }
@@ -73,6 +80,10 @@ mod defaults {
     use std::time::Duration;
 
     use crate::IntOrPercent;
+
+    pub(super) const fn history_limit() -> i32 {
+        5
+    }
 
     pub(super) const fn max_surge() -> IntOrPercent {
         IntOrPercent::Int(1)

@@ -5,6 +5,7 @@
 
 use kube_core::Duration;
 use kube_derive::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -64,6 +65,13 @@ pub struct UserServiceSpec {
     )]
     pub image: Option<String>,
 
+    /// Whether a newer operator may replace pods. `Manual`: never by itself; they go on as they are
+    /// until the spec or a Secret changes. `Automatic`: it moves them to what it would make of the
+    /// spec today, and to the version that ships with it unless `version` or `image` is set, one
+    /// resource of the cluster after the other.
+    #[serde(default)]
+    pub upgrade_policy: UpgradePolicy,
+
     /// Number of pods, 0 to 100. Ignored while `autoscaling` is set.
     #[serde(default = "defaults::replicas")]
     #[schemars(range(min = 0, max = 100))]
@@ -121,6 +129,7 @@ impl Default for UserServiceSpec {
         Self {
             version: None,
             image: None,
+            upgrade_policy: UpgradePolicy::default(),
             replicas: defaults::replicas(),
             autoscaling: None,
             storage: None,
@@ -135,6 +144,17 @@ impl Default for UserServiceSpec {
             pause: None,
         }
     }
+}
+
+/// Whether a newer operator may replace pods.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(inline)]
+pub enum UpgradePolicy {
+    /// It waits for a change of the spec.
+    #[default]
+    Manual,
+    /// It does so by itself.
+    Automatic,
 }
 
 /// Limits and timeouts of the gRPC server. Durations are written as Kubernetes writes them, such

@@ -34,6 +34,15 @@ pub struct UserServiceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
 
+    /// Number of the revision that the pods run or are being moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+
+    /// Version of the operator that made this revision. A newer operator leaves it as it is unless
+    /// `spec.upgradePolicy` says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendered_by: Option<String>,
+
     /// Pods that exist.
     #[serde(default)]
     pub replicas: i32,

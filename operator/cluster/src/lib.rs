@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::{
-    apps::v1::Deployment,
+    apps::v1::{ControllerRevision, Deployment},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
@@ -69,7 +69,7 @@ impl Reader<'_> {
             secrets: data.digests(&resource.uid().unwrap_or_default()),
             ..World::default()
         };
-        let missing = operator_core::child_names(resource, release, &world.secrets)
+        let missing = operator_core::child_names(&world, resource, release)
             .into_iter()
             .filter(|(kind, name)| world.get(*kind, name).is_none());
         for found in try_join_all(missing.map(|(kind, name)| self.get(kind, name))).await? {
@@ -163,6 +163,7 @@ fn api_resource(kind: ChildKind) -> ApiResource {
     match kind {
         ChildKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
         ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+        ChildKind::ControllerRevision => ApiResource::erase::<ControllerRevision>(&()),
         ChildKind::Service => ApiResource::erase::<Service>(&()),
         ChildKind::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
         ChildKind::Job => ApiResource::erase::<Job>(&()),

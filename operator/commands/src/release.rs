@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use clap::Args;
 use operator_api::UserService;
 use operator_core::Release;
@@ -14,13 +16,27 @@ pub struct ReleaseArgs {
     /// Version, and image tag, of the user service that new resources are pinned to.
     #[arg(long, env = "USER_SERVICE_IMAGE_TAG", default_value = VERSION)]
     service_version: String,
+    /// Annotation of all pods of all resources, KEY=VALUE, such as one that a mesh or a scraper asks
+    /// for; may be given several times. A resource's own of the same key wins. As with a newer
+    /// operator, a changed one reaches pods with the next revision of their resource.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = annotation)]
+    pod_annotation: Vec<(String, String)>,
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("give KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 impl From<ReleaseArgs> for Release {
     fn from(args: ReleaseArgs) -> Self {
+        let pod_annotations: BTreeMap<_, _> = args.pod_annotation.into_iter().collect();
         Self {
+            operator: Release::operator_with(VERSION, &pod_annotations),
             repository: args.service_repository,
             version: args.service_version,
+            pod_annotations,
+            renews: false,
         }
     }
 }
@@ -45,6 +61,10 @@ impl DiffReleaseArgs {
                 .or_else(|| repository_of(live?))
                 .unwrap_or_else(|| REPOSITORY.to_owned()),
             version: self.service_version.clone().unwrap_or(VERSION.to_owned()),
+            operator: VERSION.to_owned(),
+            // What it would come to, whenever its turn is.
+            renews: true,
+            ..Release::default()
         }
     }
 }

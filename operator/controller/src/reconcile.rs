@@ -15,7 +15,10 @@ use kube::{
     runtime::{controller::Action, reflector::Store},
 };
 use operator_api::UserService;
-use operator_core::{Release, World, claims, has_finalizer, has_pods, in_use, refused, validate};
+use operator_core::{
+    Release, World, claims, has_finalizer, has_pods, in_use, is_its_turn, is_outdated, refused,
+    validate,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
@@ -25,6 +28,9 @@ use crate::{
     leadership::{Claim, LONGEST_WRITE, NotLeading},
     metrics::{Metrics, Outcome},
 };
+
+/// How often a resource looks whether it is its turn to be moved to a newer operator.
+const TURN_RECHECK: Duration = Duration::from_secs(10);
 
 /// What every pass shares.
 pub(crate) struct Context {
@@ -142,14 +148,15 @@ async fn keep(
     context: &Context,
     key: &str,
 ) -> Result<Action, Error> {
+    let release = release_for(resource, context);
     let Looked {
         mut world,
         session,
         is_busy,
         permit: _permit,
-    } = look(cluster, resource, context).await?;
+    } = look(cluster, resource, context, &release).await?;
     let now = Time(Timestamp::now());
-    let mut plan = operator_core::plan(&world, resource, &context.release, &now)?;
+    let mut plan = operator_core::plan(&world, resource, &release, &now)?;
     let done = async {
         if let Some(hold) = plan.finalizer {
             cluster.hold(resource, hold).await?;
@@ -157,7 +164,7 @@ async fn keep(
         if let Some(session) = session.filter(|_| !plan.topics.is_empty()) {
             let write = context.claim.begin(LONGEST_WRITE)?;
             world.topics = session.change(&plan.topics, write).await;
-            plan = operator_core::plan(&world, resource, &context.release, &now)?;
+            plan = operator_core::plan(&world, resource, &release, &now)?;
             // First of all: which topics are ours cannot be found out again.
             if let Some(status) = plan.status.take() {
                 cluster.report(resource, &status).await?;
@@ -179,7 +186,22 @@ async fn keep(
         }
         return Err(error);
     }
-    Ok(next(context, key, plan.requeue, plan.troubled || is_busy))
+    let waits = is_outdated(resource, &release) && !release.renews;
+    let requeue = plan.requeue.or(waits.then_some(TURN_RECHECK));
+    Ok(next(context, key, requeue, plan.troubled || is_busy))
+}
+
+/// What the operator makes of a resource, be it now or not before its turn.
+fn release_for(resource: &UserService, context: &Context) -> Release {
+    let renews = is_outdated(resource, &context.release) && {
+        let all = context.resources.state();
+        let all = all.iter().filter_map(|other| other.0.as_ref().ok());
+        is_its_turn(resource, all, &context.release)
+    };
+    Release {
+        renews,
+        ..context.release.clone()
+    }
 }
 
 /// Does what has to be done before a resource may go.
@@ -194,7 +216,7 @@ async fn remove(
         session,
         is_busy,
         permit: _permit,
-    } = look(cluster, resource, context).await?;
+    } = look(cluster, resource, context, &context.release).await?;
     if is_busy {
         return Ok(next(context, key, None, true));
     }
@@ -257,14 +279,15 @@ async fn look<'a>(
     cluster: &Cluster<'_>,
     resource: &UserService,
     context: &'a Context,
+    release: &Release,
 ) -> Result<Looked<'a>, Error> {
-    let (mut world, secrets) = cluster.dereference(resource, &context.release).await?;
+    let (mut world, secrets) = cluster.dereference(resource, release).await?;
     let created = resource
         .status
         .as_ref()
         .map(|status| status.topics.as_slice())
         .unwrap_or_default();
-    let access = validate(resource, &context.release)
+    let access = validate(resource, release)
         .ok()
         .filter(|validated| validated.has_kafka_secret(&world.secrets))
         .and_then(|validated| validated.kafka(created));

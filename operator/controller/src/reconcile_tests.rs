@@ -48,6 +48,7 @@ fn context_of(client: Client, concurrency: u16) -> Context {
         release: Release {
             repository: "registry.example/user-service".into(),
             version: "1.2.3".into(),
+            ..Release::default()
         },
         metrics: Arc::new(Metrics::new()),
         backoff: Backoff::default(),
@@ -173,7 +174,9 @@ async fn a_dead_kafka_takes_half_of_the_passes_at_most_and_the_others_do_not_wai
         name: "users",
     };
     let resource = resource();
-    let first = look(&cluster, &resource, &context).await.unwrap();
+    let first = look(&cluster, &resource, &context, &context.release)
+        .await
+        .unwrap();
     assert!(
         matches!(
             first.world.topics,
@@ -183,11 +186,18 @@ async fn a_dead_kafka_takes_half_of_the_passes_at_most_and_the_others_do_not_wai
         first.world.topics
     );
     assert!(!first.is_busy);
-    let second = look(&cluster, &resource, &context).await.unwrap();
+    let second = look(&cluster, &resource, &context, &context.release)
+        .await
+        .unwrap();
     assert_eq!(second.world.topics, operator_core::SeenTopics::NotLooked);
     assert!(second.is_busy, "it is looked at again");
     drop(first);
-    assert!(!look(&cluster, &resource, &context).await.unwrap().is_busy);
+    assert!(
+        !look(&cluster, &resource, &context, &context.release)
+            .await
+            .unwrap()
+            .is_busy
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use futures::{Stream, TryStreamExt};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        apps::v1::Deployment,
+        apps::v1::{ControllerRevision, Deployment},
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::Job,
         core::v1::{ConfigMap, Secret, Service, ServiceAccount},
@@ -69,6 +69,7 @@ pub(crate) fn controller(
         .with_config(config)
         .owns(all::<ServiceAccount>(client), ours())
         .owns(all::<ConfigMap>(client), ours())
+        .owns(all::<ControllerRevision>(client), ours())
         .owns(all::<Service>(client), ours())
         .owns(all::<PodDisruptionBudget>(client), ours())
         .owns(all::<NetworkPolicy>(client), ours())

@@ -75,7 +75,7 @@ fn crd_prints_the_checked_in_definition() {
 fn render_prints_the_children_of_every_resource_in_a_file() {
     let example = operator(&["render", "-f", "examples/userservice.yaml"], "");
     assert!(example.status.success(), "{}", text(&example.stderr));
-    assert_eq!(text(&example.stdout).matches("\nkind: ").count(), 6);
+    assert_eq!(text(&example.stdout).matches("\nkind: ").count(), 7);
 
     let two = format!(
         "{}---\n{}---\n",
@@ -166,7 +166,7 @@ fn render_prints_one_list_as_json() {
     );
     let list: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(list["kind"], "List");
-    assert_eq!(list["items"].as_array().unwrap().len(), 6);
+    assert_eq!(list["items"].as_array().unwrap().len(), 7);
 }
 
 #[test]

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use crate::{
     Child, ChildKind, Delete, Plan, Release, Validated, World,
-    children::{self, APPLIED_HASH, Children},
+    children::{self, APPLIED_HASH, Children, RENDERED_BY, REVISION},
     contained::differences,
     hold,
     plan::{name_taken, orphans, plan},
+    revision::Revision,
     scaling, secrets,
     validate::validate,
 };
@@ -146,7 +147,9 @@ pub fn diff(
         .ok()
         .flatten();
     let replicas = scaling::replicas(world, &validated);
-    let children = children::build(&validated, secrets_hash.as_deref(), replicas)?;
+    let hash = secrets_hash.as_deref();
+    let wanted = Revision::wanted(world, &validated, &resource.spec, release, hash)?;
+    let children = children::build(&validated, &wanted, hash, replicas)?;
     if name_taken(world, &children.all, validated.owner.as_ref()).is_some() {
         return Ok(blocked(standing));
     }
@@ -238,7 +241,7 @@ fn change(child: &Child, live: Option<&Value>) -> Option<Change> {
         fields: differences
             .into_iter()
             // Bookkeeping: that it differs is what the rule says.
-            .filter(|field| !field.path.ends_with(&format!("[{APPLIED_HASH}]")))
+            .filter(|field| !is_bookkeeping(&field.path))
             .map(|field| FieldChange {
                 path: field.path,
                 from: field.have.cloned(),
@@ -247,6 +250,12 @@ fn change(child: &Child, live: Option<&Value>) -> Option<Change> {
             .collect(),
         ..create
     })
+}
+
+fn is_bookkeeping(path: &str) -> bool {
+    [APPLIED_HASH, REVISION, RENDERED_BY]
+        .iter()
+        .any(|annotation| path.ends_with(&format!("[{annotation}]")))
 }
 
 fn deleted(world: &World, validated: &Validated, children: &Children, plan: &Plan) -> Vec<Change> {

@@ -6,7 +6,8 @@ use user_settings::{Events, Storage};
 
 use crate::{
     Child, ChildKind, Release, RenderError, Validated, World,
-    children::{self, endpoint},
+    children::endpoint,
+    plan::render,
     scaling,
     secrets::{Need, SecretMount},
     topics::DesiredTopic,
@@ -98,7 +99,7 @@ pub struct ExplainedChild {
 pub fn explain(resource: &UserService, release: &Release) -> Result<Explanation, RenderError> {
     let validated = validate(resource, release).map_err(RenderError::Invalid)?;
     let replicas = scaling::replicas(&World::default(), &validated);
-    let children = children::build(&validated, None, replicas)?.all;
+    let children = render(resource, release)?;
     let grace_period = children
         .iter()
         .find(|child| child.kind == ChildKind::Deployment)
@@ -188,6 +189,9 @@ fn child(child: &Child) -> ExplainedChild {
     let purpose = match child.kind {
         ChildKind::ServiceAccount => "identity of the pods, without rights and without a token",
         ChildKind::ConfigMap => "settings, immutable and named by their content",
+        ChildKind::ControllerRevision => {
+            "what the pods run, kept for a rollback and from newer operators"
+        }
         ChildKind::Service if child.name.ends_with("-headless") => {
             "addresses of all ready pods, for clients that balance"
         }

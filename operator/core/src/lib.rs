@@ -15,11 +15,14 @@ mod pause;
 mod plan;
 mod quantity;
 mod removal;
+mod revision;
+mod rollback;
 mod scaling;
 mod secrets;
 mod status;
 mod topics;
 mod transition;
+mod turn;
 mod validate;
 mod world;
 
@@ -30,11 +33,14 @@ pub use explain::{
 };
 pub use plan::{Delete, Plan, RenderError, child_names, plan, refused, render};
 pub use removal::{Removal, has_finalizer, has_pods, removal};
+pub use revision::FIELDS_OF_PODS;
+pub use rollback::Recorded;
 pub use secrets::{SecretKeys, secret_digest, secret_names};
 pub use topics::{
     DesiredTopic, KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange, claims, in_use,
     merged_topics, plan_topics,
 };
 pub use transition::{Transition, shortened, transitions};
+pub use turn::{is_its_turn, is_outdated};
 pub use validate::{Release, Validated, Violation, validate};
 pub use world::{Child, ChildKind, World};

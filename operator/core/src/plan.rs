@@ -1,12 +1,13 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    Child, ChildKind, Release, SecretKeys, TopicChange, Validated, Violation, World,
+    Child, ChildKind, Release, TopicChange, Validated, Violation, World,
     children::{self, Children},
     contained::contained,
     hold::{self, Retry},
     pause::Pause,
     removal::has_finalizer,
+    revision::{self, Revision},
     scaling, secrets,
     status::{self, Findings, Obstacle, Stage},
     topics::{self, Review},
@@ -84,7 +85,8 @@ pub fn plan(
     let secrets = secrets::fingerprint(validated.secret_needs(), &world.secrets);
     let secrets_hash = secrets.as_ref().ok().and_then(Option::as_deref);
     let replicas = scaling::replicas(world, &validated);
-    let children = children::build(&validated, secrets_hash, replicas)?;
+    let wanted = Revision::wanted(world, &validated, &resource.spec, release, secrets_hash)?;
+    let children = children::build(&validated, &wanted, secrets_hash, replicas)?;
     if let Some((obstacle, recheck)) = name_taken(world, &children.all, validated.owner.as_ref()) {
         let status = status::held_up(world, resource, obstacle, now);
         return Ok(report(resource, status, Some(recheck)));
@@ -162,7 +164,10 @@ fn held_back(writes: &[Child], hand_over: Option<&Child>, review: Option<&Review
 
 /// Whether what is replaced is kept until no pod can restart with it.
 fn is_of_pods(kind: ChildKind) -> bool {
-    matches!(kind, ChildKind::ConfigMap | ChildKind::Job)
+    matches!(
+        kind,
+        ChildKind::ConfigMap | ChildKind::ControllerRevision | ChildKind::Job
+    )
 }
 
 /// Adds to `deletes` what a new attempt of a failed preparation asks for, and says when to look.
@@ -199,7 +204,10 @@ fn writes(
             ChildKind::Job => {
                 has_secrets && !is_prepared && world.get(child.kind, &child.name).is_none()
             }
-            ChildKind::Deployment => hold.is_none() && !is_applied(world, child),
+            // No revision without pods that may run it.
+            ChildKind::ControllerRevision | ChildKind::Deployment => {
+                hold.is_none() && !is_applied(world, child)
+            }
             _ => !is_applied(world, child),
         })
         .collect()
@@ -220,8 +228,10 @@ fn finalizer(resource: &UserService, validated: &Validated) -> Option<bool> {
 /// The violations of the spec, or a serialisation error, which would be a bug.
 pub fn render(resource: &UserService, release: &Release) -> Result<Vec<Child>, RenderError> {
     let validated = validate(resource, release).map_err(RenderError::Invalid)?;
-    let replicas = scaling::replicas(&World::default(), &validated);
-    Ok(children::build(&validated, None, replicas)?.all)
+    let world = World::default();
+    let replicas = scaling::replicas(&world, &validated);
+    let wanted = Revision::wanted(&world, &validated, &resource.spec, release, None)?;
+    Ok(children::build(&validated, &wanted, None, replicas)?.all)
 }
 
 /// Why a resource could not be rendered.
@@ -277,14 +287,21 @@ pub(crate) fn name_taken<'a>(
     })
 }
 
-/// Live objects of ours that are not desired any more.
+/// Live objects of ours that are not desired any more, nor kept to come back to.
 pub(crate) fn orphans(world: &World, desired: &[Child], validated: &Validated) -> Vec<Delete> {
     let Some(owner) = &validated.owner else {
         return Vec::new();
     };
+    let wanted = desired
+        .iter()
+        .find(|child| child.kind == ChildKind::ControllerRevision);
+    let kept = wanted.map_or_else(BTreeSet::new, |wanted| {
+        revision::kept(world, validated, &wanted.name)
+    });
     world
         .live
         .iter()
+        .filter(|(key, _)| !kept.contains(key))
         .filter(|((kind, name), _)| {
             !desired
                 .iter()
@@ -321,21 +338,23 @@ pub fn refused(
     report(resource, status, None).status
 }
 
-/// Kind and name of every child that the resource would have, given what its Secrets hold; none if
-/// its spec breaks rules.
+/// Kind and name of every child that the resource would have, given its revisions and what its
+/// Secrets hold; none if its spec breaks rules.
 pub fn child_names(
+    world: &World,
     resource: &UserService,
     release: &Release,
-    secrets: &BTreeMap<String, SecretKeys>,
 ) -> Vec<(ChildKind, String)> {
     let Ok(validated) = validate(resource, release) else {
         return Vec::new();
     };
-    let secrets_hash = secrets::fingerprint(validated.secret_needs(), secrets)
+    let secrets_hash = secrets::fingerprint(validated.secret_needs(), &world.secrets)
         .ok()
         .flatten();
-    let all =
-        children::build(&validated, secrets_hash.as_deref(), None).map(|children| children.all);
+    let hash = secrets_hash.as_deref();
+    let all = Revision::wanted(world, &validated, &resource.spec, release, hash)
+        .and_then(|wanted| children::build(&validated, &wanted, hash, None))
+        .map(|children| children.all);
     all.unwrap_or_default()
         .into_iter()
         .map(|child| (child.kind, child.name))

@@ -13,6 +13,8 @@ pub enum ChildKind {
     ServiceAccount,
     /// `v1/ConfigMap`
     ConfigMap,
+    /// `apps/v1/ControllerRevision`
+    ControllerRevision,
     /// `v1/Service`
     Service,
     /// `networking.k8s.io/v1/NetworkPolicy`
@@ -29,9 +31,10 @@ pub enum ChildKind {
 
 impl ChildKind {
     /// Every kind, in write order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ServiceAccount,
         Self::ConfigMap,
+        Self::ControllerRevision,
         Self::Service,
         Self::NetworkPolicy,
         Self::Job,
@@ -45,6 +48,7 @@ impl ChildKind {
         match self {
             Self::ServiceAccount => "ServiceAccount",
             Self::ConfigMap => "ConfigMap",
+            Self::ControllerRevision => "ControllerRevision",
             Self::Service => "Service",
             Self::NetworkPolicy => "NetworkPolicy",
             Self::Job => "Job",

@@ -19,6 +19,7 @@ fn check(example: &str) {
     let release = Release {
         repository: "registry.example/user-service".into(),
         version: "1.2.3".into(),
+        ..Release::default()
     };
 
     let mut rendered = String::new();

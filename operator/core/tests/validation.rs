@@ -17,6 +17,7 @@ fn violations(spec: &Value) -> Vec<Violation> {
     let release = Release {
         repository: "registry.example/user-service".into(),
         version: "1.2.3".into(),
+        ..Release::default()
     };
     validate(&UserService::new("users", spec), &release)
         .err()
@@ -307,6 +308,7 @@ fn a_minimum_of_connections_that_nobody_asked_for_gives_way_to_a_small_maximum()
     let release = Release {
         repository: "r".into(),
         version: "1".into(),
+        ..Release::default()
     };
     let children = operator_core::render(&UserService::new("users", spec), &release).unwrap();
     let settings = &children[1].object["data"];

@@ -3,9 +3,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
+use k8s_openapi::jiff::SignedDuration;
 use operator_commands::{Completion, ConnectionArgs, DiffReleaseArgs, Format, Manual, live_diff};
 
-use crate::{error::Error, kubectl::Kubectl, report, status, topics, work};
+use crate::{error::Error, history, kubectl::Kubectl, report, status, topics, work};
 
 /// Look at user services and work on them. The exit code is 0, for diff 1 where something differs,
 /// and above that on failure.
@@ -47,6 +48,39 @@ enum Command {
     },
     /// Replace the pods one after the other; no call is cut.
     Restart {
+        /// Name of the resource.
+        name: String,
+    },
+    /// List what the pods ran, the latest first; a star marks what they run.
+    History {
+        /// Name of the resource.
+        name: String,
+        /// How the answer is printed.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Go back to what the pods ran before: sets version, image, storage, events, server, tls,
+    /// telemetry and pod of the spec to what they were. Replicas, topics and Secrets stay as they are.
+    Rollback {
+        /// Name of the resource.
+        name: String,
+        /// Number of the revision, by `history` [default: the one before the current].
+        #[arg(long, value_name = "REVISION")]
+        to: Option<i64>,
+    },
+    /// Leave everything as it is until it is resumed: nothing but the status is written.
+    Pause {
+        /// Name of the resource.
+        name: String,
+        /// Ends by itself after this time, such as 90m or 2h [default: when it is resumed].
+        #[arg(long = "for", value_name = "DURATION")]
+        duration: Option<SignedDuration>,
+        /// Why, for whoever finds it paused; shown in the status.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// End a pause.
+    Resume {
         /// Name of the resource.
         name: String,
     },
@@ -153,6 +187,14 @@ async fn execute(cli: Cli) -> Result<ExitCode, Error> {
                 .into());
         }
         Command::Restart { name } => work::restart(&connection, &name).await?,
+        Command::History { name, output } => history::show(&connection, &name, output).await?,
+        Command::Rollback { name, to } => history::rollback(&connection, &name, to).await?,
+        Command::Pause {
+            name,
+            duration,
+            reason,
+        } => work::pause(&connection, &name, duration, reason).await?,
+        Command::Resume { name } => work::resume(&connection, &name).await?,
         Command::Scale { name, replicas } => work::scale(&connection, &name, replicas).await?,
         Command::Logs {
             name,

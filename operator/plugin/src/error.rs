@@ -22,6 +22,15 @@ pub(crate) enum Error {
     Autoscaled(String),
     #[error("{0}: no pod runs that the command could be given to")]
     NoPod(String),
+    #[error("{name}: {} Recorded are: {there}", match wanted {
+        Some(number) => format!("there is no revision {number}."),
+        None => "there is no revision before the current one.".to_owned(),
+    })]
+    NoRevision {
+        name: String,
+        wanted: Option<i64>,
+        there: String,
+    },
     #[error("there is no UserService in namespace {0}")]
     Nothing(String),
 }

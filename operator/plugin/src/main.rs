@@ -5,6 +5,7 @@
 
 mod cli;
 mod error;
+mod history;
 mod kubectl;
 mod redact;
 mod report;

@@ -33,6 +33,7 @@ pub(crate) async fn show(connection: &Connection, name: &str, output: Format) ->
     let release = Release {
         repository: String::new(),
         version: status.version.clone().unwrap_or_default(),
+        ..Release::default()
     };
     let described = explain(&resource, &release).map(|explained| explained.topics);
     let topics: Vec<Topic> = described

@@ -2,12 +2,16 @@
 
 use std::io::Write;
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use k8s_openapi::{
+    api::{apps::v1::Deployment, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::Time,
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::{
     Api, ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
-use operator_api::UserService;
+use operator_api::{PAUSED_ANNOTATION, UserService};
 use operator_cluster::bounded;
 use operator_commands::Connection;
 use serde_json::json;
@@ -53,6 +57,45 @@ pub(crate) async fn scale(connection: &Connection, name: &str, replicas: i32) ->
         "{name}: {} -> {replicas} pods",
         resource.spec.replicas
     ))
+}
+
+/// Pauses a resource, for a time or until it is resumed.
+pub(crate) async fn pause(
+    connection: &Connection,
+    name: &str,
+    duration: Option<SignedDuration>,
+    reason: Option<String>,
+) -> Result<(), Error> {
+    let until = duration.map(|duration| Timestamp::now() + duration);
+    // What is null takes away what an earlier pause said.
+    let pause = json!({"until": until.map(Time), "reason": reason});
+    let patch = Patch::Merge(json!({"spec": {"pause": pause}}));
+    let api = resources(connection);
+    let params = PatchParams::default();
+    let request = api.patch(name, &params, &patch);
+    bounded("pause", "UserService", name, request).await?;
+    let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+    told(&format!(
+        "{name}: paused{until}; kubectl userservice resume {name} ends it"
+    ))
+}
+
+/// Ends a pause, whichever way it was set.
+pub(crate) async fn resume(connection: &Connection, name: &str) -> Result<(), Error> {
+    let resource = get(connection, name).await?;
+    let is_annotated = resource.annotations().contains_key(PAUSED_ANNOTATION);
+    if resource.spec.pause.is_none() && !is_annotated {
+        return told(&format!("{name}: is not paused"));
+    }
+    let patch = Patch::Merge(json!({
+        "metadata": {"annotations": {PAUSED_ANNOTATION: null}},
+        "spec": {"pause": null},
+    }));
+    let api = resources(connection);
+    let params = PatchParams::default();
+    let request = api.patch(name, &params, &patch);
+    bounded("resume", "UserService", name, request).await?;
+    told(&format!("{name}: resumed"))
 }
 
 /// Name of a pod of the service that runs.

@@ -19,6 +19,7 @@ mod scaling;
 mod tls;
 mod topics;
 mod traffic;
+mod upgrade;
 
 /// Runs the body in a namespace of its own; see [`scenarios::scenario()`].
 async fn scenario(name: &str, body: impl AsyncFnOnce(&scenarios::Scenario) -> anyhow::Result<()>) {

@@ -53,7 +53,7 @@ async fn plugin(s: &Scenario, arguments: &[&str]) -> Result<Output> {
 }
 
 /// What it prints, where it succeeds.
-async fn told(s: &Scenario, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn told(s: &Scenario, arguments: &[&str]) -> Result<String> {
     let output = plugin(s, arguments).await?;
     ensure!(
         output.status.success(),

@@ -7,15 +7,23 @@ use crate::Validated;
 
 /// The service's settings. Immutable and named by its content's hash, so that a changed setting
 /// rolls the pods and pods of the old revision keep what they started with.
-pub(super) fn build(resource: &Validated) -> ConfigMap {
-    let data = resource.settings.to_vars();
-    let name = format!("{}-{}", resource.name, hash(content(&data).as_bytes()));
+pub(super) fn build(resource: &Validated, data: &BTreeMap<String, String>) -> ConfigMap {
     ConfigMap {
-        metadata: metadata(resource, name),
-        data: Some(data),
+        metadata: metadata(resource, name(resource, data)),
+        data: Some(data.clone()),
         immutable: Some(true),
         ..ConfigMap::default()
     }
+}
+
+/// What the ConfigMap with these settings is called.
+pub(crate) fn name(resource: &Validated, data: &BTreeMap<String, String>) -> String {
+    format!("{}-{}", resource.name, digest(data))
+}
+
+/// A hash of names and values.
+pub(crate) fn digest(data: &BTreeMap<String, String>) -> String {
+    hash(content(data).as_bytes())
 }
 
 /// Names and values in one text that no other set of them has.

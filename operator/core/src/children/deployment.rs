@@ -13,10 +13,10 @@ use k8s_openapi::{
 use user_settings::{ADMIN_PORT, GRPC_PORT, health};
 
 use super::{
-    AUTOSCALED, Digests, PREPARED, SECRETS_HASH, SERVICE_NAME, TOPICS_HASH, extras, metadata, pod,
-    selector, selector_labels, spread,
+    AUTOSCALED, PREPARED, RENDERED_BY, REVISION, SECRETS_HASH, SERVICE_NAME, TOPICS_HASH, extras,
+    metadata, pod, selector, selector_labels, spread,
 };
-use crate::{Validated, topics::DesiredTopics};
+use crate::{Validated, revision::Revision, topics::DesiredTopics};
 
 /// Time between a pod leaving the endpoints and its SIGTERM, in which every node's proxy and every
 /// client's resolver drops it.
@@ -24,28 +24,29 @@ const PRE_STOP: Duration = Duration::from_secs(5);
 /// What the kubelet itself may need on top before it kills.
 const GRACE_MARGIN: Duration = Duration::from_secs(2);
 
-/// The pods. None is cut off while it works, and unless the spec says otherwise a new one is ready
-/// before an old one goes. Without
-/// `replicas` their number is an autoscaler's.
+/// The pods, but for their template. Unless the spec says otherwise a new one is ready before an old
+/// one goes. Without `replicas` their number is an autoscaler's.
 pub(super) fn build(
     resource: &Validated,
-    config_map: &str,
+    revision: &Revision,
     replicas: Option<i32>,
-    digests: &Digests<'_>,
+    prepared: Option<&str>,
 ) -> Deployment {
     let topics = resource.topics.as_ref().map(DesiredTopics::hash);
     Deployment {
         metadata: ObjectMeta {
             annotations: annotations([
-                (PREPARED, digests.prepared),
+                (PREPARED, prepared),
                 (TOPICS_HASH, topics.as_deref()),
                 (AUTOSCALED, replicas.is_none().then_some("true")),
+                (REVISION, Some(&revision.number.to_string())),
+                (RENDERED_BY, Some(&revision.operator)),
             ]),
             ..metadata(resource, resource.name.clone())
         },
         spec: Some(DeploymentSpec {
             replicas,
-            revision_history_limit: Some(3),
+            revision_history_limit: i32::try_from(resource.rollout.history).ok(),
             progress_deadline_seconds: i32::try_from(seconds(resource.rollout.progress_deadline))
                 .ok(),
             selector: selector(resource),
@@ -56,17 +57,25 @@ pub(super) fn build(
                     max_unavailable: Some(resource.rollout.max_unavailable.clone()),
                 }),
             }),
-            template: PodTemplateSpec {
-                metadata: Some(pod::metadata(
-                    resource,
-                    selector_labels(&resource.name),
-                    annotations([(SECRETS_HASH, digests.secrets)]),
-                )),
-                spec: Some(pod_spec(resource, config_map)),
-            },
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
+    }
+}
+
+/// What each pod runs. None is cut off while it works.
+pub(crate) fn template(
+    resource: &Validated,
+    config_map: &str,
+    secrets_hash: Option<&str>,
+) -> PodTemplateSpec {
+    PodTemplateSpec {
+        metadata: Some(pod::metadata(
+            resource,
+            selector_labels(&resource.name),
+            annotations([(SECRETS_HASH, secrets_hash)]),
+        )),
+        spec: Some(pod_spec(resource, config_map)),
     }
 }
 

@@ -22,8 +22,10 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{Child, ChildKind, Validated};
+use crate::{Child, ChildKind, Validated, revision::Revision};
 
+pub(crate) use config_map::{digest, name as config_map_name};
+pub(crate) use deployment::template;
 pub use service::endpoint;
 
 /// Label that says which resource a child belongs to; its value is the resource's name.
@@ -42,6 +44,11 @@ pub const PREPARED: &str = "usersvc.dev/prepared";
 pub const TOPICS_HASH: &str = "usersvc.dev/topics-hash";
 /// Annotation of the pods: digest of what they get from Secrets, so that a changed one rolls them.
 pub const SECRETS_HASH: &str = "usersvc.dev/secrets-hash";
+
+/// Annotation of the Deployment: the number of the revision that it was written for.
+pub const REVISION: &str = "usersvc.dev/revision";
+/// Annotation of the Deployment: version of the operator that made what its pods run.
+pub const RENDERED_BY: &str = "usersvc.dev/rendered-by";
 
 /// Annotation of the Deployment: its number of pods is left to an autoscaler.
 pub const AUTOSCALED: &str = "usersvc.dev/autoscaled";
@@ -62,38 +69,30 @@ pub(crate) struct Children {
     pub(crate) prepared: Option<String>,
 }
 
-/// What the pods were written for, beside the spec.
-struct Digests<'a> {
-    prepared: Option<&'a str>,
-    secrets: Option<&'a str>,
-}
-
-/// All children of a resource, with this number of pods unless it is an autoscaler's. Without a
-/// cluster nothing is known of what its Secrets hold.
+/// All children of a resource, whose pods run this revision and are so many unless their number is
+/// an autoscaler's. Without a cluster nothing is known of what its Secrets hold.
 pub(crate) fn build(
     resource: &Validated,
+    revision: &Revision,
     secrets_hash: Option<&str>,
     replicas: Option<i32>,
 ) -> Result<Children, serde_json::Error> {
-    let config = config_map::build(resource);
-    let config_name = config.metadata.name.clone().unwrap_or_default();
+    let config = config_map::build(resource, &revision.config);
+    let config_name = config_map::name(resource, &revision.config);
     let prepared = prepare::hash(resource, secrets_hash);
     let job = prepared
         .as_deref()
         .map(|hash| prepare::build(resource, &config_name, hash));
-    let deployment = deployment::build(
-        resource,
-        &config_name,
-        replicas,
-        &Digests {
-            prepared: prepared.as_deref(),
-            secrets: secrets_hash,
-        },
-    );
+    let deployment = deployment::build(resource, revision, replicas, prepared.as_deref());
+    let mut deployment = serde_json::to_value(deployment)?;
+    if let Some(template) = deployment.pointer_mut("/spec/template") {
+        template.clone_from(&revision.template);
+    }
 
     let mut all = vec![
         child(ChildKind::ServiceAccount, &service_account::build(resource))?,
         child(ChildKind::ConfigMap, &config)?,
+        child(ChildKind::ControllerRevision, &revision.object(resource)?)?,
         child(ChildKind::Service, &service::build(resource))?,
         child(ChildKind::Service, &service::build_headless(resource))?,
     ];
@@ -103,7 +102,11 @@ pub(crate) fn build(
     if let Some(job) = &job {
         all.push(child(ChildKind::Job, job)?);
     }
-    all.push(child(ChildKind::Deployment, &deployment)?);
+    all.push(hashed(
+        ChildKind::Deployment,
+        resource.name.clone(),
+        deployment,
+    )?);
     if let Some(autoscaler) = autoscaler::build(resource) {
         all.push(child(ChildKind::HorizontalPodAutoscaler, &autoscaler)?);
     }
@@ -120,7 +123,11 @@ where
         + k8s_openapi::Resource<Scope = NamespaceResourceScope>
         + Serialize,
 {
-    let mut value = serde_json::to_value(object)?;
+    let name = object.metadata().name.clone().unwrap_or_default();
+    hashed(kind, name, serde_json::to_value(object)?)
+}
+
+fn hashed(kind: ChildKind, name: String, mut value: Value) -> Result<Child, serde_json::Error> {
     let hash = hash(&serde_json::to_vec(&value)?);
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         let annotations = metadata
@@ -132,7 +139,7 @@ where
     }
     Ok(Child {
         kind,
-        name: object.metadata().name.clone().unwrap_or_default(),
+        name,
         object: value,
     })
 }
@@ -156,7 +163,7 @@ pub(crate) fn short_hash(digest: &[u8]) -> String {
     format!("{prefix:010x}")
 }
 
-fn metadata(resource: &Validated, name: String) -> ObjectMeta {
+pub(crate) fn metadata(resource: &Validated, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(resource.namespace.clone()),

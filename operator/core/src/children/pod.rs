@@ -60,11 +60,12 @@ pub(super) fn metadata(
     let spec = &resource.pod;
     let mut all = spec.labels.clone();
     all.extend(labels);
-    let mut annotations = annotations.unwrap_or_default();
-    annotations.extend(spec.annotations.clone());
+    let mut of_all = resource.pod_annotations.clone();
+    of_all.extend(annotations.unwrap_or_default());
+    of_all.extend(spec.annotations.clone());
     ObjectMeta {
         labels: Some(all),
-        annotations: (!annotations.is_empty()).then_some(annotations),
+        annotations: (!of_all.is_empty()).then_some(of_all),
         ..ObjectMeta::default()
     }
 }

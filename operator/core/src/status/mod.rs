@@ -19,7 +19,7 @@ use user_settings::Storage;
 
 use crate::{
     ChildKind, Validated, World,
-    children::{endpoint, selector_labels},
+    children::{RENDERED_BY, REVISION, endpoint, selector_labels},
     diagnosis, pause,
     topics::{self, Review},
 };
@@ -108,12 +108,19 @@ pub(crate) fn observed(
         conditions,
         version: Some(validated.version.clone()),
         image: Some(validated.image.clone()),
+        revision: annotation(&deployment, REVISION).and_then(|number| number.parse().ok()),
+        rendered_by: annotation(&deployment, RENDERED_BY).map(ToOwned::to_owned),
         replicas: pods.replicas.unwrap_or(0),
         available_replicas: pods.available_replicas.unwrap_or(0),
         selector: Some(selector_text(&selector_labels(&validated.name))),
         endpoint: Some(endpoint(&validated.name, &validated.namespace)),
         topics: created,
     }
+}
+
+fn annotation<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a str> {
+    let annotations = deployment.metadata.annotations.as_ref()?;
+    annotations.get(name).map(String::as_str)
 }
 
 /// Topics that the resource created as far as its status tells.

@@ -20,7 +20,7 @@ use k8s_openapi::{
     },
 };
 use kube_core::{Resource, ResourceExt};
-use operator_api::{CreatedTopic, PodSpec, Quantity, ServerSpec, UserService};
+use operator_api::{CreatedTopic, PodSpec, Quantity, ServerSpec, UpgradePolicy, UserService};
 use user_settings::{Settings, bounds};
 
 pub(crate) use autoscaling::Autoscaling;
@@ -28,18 +28,34 @@ pub(crate) use network::{Destination, Network};
 pub(crate) use rollout::Rollout;
 
 use crate::{
-    KafkaAccess, SecretKeys, quantity, secrets,
+    KafkaAccess, SecretKeys, children, quantity, secrets,
     secrets::{SecretMount, SecretNeed, fingerprint},
     topics::DesiredTopics,
 };
 
-/// The service that ships with the operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The service that ships with the operator, and what the operator gives all pods of all resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Release {
     /// Image repository of the service, without a tag.
     pub repository: String,
     /// Version, and tag, that a resource without `spec.version` is pinned to at creation.
     pub version: String,
+    /// Annotations of all pods, unless the spec of a resource has others of the same keys.
+    pub pod_annotations: BTreeMap<String, String>,
+    /// Version of the operator itself, and of the above.
+    pub operator: String,
+    /// Whether a resource with `upgradePolicy: Automatic` may be moved to all that now.
+    pub renews: bool,
+}
+
+impl Release {
+    /// The [`operator`](Self::operator) of this version that gives all pods these annotations.
+    pub fn operator_with(version: &str, pod_annotations: &BTreeMap<String, String>) -> String {
+        if pod_annotations.is_empty() {
+            return version.to_owned();
+        }
+        format!("{version}+{}", children::digest(pod_annotations))
+    }
 }
 
 /// One broken rule.
@@ -65,6 +81,10 @@ pub struct Validated {
     pub(crate) owner: Option<OwnerReference>,
     pub(crate) image: String,
     pub(crate) version: String,
+    /// Annotations that all pods have, before those of the spec.
+    pub(crate) pod_annotations: BTreeMap<String, String>,
+    /// Whether its pods are moved to what this operator makes of the spec.
+    pub(crate) renews: bool,
     pub(crate) replicas: i32,
     /// Takes the place of `replicas`, if it is there.
     pub(crate) autoscaling: Option<Autoscaling>,
@@ -189,10 +209,12 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
     let evicted = rollout::evicted(&spec.disruption, &mut broken);
     pause::check(spec.pause.as_ref(), &mut broken);
 
+    let renews = release.renews && spec.upgrade_policy == UpgradePolicy::Automatic;
     let pinned = resource
         .status
         .as_ref()
-        .and_then(|status| status.version.clone());
+        .and_then(|status| status.version.clone())
+        .filter(|_| !renews);
     let version = spec
         .version
         .clone()
@@ -212,6 +234,8 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         owner: resource.controller_owner_ref(&()),
         image,
         version,
+        pod_annotations: release.pod_annotations.clone(),
+        renews,
         replicas,
         autoscaling,
         resources,

@@ -5,6 +5,7 @@ use operator_api::{DisruptionSpec, IntOrPercent, RolloutSpec};
 
 use super::{Broken, checks};
 
+const HISTORY: RangeInclusive<u32> = 1..=20;
 const DEADLINE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(1);
 
 /// How pods are replaced.
@@ -13,6 +14,8 @@ pub(crate) struct Rollout {
     pub(crate) max_surge: IntOrString,
     pub(crate) max_unavailable: IntOrString,
     pub(crate) progress_deadline: Duration,
+    /// Revisions that are kept beside the current one.
+    pub(crate) history: usize,
 }
 
 pub(super) fn read(spec: &RolloutSpec, broken: &mut Broken) -> Rollout {
@@ -34,6 +37,13 @@ pub(super) fn read(spec: &RolloutSpec, broken: &mut Broken) -> Rollout {
             &DEADLINE,
             broken,
         ),
+        history: usize::try_from(checks::count(
+            "spec.rollout.historyLimit",
+            spec.history_limit,
+            &HISTORY,
+            broken,
+        ))
+        .unwrap_or(usize::MAX),
     }
 }
 

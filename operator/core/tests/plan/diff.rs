@@ -28,7 +28,7 @@ fn at_rest_a_diff_is_empty() {
 #[test]
 fn a_resource_that_is_not_there_yet_has_new_children_only_and_restarts_nothing() {
     let diff = diffed(&World::default(), &resource());
-    assert_eq!(diff.changes.len(), 6);
+    assert_eq!(diff.changes.len(), 7);
     assert!(
         diff.changes
             .iter()
@@ -55,7 +55,8 @@ fn a_foreign_edit_is_drift_and_names_the_field_with_both_values() {
 }
 
 #[test]
-fn a_new_setting_is_a_spec_change_that_restarts_pods_and_the_old_settings_go_after_the_rollout() {
+fn a_new_setting_is_a_spec_change_that_restarts_pods_and_the_old_settings_stay_with_their_revision()
+{
     let (mut resource, world) = settled();
     resource.spec.server.max_concurrent_streams = 7;
     let diff = diffed(&world, &resource);
@@ -71,9 +72,12 @@ fn a_new_setting_is_a_spec_change_that_restarts_pods_and_the_old_settings_go_aft
         change.fields
     );
     let new = of(&diff, "ConfigMap", Action::Create);
-    let old = of(&diff, "ConfigMap", Action::Delete);
-    assert_eq!((new.rule, old.rule), (Rule::NewChild, Rule::Superseded));
-    assert_eq!(old.waits_for.as_deref(), Some("RolloutInProgress"));
+    assert_eq!(new.rule, Rule::NewChild);
+    assert!(
+        diff.changes
+            .iter()
+            .all(|change| change.action != Action::Delete)
+    );
 }
 
 #[test]

@@ -14,12 +14,14 @@ mod pause;
 mod pods;
 mod preparation;
 mod removal;
+mod revisions;
 mod scaling;
 mod secrets;
 mod status;
 mod tls;
 mod topics;
 mod transition;
+mod turn;
 mod writes;
 
 use k8s_openapi::{
@@ -36,6 +38,8 @@ fn release() -> Release {
     Release {
         repository: "registry.example/user-service".into(),
         version: "1.2.3".into(),
+        operator: "0.1.0".into(),
+        ..Release::default()
     }
 }
 

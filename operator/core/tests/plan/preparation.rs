@@ -29,7 +29,7 @@ fn pods_wait_for_the_preparation_and_follow_its_success() {
     finish_job(&mut world, "Complete");
     assert_eq!(
         kinds(&carry_out(&mut world, &mut resource)),
-        [ChildKind::Deployment]
+        [ChildKind::ControllerRevision, ChildKind::Deployment]
     );
 }
 
@@ -141,7 +141,14 @@ fn a_setting_that_does_not_concern_what_is_prepared_prepares_nothing() {
     let (mut resource, mut world) = settled_connected();
     resource.spec.server.max_concurrent_streams = 64;
     let written = kinds(&carry_out(&mut world, &mut resource));
-    assert_eq!(written, [ChildKind::ConfigMap, ChildKind::Deployment]);
+    assert_eq!(
+        written,
+        [
+            ChildKind::ConfigMap,
+            ChildKind::ControllerRevision,
+            ChildKind::Deployment
+        ]
+    );
 }
 
 #[test]

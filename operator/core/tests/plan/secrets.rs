@@ -79,7 +79,10 @@ fn a_changed_secret_prepares_anew_and_rolls_the_pods_and_its_content_is_nowhere(
         }
     }
     let plan = carry_out(&mut world, &mut resource);
-    assert_eq!(kinds(&plan), [ChildKind::Deployment]);
+    assert_eq!(
+        kinds(&plan),
+        [ChildKind::ControllerRevision, ChildKind::Deployment]
+    );
     let annotation = "/spec/template/metadata/annotations/usersvc.dev~1secrets-hash";
     let new = super::deployment(&mut world);
     assert!(new.pointer(annotation).is_some());

@@ -1,6 +1,8 @@
 //! What is written and deleted.
 
-use operator_core::{ChildKind, Plan, Release, World, plan};
+use std::collections::BTreeMap;
+
+use operator_core::{ChildKind, Delete, Plan, Release, World, plan};
 use serde_json::json;
 use user_settings::Settings;
 
@@ -15,6 +17,7 @@ fn the_first_plan_writes_every_child_and_what_pods_need_before_the_pods() {
         [
             "ServiceAccount",
             "ConfigMap",
+            "ControllerRevision",
             "Service",
             "Service",
             "Deployment",
@@ -96,19 +99,27 @@ fn what_others_add_to_a_child_is_left_alone() {
 #[test]
 fn a_changed_setting_rolls_the_pods_and_the_old_settings_go_only_after_the_rollout() {
     let (mut resource, mut world) = settled();
-    let old = world
+    resource.spec.rollout.history_limit = 1;
+    let old: BTreeMap<ChildKind, String> = world.live.keys().cloned().collect();
+    resource.spec.server.max_concurrent_streams = 32;
+    world
         .live
-        .keys()
-        .find(|(kind, _)| *kind == ChildKind::ConfigMap)
-        .unwrap()
-        .1
-        .clone();
+        .extend(applied(&planned(&world, &resource).writes).live);
+    rolled_out(&mut world);
+    assert_eq!(planned(&world, &resource).deletes, [], "one is kept");
     resource.spec.server.max_concurrent_streams = 64;
     resource.metadata.generation = Some(2);
 
     let change = planned(&world, &resource);
     let written: Vec<ChildKind> = change.writes.iter().map(|child| child.kind).collect();
-    assert_eq!(written, [ChildKind::ConfigMap, ChildKind::Deployment]);
+    assert_eq!(
+        written,
+        [
+            ChildKind::ConfigMap,
+            ChildKind::ControllerRevision,
+            ChildKind::Deployment
+        ]
+    );
     assert_eq!(
         change.deletes,
         [],
@@ -119,10 +130,18 @@ fn a_changed_setting_rolls_the_pods_and_the_old_settings_go_only_after_the_rollo
     rolled_out(&mut world);
     let after = planned(&world, &resource);
     assert_eq!(after.writes, []);
-    assert_eq!(after.deletes.len(), 1);
+    let old = |kind: ChildKind| Delete {
+        kind,
+        name: old[&kind].clone(),
+        uid: format!("uid-of-{}", old[&kind]),
+        foreground: false,
+    };
     assert_eq!(
-        (after.deletes[0].name.clone(), after.deletes[0].uid.clone()),
-        (old.clone(), format!("uid-of-{old}"))
+        after.deletes,
+        [
+            old(ChildKind::ConfigMap),
+            old(ChildKind::ControllerRevision)
+        ]
     );
 }
 
@@ -202,7 +221,8 @@ fn the_version_is_pinned_at_creation_and_moves_only_with_the_spec() {
 
     resource.spec.version = Some("2.0.0".into());
     let writes = plan(&world, &resource, &newer, &at(100)).unwrap().writes;
-    let image = writes[0]
+    let deployment = writes.last().unwrap();
+    let image = deployment
         .object
         .pointer("/spec/template/spec/containers/0/image");
     assert_eq!(image, Some(&json!("registry.example/user-service:2.0.0")));

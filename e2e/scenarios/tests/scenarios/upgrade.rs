@@ -1,0 +1,130 @@
+//! Another operator, and the way back of a resource.
+
+use std::{process::Stdio, time::Duration};
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, ResourceExt};
+use scenarios::{
+    Scenario,
+    load::{Load, RATE},
+    wait::{Seen, until},
+};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::{plugin::told, scenario};
+
+/// An annotation that an operator of another template gives all pods.
+const ANNOTATION: &str = "example.com/template";
+/// How long load goes on after the last change, so that late failures show.
+const AFTERMATH_S: f64 = 8.0;
+/// Bound of an upgrade of the operator.
+const UPGRADE: Duration = Duration::from_secs(150);
+
+/// Has the operator give all pods this annotation, or none, as a newer one may make other pods.
+async fn upgrade(annotation: Option<&str>) -> Result<()> {
+    let annotations = annotation.map_or(json!({}), |value| json!({ANNOTATION: value}));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../operator.sh");
+    let command = Command::new(script)
+        .arg("up")
+        .arg(format!("service.podAnnotations={annotations}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .status();
+    let status = tokio::time::timeout(UPGRADE, command).await??;
+    ensure!(status.success(), "the operator was not upgraded");
+    Ok(())
+}
+
+/// What pods say of the operator that made them.
+async fn annotations(s: &Scenario) -> Result<Vec<Option<String>>> {
+    let pods = s.pods().await?;
+    Ok(pods
+        .iter()
+        .map(|pod| pod.annotations().get(ANNOTATION).cloned())
+        .collect())
+}
+
+#[tokio::test]
+async fn an_operator_that_makes_other_pods_replaces_none_unless_the_policy_says_so() {
+    scenario("upgrade", async |s| {
+        s.ready_with(json!({})).await?;
+        let before = s.pod_uids().await?;
+        let workers = s.cluster.workers().await?;
+        let target = format!("dns:///users.{}.svc.cluster.local:8080", s.namespace);
+        let load = Load::start(s, RATE, &workers[1], &target, "pick_first").await?;
+        let outcome = async {
+            upgrade(Some("newer")).await?;
+            // What is around the pods is written by the new operator: it has looked at the resource.
+            s.apply(json!({"disruption": {"maxUnavailable": 2}}))
+                .await?;
+            s.ready().await?;
+            ensure!(s.pod_uids().await? == before, "pods were replaced");
+            s.apply(json!({"upgradePolicy": "Automatic"})).await?;
+            let newer = Some("newer".to_owned());
+            until("all pods are new", Duration::from_secs(120), || async {
+                let now = annotations(s).await?;
+                let moved = !now.is_empty() && now.iter().all(|value| *value == newer);
+                Ok(Seen::when(moved, (), now))
+            })
+            .await?;
+            s.ready().await?;
+            load.after(AFTERMATH_S).await?.assert_no_call_failed()
+        };
+        let outcome = outcome.await;
+        upgrade(None).await?;
+        outcome
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rollback_brings_back_what_ran_before_and_the_history_shows_it() {
+    scenario("rollback", async |s| {
+        s.ready_with(json!({"server": {"maxConcurrentStreams": 11}}))
+            .await?;
+        let configs: Api<ConfigMap> = Api::namespaced(s.client(), &s.namespace);
+        let settings = async || -> Result<Vec<String>> {
+            let pods = s.pods().await?;
+            let sources = pods.iter().filter_map(|pod| {
+                let from = pod.spec.as_ref()?.containers.first()?.env_from.as_ref()?;
+                Some(from.first()?.config_map_ref.as_ref()?.name.clone())
+            });
+            Ok(sources.collect())
+        };
+        let first = settings().await?;
+        s.ready_with(json!({"replicas": 3, "server": {"maxConcurrentStreams": 22}}))
+            .await?;
+        let history = told(s, &["history", "users"]).await?;
+        ensure!(history.lines().count() == 3, "{history}");
+        ensure!(history.contains("* 2"), "{history}");
+
+        told(s, &["rollback", "users"]).await?;
+        s.ready().await?;
+        let back = settings().await?;
+        ensure!(back.len() == 3, "replicas stay: {back:?}");
+        ensure!(back.iter().all(|name| *name == first[0]), "{back:?}");
+        let config = configs.get(&back[0]).await?.data.unwrap_or_default();
+        ensure!(
+            config["USERSVC_MAX_CONCURRENT_STREAMS"] == "11",
+            "{config:?}"
+        );
+        let resource = s.resources().get("users").await?;
+        ensure!(
+            resource.spec.server.max_concurrent_streams == 11,
+            "the spec says so too"
+        );
+        let history = told(s, &["history", "users"]).await?;
+        ensure!(history.contains("* 3"), "{history}");
+
+        told(s, &["pause", "users", "--for", "1h", "--reason", "a look"]).await?;
+        let status = told(s, &["status", "users"]).await?;
+        ensure!(status.contains("Paused"), "{status}");
+        told(s, &["resume", "users"]).await?;
+        s.ready().await?;
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,233 @@
+//! What pods run, and ran before: each in a `ControllerRevision` of its own, which the API server lets nobody change.
+//!
+//! A revision is made when the part of the spec that pods see changes, or a Secret. Until then pods keep the very
+//! template that the operator of that time wrote, so that a newer operator replaces none of them; and a part of the
+//! spec that comes back, as by a rollback, comes back with the template and the settings that it had.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use k8s_openapi::{
+    api::{apps::v1::ControllerRevision, core::v1::PodTemplateSpec},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps,
+    apimachinery::pkg::runtime::RawExtension,
+};
+use operator_api::{UserServiceSpec, crd};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    ChildKind, Release, Validated, World,
+    children::{self, config_map_name, short_hash},
+    world::{Owner, owner_of},
+};
+
+/// The fields of the spec that pods see. The others change how many there are, or what is around them.
+pub const FIELDS_OF_PODS: [&str; 8] = [
+    "version",
+    "image",
+    "storage",
+    "events",
+    "server",
+    "tls",
+    "telemetry",
+    "pod",
+];
+
+/// What pods run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Revision {
+    /// Its name.
+    #[serde(skip)]
+    pub(crate) name: String,
+    /// Higher than that of those before; a revision that comes back becomes the highest.
+    #[serde(skip)]
+    pub(crate) number: i64,
+    /// What it was made for, as a hash.
+    inputs: String,
+    /// Version of the operator that made it.
+    pub(crate) operator: String,
+    /// Version of the service at that time, whether the spec names it or not.
+    pub(crate) version: String,
+    /// The part of the spec that pods see, without the version and what is as by default.
+    spec: Value,
+    /// The settings.
+    pub(crate) config: BTreeMap<String, String>,
+    /// The template of the pods.
+    pub(crate) template: Value,
+}
+
+impl Revision {
+    /// What the pods of a resource are to run: what they run, if it was made for the same, or else what this operator
+    /// makes of it.
+    pub(crate) fn wanted(
+        world: &World,
+        resource: &Validated,
+        spec: &UserServiceSpec,
+        release: &Release,
+        secrets_hash: Option<&str>,
+    ) -> Result<Self, serde_json::Error> {
+        let spec = of_pods(spec)?;
+        let inputs = inputs(resource, &spec, secrets_hash)?;
+        let mut known = known(world, resource);
+        let last = known.last().map_or(0, |revision| revision.number);
+        let same = known.iter().rposition(|known| known.inputs == inputs);
+        let same = same.map(|index| known.swap_remove(index));
+        if let Some(same) = &same
+            && !resource.renews
+        {
+            return Ok(same.as_last(last));
+        }
+        let config = resource.settings.to_vars();
+        let config_name = config_map_name(resource, &config);
+        let template: PodTemplateSpec = children::template(resource, &config_name, secrets_hash);
+        let template = serde_json::to_value(template)?;
+        if let Some(same) = same.filter(|same| same.config == config && same.template == template) {
+            return Ok(same.as_last(last));
+        }
+        let content = serde_json::to_vec(&(&inputs, &release.operator, &config, &template))?;
+        Ok(Self {
+            name: format!(
+                "{}-{}",
+                resource.name,
+                short_hash(&Sha256::digest(&content))
+            ),
+            number: last + 1,
+            inputs,
+            operator: release.operator.clone(),
+            version: resource.version.clone(),
+            spec,
+            config,
+            template,
+        })
+    }
+
+    fn as_last(&self, last: i64) -> Self {
+        let number = if self.number == last { last } else { last + 1 };
+        Self {
+            number,
+            ..self.clone()
+        }
+    }
+
+    fn read(live: &Value) -> Option<Self> {
+        let data = live.get("data")?;
+        let text = |field: &str| Some(data.get(field)?.as_str()?.to_owned());
+        Some(Self {
+            name: live.pointer("/metadata/name")?.as_str()?.to_owned(),
+            number: live.get("revision")?.as_i64()?,
+            inputs: text("inputs")?,
+            operator: text("operator")?,
+            version: text("version")?,
+            spec: data.get("spec")?.clone(),
+            config: serde_json::from_value(data.get("config")?.clone()).ok()?,
+            template: data.get("template")?.clone(),
+        })
+    }
+
+    /// The object that holds it.
+    pub(crate) fn object(
+        &self,
+        resource: &Validated,
+    ) -> Result<ControllerRevision, serde_json::Error> {
+        Ok(ControllerRevision {
+            metadata: children::metadata(resource, self.name.clone()),
+            revision: self.number,
+            data: Some(RawExtension(serde_json::to_value(self)?)),
+        })
+    }
+}
+
+/// The revisions of a resource, oldest first.
+fn known(world: &World, resource: &Validated) -> Vec<Revision> {
+    let Some(owner) = &resource.owner else {
+        return Vec::new();
+    };
+    let mut known: Vec<Revision> = world
+        .live
+        .iter()
+        .filter(|((kind, _), live)| {
+            *kind == ChildKind::ControllerRevision && owner_of(live, owner) == Owner::Us
+        })
+        .filter_map(|(_, live)| Revision::read(live))
+        .collect();
+    known.sort_by_key(|revision| revision.number);
+    known
+}
+
+/// Revisions that are kept beside the one that is wanted, with their settings.
+pub(crate) fn kept(
+    world: &World,
+    resource: &Validated,
+    wanted: &str,
+) -> BTreeSet<(ChildKind, String)> {
+    let others = known(world, resource)
+        .into_iter()
+        .rev()
+        .filter(|revision| revision.name != wanted)
+        .take(resource.rollout.history);
+    others
+        .flat_map(|revision| {
+            let config = config_map_name(resource, &revision.config);
+            [
+                (ChildKind::ControllerRevision, revision.name),
+                (ChildKind::ConfigMap, config),
+            ]
+        })
+        .collect()
+}
+
+/// The part of a spec that pods see, without the version, which is kept apart whether it is named or not, and without
+/// what is as by default: a field that a newer operator knows, and nobody has set, changes nothing.
+fn of_pods(spec: &UserServiceSpec) -> Result<Value, serde_json::Error> {
+    static SCHEMA: LazyLock<Option<JSONSchemaProps>> = LazyLock::new(|| {
+        let schema = crd().spec.versions.pop()?.schema?.open_api_v3_schema?;
+        schema.properties?.remove("spec")
+    });
+    let mut spec = serde_json::to_value(spec)?;
+    if let (Value::Object(fields), Some(schema)) = (&mut spec, SCHEMA.as_ref()) {
+        fields.retain(|field, _| FIELDS_OF_PODS.contains(&field.as_str()));
+        leave_out_defaults(fields, schema);
+        fields.remove("version");
+    }
+    // What becomes of topics is kept apart from what pods run.
+    if let Some(Value::Object(kafka)) = spec.pointer_mut("/events/kafka") {
+        kafka.remove("topics");
+    }
+    Ok(spec)
+}
+
+fn leave_out_defaults(fields: &mut Map<String, Value>, schema: &JSONSchemaProps) {
+    let Some(properties) = &schema.properties else {
+        return;
+    };
+    fields.retain(|field, value| {
+        let Some(schema) = properties.get(field) else {
+            return true;
+        };
+        let default = schema.default.as_ref();
+        if default.is_some_and(|default| default.0 == *value) {
+            return false;
+        }
+        match value {
+            Value::Object(fields) => {
+                leave_out_defaults(fields, schema);
+                default.is_none() || !fields.is_empty()
+            }
+            _ => true,
+        }
+    });
+}
+
+fn inputs(
+    resource: &Validated,
+    spec: &Value,
+    secrets_hash: Option<&str>,
+) -> Result<String, serde_json::Error> {
+    let inputs = serde_json::to_vec(&(spec, &resource.version, secrets_hash))?;
+    Ok(short_hash(&Sha256::digest(inputs)))
+}
