@@ -1,12 +1,18 @@
 //! What the operator tells about itself, with label sets that cannot grow.
 
-use std::time::Duration;
+mod calls;
 
+use std::{borrow::Cow, time::Duration};
+
+use kube::{core::DeserializeGuard, runtime::reflector::Store};
+use operator_api::{UserService, condition::READY};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
+
+pub(crate) use calls::Calls;
 
 /// How a pass over a resource ended.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
@@ -27,12 +33,33 @@ struct WriteLabels {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabels {
+    verb: &'static str,
+    code: Cow<'static, str>,
+}
+
+/// Status of the condition `Ready`.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+enum Ready {
+    True,
+    False,
+    Unknown,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReadyLabels {
+    ready: Ready,
+}
+
 /// The operator's metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     reconciles: Family<ReconcileLabels, Counter>,
     duration: Histogram,
     writes: Family<WriteLabels, Counter>,
+    calls: Family<CallLabels, Counter>,
+    resources: Family<ReadyLabels, Gauge>,
     leader: Gauge,
 }
 
@@ -44,6 +71,8 @@ impl Metrics {
             0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
         ]);
         let writes = Family::default();
+        let calls = Family::default();
+        let resources = Family::default();
         let leader = Gauge::default();
         registry.register(
             "reconciles",
@@ -62,6 +91,16 @@ impl Metrics {
             writes.clone(),
         );
         registry.register(
+            "api_calls",
+            "Requests to the API server, by verb and code of the answer",
+            calls.clone(),
+        );
+        registry.register(
+            "resources",
+            "Resources, by status of their condition Ready",
+            resources.clone(),
+        );
+        registry.register(
             "leader",
             "Whether this replica leads: 1 or 0",
             leader.clone(),
@@ -71,6 +110,8 @@ impl Metrics {
             reconciles,
             duration,
             writes,
+            calls,
+            resources,
             leader,
         }
     }
@@ -86,6 +127,26 @@ impl Metrics {
         self.writes.get_or_create(&WriteLabels { verb, kind }).inc();
     }
 
+    /// Counts a request to the API server; without a code if no answer came.
+    fn called(&self, verb: &'static str, code: Option<http::StatusCode>) {
+        let code = code.map_or(Cow::Borrowed("none"), |code| {
+            Cow::Owned(code.as_u16().to_string())
+        });
+        self.calls.get_or_create(&CallLabels { verb, code }).inc();
+    }
+
+    /// Counts the resources that are known now.
+    pub(crate) fn count(&self, resources: &Store<DeserializeGuard<UserService>>) {
+        let known = resources.state();
+        for ready in [Ready::True, Ready::False, Ready::Unknown] {
+            let are_so = known.iter().filter(|resource| of(resource) == ready);
+            let count = i64::try_from(are_so.count()).unwrap_or(i64::MAX);
+            self.resources
+                .get_or_create(&ReadyLabels { ready })
+                .set(count);
+        }
+    }
+
     pub(crate) fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }
@@ -95,5 +156,58 @@ impl Metrics {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+fn of(resource: &DeserializeGuard<UserService>) -> Ready {
+    let status = resource
+        .0
+        .as_ref()
+        .ok()
+        .and_then(|known| known.status.as_ref());
+    let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
+    let ready = conditions.find(|condition| condition.type_ == READY);
+    match ready.map(|condition| condition.status.as_str()) {
+        Some("True") => Ready::True,
+        Some("False") => Ready::False,
+        _ => Ready::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::{reflector, watcher};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn resources_are_counted_by_whether_they_are_ready_as_of_now() {
+        let (reader, mut writer) = reflector::store();
+        let mut apply = |name: &str, status: serde_json::Value| {
+            let resource = json!({
+                "metadata": {"namespace": "team-a", "name": name}, "spec": {}, "status": status,
+            });
+            let resource: UserService = serde_json::from_value(resource).unwrap();
+            writer.apply_watcher_event(&watcher::Event::Apply(DeserializeGuard(Ok(resource))));
+        };
+        let ready = |status: &str| {
+            json!({"conditions": [{
+                "type": "Ready", "status": status, "reason": "R", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }]})
+        };
+        apply("one", ready("True"));
+        apply("two", ready("False"));
+        apply("new", json!(null));
+        let metrics = Metrics::new();
+        metrics.count(&reader);
+        apply("two", ready("True"));
+        metrics.count(&reader);
+        let told = metrics.encode().unwrap();
+        for (status, count) in [("True", 2), ("False", 0), ("Unknown", 1)] {
+            let line = format!("userservice_operator_resources{{ready=\"{status}\"}} {count}\n");
+            assert!(told.contains(&line), "{line} in {told}");
+        }
     }
 }

@@ -19,10 +19,10 @@ use tokio::{
 };
 
 use crate::{
-    admin,
+    admin::{self, Admin},
     backoff::Backoff,
     leadership::{Candidate, Claim, Fence, Lost},
-    metrics::Metrics,
+    metrics::{Calls, Metrics},
     reconcile::{self, Context, on_error, reconcile},
     telemetry, watching,
 };
@@ -87,7 +87,8 @@ pub(crate) fn run(options: Options) -> Result<(), Error> {
 async fn operate(options: Options) -> Result<(), Error> {
     let stop = stop_on_signal().map_err(Error::Signal)?;
     let claim = Claim::new();
-    let (client, unfenced) = clients(&claim).await?;
+    let metrics = Arc::new(Metrics::new());
+    let (client, unfenced) = clients(&claim, &metrics).await?;
     let resources: Api<DeserializeGuard<UserService>> = Api::all(client.clone());
     tokio::select! {
         () = stopped(stop.clone()) => return Ok(()),
@@ -108,12 +109,12 @@ async fn operate(options: Options) -> Result<(), Error> {
         "starting"
     );
 
-    let metrics = Arc::new(Metrics::new());
     let (ready_sender, ready) = watch::channel(false);
     let controller = watching::controller(&client, resources, options.concurrency, ready_sender);
+    let resources = controller.store();
     let context = Arc::new(Context {
         client,
-        resources: controller.store(),
+        resources: resources.clone(),
         release: options.release,
         metrics: Arc::clone(&metrics),
         backoff: Backoff::default(),
@@ -129,10 +130,15 @@ async fn operate(options: Options) -> Result<(), Error> {
         });
     let mut passes = pin!(passes.fuse());
     let mut candidate = Candidate::new(unfenced, claim, Arc::clone(&metrics));
+    let admin = Admin {
+        metrics,
+        resources,
+        ready,
+    };
     tokio::select! {
         () = &mut passes => {}
         () = overdue(stop) => {}
-        served = admin::serve(listener, metrics, ready) => served.map_err(Error::Admin)?,
+        served = admin::serve(listener, admin) => served.map_err(Error::Admin)?,
         lost = candidate.lead() => return Err(lost.into()),
     }
     tokio::select! {
@@ -180,7 +186,7 @@ fn seen(
 }
 
 /// The client of passes, behind the fence, and that of the election.
-async fn clients(claim: &Claim) -> Result<(Client, Client), Error> {
+async fn clients(claim: &Claim, metrics: &Arc<Metrics>) -> Result<(Client, Client), Error> {
     let mut config = Config::infer().await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
@@ -188,9 +194,12 @@ async fn clients(claim: &Claim) -> Result<(Client, Client), Error> {
     config.reset_reader_on_write = true;
     // The client's own retries would hide an outage from the backoff of each resource.
     config.default_retry = false;
-    let unfenced = Client::try_from(config.clone()).map_err(Error::Client)?;
-    let fenced = ClientBuilder::try_from(config)
-        .map_err(Error::Client)?
+    let calls = Calls(Arc::clone(metrics));
+    let builder = || ClientBuilder::try_from(config.clone()).map_err(Error::Client);
+    let unfenced = builder()?.with_layer(&calls).build();
+    // Counted within the fence: what it refuses is asked of nobody.
+    let fenced = builder()?
+        .with_layer(&calls)
         .with_layer(&Fence(claim.clone()))
         .build();
     Ok((fenced, unfenced))
