@@ -12,7 +12,7 @@ BED := e2e/bed/bed
 WITH_BED := eval "$$($(BED) env)";
 CRD := userservices.usersvc.dev.yaml
 
-.PHONY: help demo clean-demo soak bench test lint unit integration chart e2e servers bed-up bed-down connected-check images env crds golden fmt clean
+.PHONY: help demo clean-demo soak bench test lint unit integration chart e2e servers bed-up bed-down connected-check images env crds golden proto-baseline fmt clean
 
 help: ## what can be made
 	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ lint: ## formatting, clippy, licences and advisories, protobuf, shell, Go
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	e2e/deny.sh
 	tools=$$(e2e/bed/lint.sh); PATH=$$tools:$$PATH buf lint proto
+	proto/compatible.sh
 	$(SHELL_FILES) | xargs shellcheck -x
 	test -z "$$(gofmt -l e2e)" || { gofmt -d e2e; exit 1; }
 	cd e2e/client && go vet ./...
@@ -94,6 +95,9 @@ env: ## what a shell needs to use the cluster: eval "$(make -s env)"
 crds: ## writes the custom resource definition anew, from its Rust types
 	definition=$$(cargo run -q --locked -p userservice-operator -- crd); \
 	tee crds/$(CRD) charts/userservice-operator/files/$(CRD) <<<"$$definition" >/dev/null
+
+proto-baseline: ## accepts the API and the events as they are, if that breaks nobody
+	proto/compatible.sh accept
 
 golden: ## writes the expected children of the examples anew
 	UPDATE_GOLDEN=1 cargo test -p operator-core --locked --test golden

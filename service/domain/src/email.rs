@@ -10,7 +10,7 @@ use crate::text::{fold_case, normalise};
 /// An e-mail address, kept as typed and compared regardless of case.
 ///
 /// Syntax is that of RFC 5321 with a domain of at least two labels, no display name and no address literal. White space
-/// around it is removed and the rest is in Unicode normalisation form C. Mail hosts may tell `Ada@` from `ada@`, but in
+/// around it is removed, control characters are refused, and the rest is in Unicode normalisation form C. Mail hosts may tell `Ada@` from `ada@`, but in
 /// practice none does and people mix them up, so both are one address here.
 #[derive(Clone)]
 pub struct Email {
@@ -52,6 +52,10 @@ impl Email {
             return Err(EmailError::TooLong {
                 bytes: address.len(),
             });
+        }
+        // A quoted local part may hold some, which nobody means.
+        if address.chars().any(char::is_control) {
+            return Err(EmailError::Malformed);
         }
         let options = Options::default()
             .with_required_tld()

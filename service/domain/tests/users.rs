@@ -89,6 +89,8 @@ fn addresses_that_break_a_rule_are_refused_with_that_rule() {
         ("ada@[127.0.0.1]", EmailError::Malformed),
         ("Ada <ada@example.com>", EmailError::Malformed),
         ("ada@exam ple.com", EmailError::Malformed),
+        ("\"a\tb\"@example.com", EmailError::Malformed),
+        ("\"a\u{7f}b\"@example.com", EmailError::Malformed),
         ("ada@example.com\nbcc:x@example.com", EmailError::Malformed),
         (long.as_str(), EmailError::TooLong { bytes: long.len() }),
     ];
