@@ -26,6 +26,7 @@ fn operators_answer(manifest: Value) -> Result<Vec<String>> {
     let release = Release {
         repository: "registry.example/user-service".into(),
         version: "1.0.0".into(),
+        ..Release::default()
     };
     let resource: UserService = serde_json::from_value(manifest)?;
     match validate(&resource, &release) {
