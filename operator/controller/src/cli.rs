@@ -23,7 +23,7 @@ enum Command {
     Run {
         #[command(flatten)]
         release: ReleaseArgs,
-        /// Where health and metrics are served: /healthz, /readyz, /metrics.
+        /// Where health and metrics are served: /healthz, /readyz, /metrics, and to loopback /loglevel.
         #[arg(long, env = "OPERATOR_ADMIN_ADDRESS", default_value = "[::]:8081")]
         admin_address: SocketAddr,
         /// Resources reconciled at the same time.

@@ -24,7 +24,8 @@ use crate::{
     leadership::{Candidate, Claim, Fence, Lost},
     metrics::{Calls, Metrics},
     reconcile::{self, Context, on_error, reconcile},
-    telemetry, watching,
+    telemetry::{self, LogLevel},
+    watching,
 };
 
 /// Bound for connecting to the API server.
@@ -76,15 +77,15 @@ pub(crate) enum Error {
 
 /// Runs until SIGTERM or SIGINT, or until another replica leads after this one did.
 pub(crate) fn run(options: Options) -> Result<(), Error> {
-    telemetry::install();
+    let log_level = telemetry::install();
     // More than one TLS provider may be linked; naming one keeps rustls from having to guess.
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Runtime::new()
         .map_err(Error::Runtime)?
-        .block_on(operate(options))
+        .block_on(operate(options, log_level))
 }
 
-async fn operate(options: Options) -> Result<(), Error> {
+async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
     let stop = stop_on_signal().map_err(Error::Signal)?;
     let claim = Claim::new();
     let metrics = Arc::new(Metrics::new());
@@ -134,6 +135,7 @@ async fn operate(options: Options) -> Result<(), Error> {
         metrics,
         resources,
         ready,
+        log_level,
     };
     tokio::select! {
         () = &mut passes => {}
