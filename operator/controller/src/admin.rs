@@ -13,7 +13,7 @@ use kube::{core::DeserializeGuard, runtime::reflector::Store};
 use operator_api::UserService;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{metrics::Metrics, telemetry::LogLevel};
+use crate::{metrics::Metrics, queue::Queue, telemetry::LogLevel};
 
 /// What the listener tells.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ pub(crate) struct Admin {
     pub(crate) metrics: Arc<Metrics>,
     /// Every resource, as last seen.
     pub(crate) resources: Store<DeserializeGuard<UserService>>,
+    pub(crate) queue: Queue,
     /// Whether they are known.
     pub(crate) ready: watch::Receiver<bool>,
     pub(crate) log_level: LogLevel,
@@ -91,7 +92,7 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    admin.metrics.count(&admin.resources);
+    admin.metrics.count(&admin.resources, &admin.queue);
     match admin.metrics.encode() {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -116,6 +117,7 @@ mod tests {
         let admin = Admin {
             metrics: Arc::new(Metrics::new()),
             resources: kube::runtime::reflector::store().0,
+            queue: Queue::default(),
             ready: watch::channel(true).1,
             log_level,
         };

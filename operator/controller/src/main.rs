@@ -7,6 +7,7 @@ mod cluster;
 mod kafka;
 mod leadership;
 mod metrics;
+mod queue;
 mod reconcile;
 mod run;
 mod telemetry;

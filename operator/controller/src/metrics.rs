@@ -12,6 +12,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::queue::Queue;
 pub(crate) use calls::Calls;
 
 /// How a pass over a resource ended.
@@ -60,6 +61,7 @@ pub(crate) struct Metrics {
     writes: Family<WriteLabels, Counter>,
     calls: Family<CallLabels, Counter>,
     resources: Family<ReadyLabels, Gauge>,
+    queue: Gauge,
     leader: Gauge,
 }
 
@@ -73,6 +75,7 @@ impl Metrics {
         let writes = Family::default();
         let calls = Family::default();
         let resources = Family::default();
+        let queue = Gauge::default();
         let leader = Gauge::default();
         registry.register(
             "reconciles",
@@ -101,6 +104,11 @@ impl Metrics {
             resources.clone(),
         );
         registry.register(
+            "queue_depth",
+            "Resources that something happened to and that wait for a pass",
+            queue.clone(),
+        );
+        registry.register(
             "leader",
             "Whether this replica leads: 1 or 0",
             leader.clone(),
@@ -112,6 +120,7 @@ impl Metrics {
             writes,
             calls,
             resources,
+            queue,
             leader,
         }
     }
@@ -135,8 +144,12 @@ impl Metrics {
         self.calls.get_or_create(&CallLabels { verb, code }).inc();
     }
 
-    /// Counts the resources that are known now.
-    pub(crate) fn count(&self, resources: &Store<DeserializeGuard<UserService>>) {
+    /// Counts the resources that are known now, and those that wait. Where another replica leads,
+    /// all of them wait for that, which says nothing.
+    pub(crate) fn count(&self, resources: &Store<DeserializeGuard<UserService>>, queue: &Queue) {
+        let leads = self.leader.get() == 1;
+        let depth = if leads { queue.depth() } else { 0 };
+        self.queue.set(i64::try_from(depth).unwrap_or(i64::MAX));
         let known = resources.state();
         for ready in [Ready::True, Ready::False, Ready::Unknown] {
             let are_so = known.iter().filter(|resource| of(resource) == ready);
@@ -176,7 +189,7 @@ fn of(resource: &DeserializeGuard<UserService>) -> Ready {
 
 #[cfg(test)]
 mod tests {
-    use kube::runtime::{reflector, watcher};
+    use kube::runtime::{reflector, reflector::ObjectRef, watcher};
     use serde_json::json;
 
     use super::*;
@@ -200,14 +213,26 @@ mod tests {
         apply("one", ready("True"));
         apply("two", ready("False"));
         apply("new", json!(null));
-        let metrics = Metrics::new();
-        metrics.count(&reader);
+        let (metrics, queue) = (Metrics::new(), Queue::default());
+        metrics.count(&reader, &queue);
         apply("two", ready("True"));
-        metrics.count(&reader);
+        metrics.count(&reader, &queue);
         let told = metrics.encode().unwrap();
         for (status, count) in [("True", 2), ("False", 0), ("Unknown", 1)] {
             let line = format!("userservice_operator_resources{{ready=\"{status}\"}} {count}\n");
             assert!(told.contains(&line), "{line} in {told}");
+        }
+    }
+
+    #[test]
+    fn the_queue_is_told_of_by_who_leads() {
+        let (metrics, queue) = (Metrics::new(), Queue::default());
+        queue.noted([ObjectRef::new("users").within("team-a")]);
+        for (leads, line) in [(false, "queue_depth 0\n"), (true, "queue_depth 1\n")] {
+            metrics.leads(leads);
+            metrics.count(&reflector::store().0, &queue);
+            let told = metrics.encode().unwrap();
+            assert!(told.contains(line), "{told}");
         }
     }
 }

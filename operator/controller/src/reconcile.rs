@@ -27,6 +27,7 @@ use crate::{
     kafka::{self, Session},
     leadership::{Claim, LONGEST_WRITE, NotLeading},
     metrics::{Metrics, Outcome},
+    queue::Queue,
 };
 
 /// How often a resource looks whether it is its turn to be moved to a newer operator.
@@ -40,6 +41,7 @@ pub(crate) struct Context {
     pub(crate) release: Release,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) backoff: Backoff,
+    pub(crate) queue: Queue,
     /// Whether and how long this replica leads.
     pub(crate) claim: Claim,
     /// One permit for each pass that asks a Kafka.
@@ -84,6 +86,7 @@ pub(crate) async fn reconcile(
         // What was known of the resource before may be outdated by now.
         return Ok(Action::requeue(Duration::ZERO));
     }
+    context.queue.taken(&key(&guard));
     let start = Instant::now();
     // What panics in a task of kube's controller ends the process, and with it all other passes.
     let result = AssertUnwindSafe(pass(&guard, &context))

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use krafka::testing::FakeBroker;
-use kube::runtime::{Controller, controller, reflector, watcher};
+use kube::runtime::{Controller, controller, reflector, reflector::ObjectRef, watcher};
 use operator_api::UserServiceSpec;
 use serde_json::json;
 use tokio::time::timeout;
@@ -52,6 +52,7 @@ fn context_of(client: Client, concurrency: u16) -> Context {
         },
         metrics: Arc::new(Metrics::new()),
         backoff: Backoff::default(),
+        queue: Queue::default(),
         claim: Claim::new(),
         kafka: kafka_permits(concurrency),
     }
@@ -135,6 +136,17 @@ async fn a_pass_that_panics_fails_alone_and_is_tried_again_later_each_time() {
         told.contains(r#"reconciles_total{outcome="Panic"}"#),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn a_resource_waits_in_the_queue_until_a_pass_over_it_begins() {
+    let (client, _log) = server(|asked| nothing_there(&asked.method, &asked.path)).await;
+    let context = Arc::new(context_of(client, 2));
+    let due = ["users", "others"].map(|name| ObjectRef::new(name).within("team-a"));
+    context.queue.noted(due);
+    assert_eq!(context.queue.depth(), 2);
+    looked_at(&context, [plain("users")]).await;
+    assert_eq!(context.queue.depth(), 1);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use crate::{
     backoff::Backoff,
     leadership::{Candidate, Claim, Fence, Lost},
     metrics::{Calls, Metrics},
+    queue::Queue,
     reconcile::{self, Context, on_error, reconcile},
     telemetry::{self, LogLevel},
     watching,
@@ -111,7 +112,9 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
     );
 
     let (ready_sender, ready) = watch::channel(false);
-    let controller = watching::controller(&client, resources, options.concurrency, ready_sender);
+    let queue = Queue::default();
+    let concurrency = options.concurrency;
+    let controller = watching::controller(&client, resources, concurrency, &queue, ready_sender);
     let resources = controller.store();
     let context = Arc::new(Context {
         client,
@@ -119,8 +122,9 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
         release: options.release,
         metrics: Arc::clone(&metrics),
         backoff: Backoff::default(),
+        queue: queue.clone(),
         claim: claim.clone(),
-        kafka: reconcile::kafka_permits(options.concurrency),
+        kafka: reconcile::kafka_permits(concurrency),
     });
     let passes = controller
         .graceful_shutdown_on(stopped(stop.clone()))
@@ -134,6 +138,7 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
     let admin = Admin {
         metrics,
         resources,
+        queue,
         ready,
         log_level,
     };
@@ -175,10 +180,9 @@ fn seen(
     match result {
         // Deleted before it could be looked at again.
         Err(controller::Error::ObjectNotFound(object)) => {
-            let namespace = object.namespace.unwrap_or_default();
-            context
-                .backoff
-                .reset(&format!("{namespace}/{}", object.name));
+            let key = format!("{}/{}", object.namespace.unwrap_or_default(), object.name);
+            context.backoff.reset(&key);
+            context.queue.taken(&key);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
             tracing::warn!(%error, "watch");

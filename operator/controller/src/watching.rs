@@ -33,6 +33,8 @@ use operator_core::{
 };
 use tokio::sync::watch;
 
+use crate::queue::Queue;
+
 /// Events that come in this short a time are answered by one pass.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
@@ -45,6 +47,7 @@ pub(crate) fn controller(
     client: &Client,
     resources: Api<Guarded>,
     concurrency: u16,
+    queue: &Queue,
     ready: watch::Sender<bool>,
 ) -> Controller<Guarded> {
     let config = controller::Config::default()
@@ -65,24 +68,38 @@ pub(crate) fn controller(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     );
+    let changed = changed.inspect_ok({
+        let queue = queue.clone();
+        move |resource| {
+            queue.noted([ObjectRef::from_obj(resource)]);
+        }
+    });
     Controller::for_stream(changed, reader)
         .with_config(config)
-        .owns(all::<ServiceAccount>(client), ours())
-        .owns(all::<ConfigMap>(client), ours())
-        .owns(all::<ControllerRevision>(client), ours())
-        .owns(all::<Service>(client), ours())
-        .owns(all::<PodDisruptionBudget>(client), ours())
-        .owns(all::<NetworkPolicy>(client), ours())
-        .owns(all::<Job>(client), ours())
-        .owns(all::<Deployment>(client), ours())
-        .owns(all::<HorizontalPodAutoscaler>(client), ours())
-        .watches_stream(pods::troubled(client), pods::of)
-        .watches(pods::events(client), pods::failed_mounts(), {
-            let known = known.clone();
-            move |event| pods::concerned(&known, &event)
+        .watches(all::<ServiceAccount>(client), ours(), owners(queue))
+        .watches(all::<ConfigMap>(client), ours(), owners(queue))
+        .watches(all::<ControllerRevision>(client), ours(), owners(queue))
+        .watches(all::<Service>(client), ours(), owners(queue))
+        .watches(all::<PodDisruptionBudget>(client), ours(), owners(queue))
+        .watches(all::<NetworkPolicy>(client), ours(), owners(queue))
+        .watches(all::<Job>(client), ours(), owners(queue))
+        .watches(all::<Deployment>(client), ours(), owners(queue))
+        .watches(
+            all::<HorizontalPodAutoscaler>(client),
+            ours(),
+            owners(queue),
+        )
+        .watches_stream(pods::troubled(client), {
+            let queue = queue.clone();
+            move |pod| queue.noted(pods::of(pod))
         })
-        .watches(secrets(client), watcher::Config::default(), move |secret| {
-            referring(&known, &secret)
+        .watches(pods::events(client), pods::failed_mounts(), {
+            let (known, queue) = (known.clone(), queue.clone());
+            move |event| queue.noted(pods::concerned(&known, &event))
+        })
+        .watches(secrets(client), watcher::Config::default(), {
+            let queue = queue.clone();
+            move |secret| queue.noted(referring(&known, &secret))
         })
 }
 
@@ -102,6 +119,20 @@ where
         + k8s_openapi::Metadata<Ty = ObjectMeta>,
 {
     Api::all(client.clone())
+}
+
+/// The resources that own a child.
+fn owners<K>(queue: &Queue) -> impl Fn(K) -> Vec<ObjectRef<Guarded>> + Send + Sync + 'static
+where
+    K: k8s_openapi::Metadata<Ty = ObjectMeta>,
+{
+    let queue = queue.clone();
+    move |child: K| {
+        let meta = child.metadata();
+        let owners = meta.owner_references.iter().flatten();
+        let namespace = meta.namespace.as_deref();
+        queue.noted(owners.filter_map(|owner| ObjectRef::from_owner_ref(namespace, owner, ())))
+    }
 }
 
 /// Metadata alone: what Secrets hold is asked for by name, when a resource refers to one.
@@ -155,6 +186,23 @@ mod tests {
         let seen: Vec<_> = kept(writer, stream::iter([Ok(event)])).collect().await;
         assert_eq!(seen.len(), 1);
         assert_eq!(reader.state()[0].meta().managed_fields, None);
+    }
+
+    #[test]
+    fn a_child_leads_to_its_owner_which_waits_from_then_on() {
+        let queue = Queue::default();
+        let owner = |kind: &str, name: &str| json!({"apiVersion": "usersvc.dev/v1alpha1", "kind": kind, "name": name, "uid": "1"});
+        let child: ConfigMap = serde_json::from_value(json!({"metadata": {
+            "namespace": "team-a", "name": "users-1",
+            "ownerReferences": [owner("UserService", "users"), owner("Other", "other")],
+        }}))
+        .unwrap();
+        let wanted = [ObjectRef::new("users").within("team-a")];
+        assert_eq!(owners(&queue)(child.clone()), wanted);
+        assert_eq!(owners(&queue)(child), wanted);
+        assert_eq!(queue.depth(), 1);
+        queue.taken("team-a/users");
+        assert_eq!(queue.depth(), 0);
     }
 
     #[test]
