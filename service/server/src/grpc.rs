@@ -7,15 +7,16 @@ use http::{Request, Response};
 use prometheus_client::registry::Registry;
 use tonic::body::Body;
 use tonic::service::Routes;
+use tower::util::MapResponse;
 use tower::{Layer as _, Service};
 use user_adapter_grpc::{
-    DeadlineLayer, OverloadLayer, RpcMetrics, RpcTracer, TelemetryLayer, UserApi,
+    DeadlineLayer, OverloadLayer, RpcMetrics, RpcTracer, TelemetryLayer, UserApi, complete,
 };
 use user_application::{
     BatchGetUsers, CreateUser, DeleteUser, GetUser, ListUsers, UndeleteUser, UpdateUser,
     UserRepository,
 };
-use user_settings::Settings;
+use user_settings::{Reflection, Settings};
 
 use crate::ServiceError;
 use crate::environment::{SystemClock, TimeOrderedIds};
@@ -77,13 +78,15 @@ pub(crate) fn service<R: UserRepository + Clone>(
     };
     let descriptors =
         |error: tonic_reflection::server::Error| ServiceError::Descriptors(error.into());
-    let routes = Routes::new(api.into_server())
-        .add_service(health.api_server())
-        .add_service(reflection().build_v1().map_err(descriptors)?)
-        // Older clients, grpcurl before 1.9 among them, ask for the version before.
-        .add_service(reflection().build_v1alpha().map_err(descriptors)?)
-        .prepare();
     let server = &settings.server;
+    let mut routes = Routes::new(api.into_server()).add_service(health.api_server());
+    if server.reflection == Reflection::On {
+        routes = routes
+            .add_service(reflection().build_v1().map_err(descriptors)?)
+            // Older clients, grpcurl before 1.9 among them, ask for the version before.
+            .add_service(reflection().build_v1alpha().map_err(descriptors)?);
+    }
+    let routes = MapResponse::new(routes.prepare(), complete);
     let timed = DeadlineLayer::new(server.request_timeout).layer(routes);
     let most = usize::try_from(server.max_concurrent_calls).unwrap_or(usize::MAX);
     let tracer = if settings.telemetry.otlp_endpoint.is_empty() {

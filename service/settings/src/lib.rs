@@ -21,7 +21,7 @@ pub use infrastructure::{
     KAFKA_CREDENTIALS_DIRECTORY, Kafka, MONGODB_URI_FILE, Mongodb, Outbox, ReadPreference,
     SCHEMA_REGISTRY_CREDENTIALS_DIRECTORY, SaslMechanism, SchemaIdLocation, SecurityProtocol,
 };
-pub use settings::{Events, Server, Settings, Storage};
+pub use settings::{Events, Reflection, Server, Settings, Storage};
 pub use table::{PREFIX, SettingDoc, reference};
 pub use telemetry::{LogLevel, NoShare, Share, Telemetry, is_otlp_endpoint};
 pub use tls::{MAX_ALLOWED_CLIENTS, TLS_CLIENT_CA_FILE, TLS_DIRECTORY, Tls, TlsMode};

@@ -44,10 +44,21 @@ pub struct Server {
     pub max_concurrent_calls: u32,
     /// How long a connection lives, give or take a tenth; see [`bounds::MAX_CONNECTION_AGE`].
     pub max_connection_age: Duration,
+    /// Whether clients may ask for the descriptors of the API.
+    pub reflection: Reflection,
     /// Time between announcing `NOT_SERVING` and refusing new connections; see [`bounds::DRAIN_DELAY`].
     pub drain_delay: Duration,
     /// Time for calls in flight to finish; see [`bounds::DRAIN_TIMEOUT`].
     pub drain_timeout: Duration,
+}
+
+/// Whether clients may ask for the descriptors of the API (gRPC server reflection).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reflection {
+    /// They may, as tools do.
+    On,
+    /// They may not.
+    Off,
 }
 
 /// Where users are kept.
@@ -101,6 +112,7 @@ impl Default for Server {
             max_concurrent_streams: bounds::MAX_CONCURRENT_STREAMS.default,
             max_concurrent_calls: bounds::MAX_CONCURRENT_CALLS.default,
             max_connection_age: bounds::MAX_CONNECTION_AGE.default,
+            reflection: Reflection::On,
             drain_delay: bounds::DRAIN_DELAY.default,
             drain_timeout: bounds::DRAIN_TIMEOUT.default,
         }
@@ -135,6 +147,10 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
 impl Choice for Storage {
     const WORDS: &'static [(&'static str, Self)] =
         &[("memory", Self::Memory), ("mongodb", Self::Mongodb)];
+}
+
+impl Choice for Reflection {
+    const WORDS: &'static [(&'static str, Self)] = &[("on", Self::On), ("off", Self::Off)];
 }
 
 impl Choice for Events {

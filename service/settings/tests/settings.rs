@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use user_settings::{
-    Events, LogLevel, ReadPreference, SchemaIdLocation, SecurityProtocol, Server, SettingError,
-    Settings, Share, Storage, Telemetry, Tls, TlsMode, bounds, reference,
+    Events, LogLevel, ReadPreference, Reflection, SchemaIdLocation, SecurityProtocol, Server,
+    SettingError, Settings, Share, Storage, Telemetry, Tls, TlsMode, bounds, reference,
 };
 
 fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -96,6 +96,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         any_time(bounds::DRAIN_DELAY),
         any_time(bounds::DRAIN_TIMEOUT),
         any_time(bounds::PURGE_DELAY),
+        prop::sample::select(vec![Reflection::On, Reflection::Off]),
     );
     let level = prop::sample::select(vec![
         LogLevel::Error,
@@ -135,6 +136,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                         max_concurrent_streams: server.1,
                         max_concurrent_calls: server.2,
                         max_connection_age: server.3,
+                        reflection: server.7,
                         drain_delay: server.4,
                         drain_timeout: server.5,
                     },

@@ -3,6 +3,7 @@
 //! Transport only: messages become commands, results and errors become messages and statuses. The layers hold what
 //! every call needs: [`DeadlineLayer`], [`OverloadLayer`] and [`TelemetryLayer`].
 
+mod complete;
 mod context;
 mod deadline;
 mod overload;
@@ -10,6 +11,7 @@ mod status;
 mod telemetry;
 mod v1;
 
+pub use complete::complete;
 pub use deadline::DeadlineLayer;
 pub use overload::OverloadLayer;
 pub use status::{ERROR_DOMAIN, reason};

@@ -39,6 +39,14 @@ pub mod reason {
     pub const SERVER_OVERLOADED: &str = "SERVER_OVERLOADED";
     /// The deadline has passed.
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+    /// The message is longer than [`MAX_REQUEST_BYTES`](crate::MAX_REQUEST_BYTES).
+    pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
+    /// The server has no such method.
+    pub const METHOD_NOT_FOUND: &str = "METHOD_NOT_FOUND";
+    /// The health of a service was asked for that the server does not have.
+    pub const SERVICE_NOT_FOUND: &str = "SERVICE_NOT_FOUND";
+    /// The call is not what gRPC or the method's message asks for.
+    pub const MALFORMED_REQUEST: &str = "MALFORMED_REQUEST";
     /// A defect of the server.
     pub const INTERNAL: &str = "INTERNAL";
 }

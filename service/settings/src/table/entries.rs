@@ -3,8 +3,8 @@
 use super::{Kind, Setting, Text};
 use crate::settings::Choice;
 use crate::{
-    Events, LogLevel, ReadPreference, SaslMechanism, SchemaIdLocation, SecurityProtocol, Settings,
-    Storage, TlsMode, bounds, telemetry, tls,
+    Events, LogLevel, ReadPreference, Reflection, SaslMechanism, SchemaIdLocation,
+    SecurityProtocol, Settings, Storage, TlsMode, bounds, telemetry, tls,
 };
 
 pub(super) const GRPC_ADDRESS: &str = "USERSVC_GRPC_ADDRESS";
@@ -136,6 +136,12 @@ pub(super) const TABLE: &[Setting] = &[
             bounds::MAX_CONNECTION_AGE,
         ),
         applies: ALWAYS,
+    },
+    Setting {
+        name: "USERSVC_REFLECTION",
+        doc: "Whether clients may ask for the descriptors of the API, as grpcurl does.",
+        kind: choice!(Reflection, |s| s.server.reflection),
+        applies: |s| s.server.reflection != Reflection::On,
     },
     Setting {
         name: "USERSVC_DRAIN_DELAY",
