@@ -1,0 +1,155 @@
+//! Calls of the user API, over several connections.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _};
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Request, Status};
+use tonic_prost::ProstCodec;
+use user_proto::user::v1::user_service_client::UserServiceClient;
+use user_proto::user::v1::{CreateUserRequest, GetUserRequest, ListUsersRequest};
+
+use super::certificates::SERVER;
+use crate::load::Call;
+
+const CONNECTIONS: usize = 8;
+/// No more than what a queue that has grown too long makes of it.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A page of listed users, the largest that there is.
+pub(super) const PAGE: usize = 1000;
+/// Room for a page on its way, so that it does not wait for the client to ask for the rest.
+const WINDOW: u32 = 4 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    CreateUser,
+    GetUser,
+    ListUsers,
+}
+
+/// Connections to one server, and the users that it has by now.
+#[derive(Clone)]
+pub(super) struct Client {
+    connections: Arc<[Channel]>,
+    users: Arc<[String]>,
+}
+
+impl Client {
+    /// With these certificates by mutual TLS.
+    pub(super) async fn connect(address: SocketAddr, certificates: Option<&Path>) -> Result<Self> {
+        let scheme = if certificates.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .timeout(CALL_TIMEOUT);
+        if let Some(folder) = certificates {
+            let read = |name: &str| std::fs::read(folder.join(name));
+            let tls = ClientTlsConfig::new()
+                .domain_name(SERVER)
+                .ca_certificate(Certificate::from_pem(read("ca.crt")?))
+                .identity(Identity::from_pem(read("tls.crt")?, read("tls.key")?));
+            endpoint = endpoint.tls_config(tls)?;
+        }
+        let connections = try_join_all((0..CONNECTIONS).map(|_| endpoint.connect())).await?;
+        Ok(Self {
+            connections: connections.into(),
+            users: Arc::new([]),
+        })
+    }
+
+    /// Creates so many users, to be found and listed.
+    pub(super) async fn with_users(mut self, count: usize) -> Result<Self> {
+        let creating = (0..count).map(|number| {
+            let mut client = self.connection(number);
+            async move {
+                let created = client.create_user(new_user("seed", number)).await?;
+                anyhow::Ok(created.into_inner().user_id)
+            }
+        });
+        let creating = futures::stream::iter(creating).buffered(CONNECTIONS);
+        let users: Vec<String> = creating.try_collect().await?;
+        self.users = users.into();
+        Ok(self)
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "so many were made")]
+    fn channel(&self, number: usize) -> Channel {
+        self.connections[number % CONNECTIONS].clone()
+    }
+
+    fn connection(&self, number: usize) -> UserServiceClient<Channel> {
+        UserServiceClient::new(self.channel(number))
+    }
+
+    /// Takes the answer as a message without fields, which skips what it holds: a page must not be as much work for the
+    /// generator as it is for the server.
+    async fn list_unread(&self, number: usize, request: ListUsersRequest) -> Result<(), Status> {
+        let mut client = Grpc::new(self.channel(number));
+        let ready = client.ready().await;
+        ready.map_err(|error| Status::unavailable(error.to_string()))?;
+        let path = PathAndQuery::from_static("/user.v1.UserService/ListUsers");
+        let codec = ProstCodec::<ListUsersRequest, ()>::default();
+        client.unary(Request::new(request), path, codec).await?;
+        Ok(())
+    }
+
+    /// Calls of one method. Users that are created have addresses that begin with this word.
+    pub(super) fn calls(&self, method: Method, word: &'static str) -> Calls {
+        Calls {
+            client: self.clone(),
+            method,
+            word,
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Calls {
+    client: Client,
+    method: Method,
+    word: &'static str,
+}
+
+fn new_user(word: &str, number: usize) -> CreateUserRequest {
+    CreateUserRequest {
+        name: "Ada Lovelace".to_owned(),
+        email: format!("{word}.{number}@example.com"),
+        ..CreateUserRequest::default()
+    }
+}
+
+impl Call for Calls {
+    async fn call(&self, number: usize) -> Result<(), Status> {
+        let mut client = self.client.connection(number);
+        match self.method {
+            Method::CreateUser => drop(client.create_user(new_user(self.word, number)).await?),
+            Method::GetUser => {
+                let users = &self.client.users;
+                let user_id = users
+                    .get(number % users.len().max(1))
+                    .cloned()
+                    .unwrap_or_default();
+                drop(client.get_user(GetUserRequest { user_id }).await?);
+            }
+            Method::ListUsers => {
+                let request = ListUsersRequest {
+                    page_size: i32::try_from(PAGE).unwrap_or(i32::MAX),
+                    ..ListUsersRequest::default()
+                };
+                self.client.list_unread(number, request).await?;
+            }
+        }
+        Ok(())
+    }
+}
