@@ -33,7 +33,7 @@ lint: ## formatting, clippy, licences and advisories, protobuf, shell, Go
 	tools=$$(e2e/bed/lint.sh); PATH=$$tools:$$PATH buf lint proto
 	proto/compatible.sh
 	$(SHELL_FILES) | xargs shellcheck -x
-	test -z "$$(gofmt -l e2e)" || { gofmt -d e2e; exit 1; }
+	test -z "$$(gofmt -l e2e bench/peer)" || { gofmt -d e2e bench/peer; exit 1; }
 	cd e2e/client && go vet ./...
 
 SHELL_FILES = git ls-files -co --exclude-standard | xargs awk 'FILENAME ~ /\.sh$$/ || /^\#!.*sh$$/ {print FILENAME} {nextfile}'
@@ -79,9 +79,13 @@ soak: images servers ## the crash test until SOAK_EVENTS (a million) were acknow
 	e2e/operator.sh up
 	$(WITH_BED) $(NAME_DATABASE) SOAK_EVENTS=$(SOAK_EVENTS) SOAK_SECONDS=$(SOAK_SECONDS) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
 
-bench: ## what users and events cost, beside the bare database and the bare broker
-	$(BED) loopback
-	$(WITH_BED) cargo build --release -p bench $(addprefix -p ,$(PROGRAMS)) --locked && "$(CARGO_TARGET_DIR)/release/bench"
+PARTS ?=
+
+bench: ## what users, events and calls cost, beside bare servers; PARTS="plan grpc" measures those alone, without the bed
+	$(if $(PARTS),$(if $(filter-out plan grpc,$(PARTS)),$(BED) loopback),$(BED) loopback)
+	$(WITH_BED) cargo build --release -p bench $(addprefix -p ,$(PROGRAMS)) --locked; \
+	bench/peer/build.sh "$(CARGO_TARGET_DIR)/release/bench-peer"; \
+	"$(CARGO_TARGET_DIR)/release/bench" $(PARTS)
 
 # Beside the benchmark, since cargo compiles what they share for each selection anew.
 PROGRAMS := user-service userservice-operator kubectl-userservice mongodb-gateway mongodb-faults
@@ -104,7 +108,7 @@ golden: ## writes the expected children of the examples anew
 
 fmt: ## formats Rust and Go
 	cargo fmt --all
-	gofmt -w e2e/client
+	gofmt -w e2e/client bench/peer
 
 clean: ## deletes the cluster and everything in the cache
 	$(BED) clean

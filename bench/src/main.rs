@@ -39,7 +39,7 @@ enum Part {
     Outbox,
     /// From the commit of an event to its acknowledgement
     Delay,
-    /// Calls of the service, beside a bare server
+    /// Calls of the service, beside a bare server and one in Go
     Grpc,
 }
 

@@ -88,6 +88,15 @@ impl Contender {
         }
     }
 
+    pub(super) fn go() -> Self {
+        Self {
+            name: "Go",
+            goal: Some(2.0),
+            program: baseline("bench-peer", vec![]),
+            certificates: None,
+        }
+    }
+
     /// A process of its own, with connections to it.
     pub(super) async fn start(&self, cores: &Cores) -> Result<(Process, Client)> {
         let process = self.program.start(cores)?;

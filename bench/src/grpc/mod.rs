@@ -1,4 +1,4 @@
-//! The gRPC tier: our service beside a bare server of the transport library.
+//! The gRPC tier: our service beside a bare server of the transport library, and beside one in Go.
 //!
 //! Each server is a process of its own and has one core; the generator has the others. What a call costs is CPU time of
 //! the server, so that the generator does not count.
@@ -25,7 +25,7 @@ pub(crate) async fn run() -> Result<()> {
     let cores = Cores::split();
     cores.keep_to_the_generators()?;
     println!("\nCalls on 8 connections; {cores}");
-    let contenders = [Contender::ours(&[]), Contender::echo()];
+    let contenders = [Contender::ours(&[]), Contender::echo(), Contender::go()];
     let certificates = Certificates::issue()?;
     let with_tls = [
         Contender::ours_with_tls(&certificates),
