@@ -12,6 +12,7 @@ mod grpc;
 mod load;
 mod machine;
 mod outbox;
+mod plan;
 mod process;
 mod servers;
 mod writes;
@@ -39,6 +40,8 @@ enum Part {
     Outbox,
     /// From the commit of an event to its acknowledgement
     Delay,
+    /// One pass of the operator over a resource, beside the JSON of its children
+    Plan,
     /// Calls of the service, beside a bare server and one in Go
     Grpc,
 }
@@ -59,6 +62,7 @@ fn run(part: Part) -> Result<()> {
         Part::Writes => Runtime::new()?.block_on(writes::run(&servers()?)),
         Part::Outbox => Runtime::new()?.block_on(outbox::run(&servers()?)),
         Part::Delay => Runtime::new()?.block_on(delay::run(&servers()?)),
+        Part::Plan => plan::run(),
         // Last, since it leaves a core to the servers for good. The generator is this thread and no other.
         Part::Grpc => Builder::new_current_thread()
             .enable_all()
