@@ -197,6 +197,11 @@ pub struct ServerSpec {
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('10m')")
         .message("drainTimeout must be between 1s and 10m"))]
     pub drain_timeout: Duration,
+
+    /// Whether clients may ask for the descriptors of the API, as grpcurl does (gRPC server
+    /// reflection).
+    #[serde(default)]
+    pub reflection: Reflection,
 }
 
 impl Default for ServerSpec {
@@ -207,8 +212,20 @@ impl Default for ServerSpec {
             max_concurrent_calls: defaults::max_concurrent_calls(),
             max_connection_age: defaults::max_connection_age(),
             drain_timeout: defaults::drain_timeout(),
+            reflection: Reflection::default(),
         }
     }
+}
+
+/// Whether clients may ask for the descriptors of the API.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(inline)]
+pub enum Reflection {
+    /// They may.
+    #[default]
+    Enabled,
+    /// They may not.
+    Disabled,
 }
 
 mod defaults {

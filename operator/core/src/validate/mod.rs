@@ -20,7 +20,9 @@ use k8s_openapi::{
     },
 };
 use kube_core::{Resource, ResourceExt};
-use operator_api::{CreatedTopic, PodSpec, Quantity, ServerSpec, UpgradePolicy, UserService};
+use operator_api::{
+    CreatedTopic, PodSpec, Quantity, Reflection, ServerSpec, UpgradePolicy, UserService,
+};
 use user_settings::{Settings, bounds};
 
 pub(crate) use autoscaling::Autoscaling;
@@ -302,6 +304,10 @@ fn settings(server: &ServerSpec, broken: &mut Broken) -> Settings {
         &bounds::MAX_CONNECTION_AGE.range(),
         broken,
     );
+    settings.server.reflection = match server.reflection {
+        Reflection::Enabled => user_settings::Reflection::On,
+        Reflection::Disabled => user_settings::Reflection::Off,
+    };
     settings
 }
 
