@@ -119,6 +119,23 @@ pub struct SchemaRegistry {
     /// asks for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<SecretReference>,
+
+    /// Where a record carries the identifier of its schema. `Prefix`: before the value, as every
+    /// consumer of Confluent's format reads it. `Header`: in the header `__value_schema_id`, and the
+    /// value is bare protobuf; for consumers that know it, of Confluent Platform 8.0 or newer.
+    #[serde(default)]
+    pub schema_id: SchemaId,
+}
+
+/// Where a record carries the identifier of its schema.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(inline)]
+pub enum SchemaId {
+    /// Before the value.
+    #[default]
+    Prefix,
+    /// In a header.
+    Header,
 }
 
 /// How the topics are made. Counts and times can be changed later; see each field.

@@ -29,8 +29,8 @@ pub use container::{
 };
 pub use crd::crd;
 pub use events::{
-    EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SaslMechanism, SchemaRegistry,
-    SecurityProtocol, StdoutEvents, TopicsSpec,
+    EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SaslMechanism, SchemaId,
+    SchemaRegistry, SecurityProtocol, StdoutEvents, TopicsSpec,
 };
 pub use int_or_percent::IntOrPercent;
 pub use network::{NetworkDestination, NetworkPeer, NetworkSpec};

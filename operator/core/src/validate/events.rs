@@ -1,11 +1,11 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use operator_api::{
-    EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SchemaRegistry, TopicsSpec,
+    EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SchemaId, SchemaRegistry, TopicsSpec,
 };
 use user_settings::{
     Events, KAFKA_CREDENTIALS_DIRECTORY, SCHEMA_REGISTRY_CREDENTIALS_DIRECTORY, SaslMechanism,
-    SecurityProtocol, Settings,
+    SchemaIdLocation, SecurityProtocol, Settings,
 };
 
 use super::{Broken, checks};
@@ -170,6 +170,10 @@ fn read_registry(
         );
     }
     settings.kafka.schema_registry_url.clone_from(&spec.url);
+    settings.kafka.schema_id = match spec.schema_id {
+        SchemaId::Prefix => SchemaIdLocation::Prefix,
+        SchemaId::Header => SchemaIdLocation::Header,
+    };
     if let Some(credentials) = &spec.credentials {
         const FIELD: &str = "spec.events.kafka.schemaRegistry.credentials";
         checks::secret(FIELD, &credentials.secret, broken);
