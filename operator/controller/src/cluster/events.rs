@@ -61,7 +61,7 @@ impl Cluster<'_> {
         tracing::warn!(
             namespace,
             resource = name,
-            message,
+            why = message,
             "topics are left behind"
         );
         let us = resource.object_ref(&());
