@@ -243,8 +243,8 @@ impl Prove {
                 )),
                 None => Ok(None),
             },
-            // Not started yet: the kubelet has no log to give.
-            Err(kube::Error::Api(status)) if status.code == 400 => Ok(None),
+            // Not started yet: the kubelet has no log to give, or does not know the pod.
+            Err(kube::Error::Api(status)) if [400, 404].contains(&status.code) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
