@@ -72,6 +72,15 @@ impl Entry {
             .is_some_and(|object| object.resource == "leases")
     }
 
+    /// Whether it only says something of a resource, in its status or by an Event.
+    pub fn is_report(&self) -> bool {
+        self.object_ref.as_ref().is_some_and(|object| {
+            object.resource == "events"
+                || object.resource == "userservices"
+                    && object.subresource.as_deref() == Some("status")
+        })
+    }
+
     fn is_in(&self, namespace: &str) -> bool {
         self.object_ref
             .as_ref()

@@ -13,7 +13,7 @@ use scenarios::{
 };
 use tokio::process::Command;
 
-use crate::scenario;
+use crate::{operator::rests, scenario};
 
 /// Who applies.
 const MANAGER: &str = "--field-manager=argocd-controller";
@@ -102,6 +102,18 @@ async fn a_file_that_was_applied_differs_in_nothing_from_what_is_stored() {
     .await;
 }
 
+/// Waits until the Deployment's own controller has seen what others did to it.
+async fn observed(deployments: &Api<Deployment>) -> Result<Deployment> {
+    let bound = Duration::from_secs(20);
+    until("the change is observed", bound, || async {
+        let deployment = deployments.get("users").await?;
+        let status = deployment.status.clone().unwrap_or_default();
+        let observed = status.observed_generation == deployment.metadata.generation;
+        Ok(Seen::when(observed, deployment, status))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn nobody_fights_over_labels_and_annotations_that_somebody_else_adds_to_a_child() {
     scenario("peace", async |s| {
@@ -120,11 +132,19 @@ async fn nobody_fights_over_labels_and_annotations_that_somebody_else_adds_to_a_
             let [verb, value] = change;
             told(s, &[verb, "deployment/users", value, MANAGER]).await?;
         }
-        let after = deployments.get("users").await?;
+        // An annotation is a new generation of a Deployment, and until that is observed nobody can say that it is rolled out.
+        let after = observed(&deployments).await?;
+        let leader = s.cluster.leader().await?.context("the operator runs")?;
+        rests(s, &leader).await?;
+        let settled = Audit::from_now(log)?;
         tokio::time::sleep(PEACE).await;
-        let writes = audit.operator_writes_in(&s.namespace)?;
+        let writes = settled.operator_writes_in(&s.namespace)?;
         let writes: Vec<String> = writes.iter().map(Entry::summary).collect();
-        ensure!(writes.is_empty(), "{writes:?}");
+        ensure!(writes.is_empty(), "written at rest: {writes:?}");
+        let mut fought = audit.operator_writes_in(&s.namespace)?;
+        fought.retain(|entry| !entry.is_report());
+        let fought: Vec<String> = fought.iter().map(Entry::summary).collect();
+        ensure!(fought.is_empty(), "fought over: {fought:?}");
         let now = deployments.get("users").await?;
         ensure!(
             now.labels().contains_key("team-a.example/cost")

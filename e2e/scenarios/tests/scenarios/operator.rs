@@ -46,7 +46,7 @@ fn summaries(entries: &[Entry]) -> Vec<String> {
 }
 
 /// Waits until the operator in this pod has looked at every resource and rests.
-async fn rests(s: &Scenario, pod: &str) -> Result<()> {
+pub(crate) async fn rests(s: &Scenario, pod: &str) -> Result<()> {
     let last = Cell::new((0.0, Instant::now()));
     until("the operator rests", Duration::from_secs(60), || async {
         let passes = passes(s, pod).await?;
