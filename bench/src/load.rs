@@ -1,10 +1,14 @@
 //! Load on a server, from one thread: as fast as it answers, or at a rate whatever it answers.
+//!
+//! The thread spins while it waits. One that sleeps wakes late, the more so the busier the machine is, and the runtime's
+//! timer is a millisecond coarse.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
 use crate::figures::Latencies;
@@ -112,17 +116,17 @@ pub(crate) async fn closed(
             })
         })
         .collect();
-    for caller in running {
-        tokio::time::timeout(lasts + REST_WITHIN, caller).await??;
-    }
+    let all = async {
+        while !running.iter().all(JoinHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(lasts + REST_WITHIN, all).await?;
     finished(&answers, start.elapsed())
 }
 
 /// A call whenever one is due, whatever became of those before it. Latencies count from when it was due, so that a
 /// server that holds calls up pays for those that came too late on its account.
-///
-/// The thread spins until the next one is due: the runtime's timer is a millisecond coarse, and a thread that sleeps
-/// wakes late.
 pub(crate) async fn open(call: &impl Call, rate: f64, lasts: Duration) -> Result<Answers> {
     let answers = Arc::new(Mutex::new(Answers::new()?));
     let in_flight = Arc::new(AtomicUsize::new(0));
@@ -154,14 +158,13 @@ pub(crate) async fn open(call: &impl Call, rate: f64, lasts: Duration) -> Result
             in_flight.fetch_sub(1, Ordering::Relaxed);
         });
     }
-    let took = start.elapsed();
     let rest = async {
         while in_flight.load(Ordering::Relaxed) > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(REST_WITHIN, rest).await?;
-    let mut answers = finished(&answers, took)?;
+    let mut answers = finished(&answers, start.elapsed())?;
     answers.unsent = unsent;
     Ok(answers)
 }

@@ -22,8 +22,8 @@ use crate::load::Call;
 const CONNECTIONS: usize = 8;
 /// No more than what a queue that has grown too long makes of it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// A page of listed users, the largest that there is.
-pub(super) const PAGE: usize = 1000;
+/// Users on a listed page.
+pub(super) const PAGE: usize = 200;
 /// Room for a page on its way, so that it does not wait for the client to ask for the rest.
 const WINDOW: u32 = 4 * 1024 * 1024;
 

@@ -12,7 +12,7 @@ use crate::machine::Cores;
 
 /// Calls in flight that ours allows itself here: enough to keep its core at work, so few that an answer does not wait
 /// long behind them.
-const MOST_CALLS: usize = 8;
+const MOST_CALLS: usize = 16;
 const TIMES: f64 = 5.0;
 const TURN: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_millis(300);
