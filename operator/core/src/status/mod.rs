@@ -13,7 +13,7 @@ use k8s_openapi::{
 use kube_core::{Resource, ResourceExt};
 use operator_api::{
     CreatedTopic, UserService, UserServiceStatus,
-    condition::{STORAGE_DURABLE, TOPICS_READY, reason},
+    condition::{READY, STORAGE_DURABLE, TOPICS_READY, reason},
 };
 use user_settings::Storage;
 
@@ -81,6 +81,9 @@ pub(crate) fn observed(
     let stage = findings.hold.unwrap_or_else(|| {
         if findings.writing {
             Stage::moving(reason::APPLYING, "Children are being written.".to_owned())
+        } else if let Some(ready) = ready(resource).filter(|_| !rollout::is_seen(&deployment)) {
+            // Nothing of ours changed: somebody added to the Deployment what is theirs.
+            Stage::settled(ready.message.clone())
         } else {
             let trouble = diagnosis::of_deployment(world, &validated.name);
             rollout::stage(&deployment, trouble.as_ref())
@@ -160,6 +163,13 @@ fn topics_ready(resource: &UserService, review: &Review, now: &Time) -> Option<C
         message,
         now,
     ))
+}
+
+/// `Ready`, if the resource is, by its spec as it is now.
+fn ready(resource: &UserService) -> Option<&Condition> {
+    before(resource, READY).filter(|ready| {
+        ready.status == TRUE && ready.observed_generation == resource.metadata.generation
+    })
 }
 
 /// A condition as the resource has it.

@@ -35,6 +35,11 @@ impl Counts {
     }
 }
 
+/// Whether the Deployment's controller has seen the Deployment as it is.
+pub(super) fn is_seen(deployment: &Deployment) -> bool {
+    Counts::of(deployment).seen
+}
+
 /// Whether every pod runs the current template and takes calls, so that no pod needs a look.
 pub(crate) fn is_settled(deployment: &Deployment) -> bool {
     let counts = Counts::of(deployment);

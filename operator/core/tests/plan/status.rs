@@ -62,7 +62,8 @@ fn a_rollout_in_progress_is_told_from_missing_pods_and_from_a_stuck_one() {
 
 #[test]
 fn what_the_deployment_said_of_the_last_template_is_not_held_against_the_current_one() {
-    let (resource, mut world) = settled();
+    let (mut resource, mut world) = settled();
+    resource.metadata.generation = Some(2);
     deployment(&mut world)["metadata"]["generation"] = json!(2);
     deployment(&mut world)["status"]["conditions"] = json!([
         {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "stuck"},
@@ -169,4 +170,22 @@ fn a_refused_write_is_reported_in_the_words_of_the_api_server_and_only_once() {
     assert_eq!(status.available_replicas, 2, "the pods still run");
     resource.status = Some(status);
     assert_eq!(refused(&world, &resource, refusal, &at(300)), None);
+}
+
+#[test]
+fn what_somebody_adds_to_the_deployment_is_no_rollout() {
+    let (mut resource, mut world) = settled();
+    let live = deployment(&mut world);
+    live["metadata"]["annotations"]["theirs"] = json!("added");
+    // The API server counts it as a change, and the Deployment's controller has yet to see it.
+    live["metadata"]["generation"] = json!(2);
+    assert_eq!(planned(&world, &resource), Plan::default());
+
+    resource.metadata.generation = Some(2);
+    let status = planned(&world, &resource).status.unwrap();
+    let ready = condition(&status, "Ready").unwrap();
+    assert_eq!(
+        ready.reason, "RolloutInProgress",
+        "of a changed spec it says more"
+    );
 }
