@@ -1,4 +1,4 @@
-# The real servers that the service works with: Kafka, a schema registry, and a database behind MongoDB's wire. Their
+# The real servers that the service works with: Kafka, a schema registry, a database behind MongoDB's wire, and Jaeger. Their
 # images, and the namespace of the cluster that they run in; on loopback they are started by loopback.sh.
 # shellcheck shell=bash
 
@@ -60,11 +60,24 @@ build_registry() {
   build_server registry --build-arg BASE="$JAVA_IMAGE"
 }
 
+build_jaeger() {
+  (cd "$SERVERS/jaeger" && go_build "$SERVERS_MAKING/jaeger" github.com/jaegertracing/jaeger/cmd/all-in-one)
+  mkdir "$SERVERS_MAKING/context"
+  mv "$SERVERS_MAKING/jaeger" "$SERVERS_MAKING/context/"
+  docker build -t "$(server_image jaeger)" -f "$SERVERS/jaeger/Dockerfile" "$SERVERS_MAKING/context"
+  rm -rf "$SERVERS_MAKING"
+  KEEP=$(server_image jaeger) prune_images jaeger
+}
+
+# Where registries answer, it is the project's own.
+jaeger_image() { if [[ $BRANCH == connected ]]; then echo "jaegertracing/all-in-one:1.76.0"; else server_image jaeger; fi; }
+
 # make_server_image NAME TIME
 make_server_image() {
   image_exists "$(server_image "$1")" && return
   case $1 in
     documentdb) forky ;;
+    jaeger) ;;
     *) java_base ;;
   esac
   rm -rf "$SERVERS_MAKING"
@@ -112,6 +125,7 @@ servers() {
   make_server_image kafka "1 minute"
   make_server_image registry "1 minute"
   database_is_mongodb || make_server_image documentdb "1 minute"
+  [[ $BRANCH == connected ]] || make_server_image jaeger "3 minutes"
   make_gateway_image
   step "server images: loading into the nodes (about 1 minute for new ones)" load_servers
   step "servers applied: namespace $BACKING" apply_servers
@@ -124,6 +138,7 @@ servers() {
 load_servers() {
   local rest=("$(server_image registry)" "$GATEWAY_IMAGE")
   database_is_mongodb || rest+=("$(server_image documentdb)")
+  [[ $BRANCH == connected ]] || rest+=("$(server_image jaeger)")
   load_into "$CLUSTER_NAME-worker" "$(server_image kafka)"
   load_into "$CLUSTER_NAME-worker2" "$(server_image kafka)"
   load_into "$CLUSTER_NAME-control-plane" "$(server_image kafka)" "${rest[@]}"
@@ -167,10 +182,10 @@ apply_servers() {
   kubectl apply --server-side -f "$SERVERS/namespace.yaml"
   apply_secrets
   volumes
-  for name in kafka registry "$(database_manifest)" faults; do
+  for name in kafka registry "$(database_manifest)" faults jaeger; do
     sed -e "s#@KAFKA_IMAGE@#$(server_image kafka)#" -e "s#@KAFKA_CLUSTER_ID@#$KAFKA_CLUSTER_ID#" \
       -e "s#@REGISTRY_IMAGE@#$(server_image registry)#" -e "s#@DOCUMENTDB_IMAGE@#$(server_image documentdb)#" \
-      -e "s#@GATEWAY_IMAGE@#$GATEWAY_IMAGE#" -e "s#@MONGO_IMAGE@#$MONGO_IMAGE#" "$SERVERS/$name.yaml" |
+      -e "s#@JAEGER_IMAGE@#$(jaeger_image)#" -e "s#@GATEWAY_IMAGE@#$GATEWAY_IMAGE#" -e "s#@MONGO_IMAGE@#$MONGO_IMAGE#" "$SERVERS/$name.yaml" |
       kubectl apply --server-side --force-conflicts -f -
   done
 }
@@ -186,7 +201,7 @@ apply_secrets() {
 
 servers_are_ready() {
   local workload
-  for workload in statefulset/kafka deployment/registry statefulset/mongodb deployment/mongodb-faults; do
+  for workload in statefulset/kafka deployment/registry statefulset/mongodb deployment/mongodb-faults statefulset/jaeger; do
     kubectl -n "$BACKING" rollout status "$workload" --timeout=120s
   done
   if database_is_mongodb; then wait_for 120 "the replica set has a primary" replica_set_has_a_primary; fi

@@ -18,6 +18,7 @@ mod poison;
 mod scaling;
 mod tls;
 mod topics;
+mod tracing;
 mod traffic;
 mod upgrade;
 

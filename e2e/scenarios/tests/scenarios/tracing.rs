@@ -1,0 +1,77 @@
+//! Traces, as Jaeger shows them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Result, ensure};
+use scenarios::{
+    Scenario, backing, once,
+    wait::{Seen, until},
+};
+use serde_json::{Value, json};
+
+use crate::{poison::user_of, scenario};
+
+const COLLECTOR: &str = "http://jaeger.backing:4317";
+const QUERY_PORT: u16 = 16686;
+const TRACE: &str = "5bf92f3577b34da6a3ce929d0e0e4736";
+const NAME: &str = "Wilhelmina Quux";
+const EMAIL: &str = "wilhelmina.quux@example.com";
+
+/// The trace as Jaeger has it.
+async fn trace(s: &Scenario) -> Result<Value> {
+    let path = format!("/api/traces/{TRACE}");
+    let text = s
+        .cluster
+        .pod_get("backing", "jaeger-0", QUERY_PORT, &path)
+        .await?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+fn names(trace: &Value) -> BTreeSet<&str> {
+    let spans = trace.pointer("/data/0/spans").and_then(Value::as_array);
+    let spans = spans.into_iter().flatten();
+    spans
+        .filter_map(|span| span.get("operationName")?.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_call_its_work_in_the_database_and_its_event_are_one_trace_in_jaeger() {
+    scenario("tracing", async |s| {
+        backing::connect_to(s, backing::DATABASE).await?;
+        let mut spec = backing::durable(s);
+        spec["telemetry"] = json!({"otlpEndpoint": COLLECTOR, "sampling": "0%"});
+        // The way to the collector is opened by the spec alone.
+        spec["network"] = json!({});
+        s.ready_with(spec).await?;
+        let arguments = [
+            "demo",
+            "--target=users:8080",
+            &format!("--name={NAME}"),
+            &format!("--email={EMAIL}"),
+            &format!("--traceparent=00-{TRACE}-00f067aa0ba902b7-01"),
+        ];
+        let user = user_of(&once::client(s, "caller", &arguments).await?)?;
+        let event = format!("send {}user.created", backing::prefix(s));
+        let expected = [
+            "user.v1.UserService/CreateUser",
+            "insert users",
+            event.as_str(),
+        ];
+        let seen = until("the trace is whole", Duration::from_secs(30), || async {
+            let seen = trace(s).await?;
+            let names = names(&seen);
+            let is_whole = expected.iter().all(|name| names.contains(name));
+            Ok(Seen::when(is_whole, seen.clone(), names))
+        })
+        .await?;
+        let service = seen.pointer("/data/0/processes/p1/serviceName");
+        ensure!(service == Some(&json!("users")), "{seen}");
+        let text = seen.to_string();
+        for personal in [NAME, EMAIL, "Quux", user.as_str()] {
+            ensure!(!text.contains(personal), "{personal} in {text}");
+        }
+        Ok(())
+    })
+    .await;
+}
