@@ -9,7 +9,7 @@ use operator_cluster::{Error as ClusterError, Reader, bounded};
 use operator_commands::Connection;
 use operator_core::{ChildKind, children::INSTANCE_LABEL};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::Error;
 
@@ -61,23 +61,33 @@ pub(crate) async fn read(connection: &Connection, resource: &UserService) -> Res
     };
     let mut unread = Vec::new();
     let mut pods = pods(connection, &name, &mut unread).await?;
-    let mut children = Vec::new();
+    let mut lives = Vec::new();
     for kind in ChildKind::ALL {
-        for ((kind, name), live) in allowed(reader.children(kind).await, &mut unread)? {
-            let owner = match kind {
-                ChildKind::Deployment => "user-service",
-                ChildKind::Job => "user-service-prepare",
-                _ => "",
-            };
-            let (well, state) = state(kind, &live);
-            children.push(Node {
-                kind: kind.name(),
-                name,
-                well,
-                state,
-                pods: pods.remove(owner).unwrap_or_default(),
-            });
+        lives.extend(allowed(reader.children(kind).await, &mut unread)?);
+    }
+    let current = current(&lives);
+    let mut children = Vec::new();
+    for ((kind, name), live) in lives {
+        if kind == ChildKind::ControllerRevision
+            && live.get("revision") != current.revision.as_ref()
+            || kind == ChildKind::ConfigMap && !current.settings.contains(&json!(name))
+        {
+            // Kept to come back to; `history` shows them.
+            continue;
         }
+        let owner = match kind {
+            ChildKind::Deployment => "user-service",
+            ChildKind::Job => "user-service-prepare",
+            _ => "",
+        };
+        let (well, state) = state(kind, &live);
+        children.push(Node {
+            kind: kind.name(),
+            name,
+            well,
+            state,
+            pods: pods.remove(owner).unwrap_or_default(),
+        });
     }
     let status = resource.status.clone().unwrap_or_default();
     let conditions = status.conditions.into_iter().map(|condition| Condition {
@@ -98,6 +108,39 @@ pub(crate) async fn read(connection: &Connection, resource: &UserService) -> Res
         unread,
         name,
     })
+}
+
+/// What the pods run now or are moved to.
+struct Current {
+    revision: Option<Value>,
+    settings: Vec<Value>,
+}
+
+/// By the latest revision; without one everything is shown that could be it.
+fn current(lives: &[((ChildKind, String), Value)]) -> Current {
+    let revisions = lives
+        .iter()
+        .filter(|((kind, _), _)| *kind == ChildKind::ControllerRevision);
+    let latest = revisions.max_by_key(|(_, live)| live.get("revision").and_then(Value::as_i64));
+    let Some((_, latest)) = latest else {
+        return Current {
+            revision: None,
+            settings: lives.iter().map(|((_, name), _)| json!(name)).collect(),
+        };
+    };
+    let containers = latest.pointer("/data/template/spec/containers");
+    let sources = containers
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container.get("envFrom")?.as_array())
+        .flatten();
+    Current {
+        revision: latest.get("revision").cloned(),
+        settings: sources
+            .filter_map(|source| source.pointer("/configMapRef/name").cloned())
+            .collect(),
+    }
 }
 
 /// What was read; nothing, and a note, where the right to is missing.
