@@ -62,5 +62,8 @@ pub(super) async fn run(cores: &Cores) -> Result<()> {
         median(&p99s),
         median(&refusals)
     );
+    if let Some(failure) = overload.failure {
+        println!("  the first that failed: {failure:?}");
+    }
     Ok(())
 }
