@@ -67,7 +67,7 @@ pub(crate) fn run() -> Result<()> {
     );
     for ((name, ..), latencies) in turns.iter().zip(&passes) {
         println!(
-            "  plan, {name:15}  {}  ratio {:.2} (goal: p99 at most 200 us)",
+            "  plan, {name:15}  {}  ratio {:.2} (goal: p99 at most 200 µs)",
             micros(latencies),
             latencies.quantile(0.5).as_secs_f64() / json.quantile(0.5).as_secs_f64()
         );
@@ -115,5 +115,5 @@ fn applied(child: Child) -> ((ChildKind, String), Value) {
 
 fn micros(latencies: &Latencies) -> String {
     let at = |quantile| latencies.quantile(quantile).as_secs_f64() * 1e6;
-    format!("p50 {:6.1} us   p99 {:6.1} us", at(0.5), at(0.99))
+    format!("p50 {:6.1} µs   p99 {:6.1} µs", at(0.5), at(0.99))
 }
