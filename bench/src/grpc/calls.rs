@@ -8,13 +8,12 @@ use std::time::Duration;
 use anyhow::Result;
 use futures::future::try_join_all;
 use futures::{StreamExt as _, TryStreamExt as _};
-use tonic::client::Grpc;
-use tonic::codegen::http::uri::PathAndQuery;
+use tonic::Status;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Request, Status};
-use tonic_prost::ProstCodec;
 use user_proto::user::v1::user_service_client::UserServiceClient;
-use user_proto::user::v1::{CreateUserRequest, GetUserRequest, ListUsersRequest};
+use user_proto::user::v1::{
+    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest,
+};
 
 use super::certificates::SERVER;
 use crate::load::Call;
@@ -22,10 +21,6 @@ use crate::load::Call;
 const CONNECTIONS: usize = 8;
 /// No more than what a queue that has grown too long makes of it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Users on a listed page.
-pub(super) const PAGE: usize = 200;
-/// Room for a page on its way, so that it does not wait for the client to ask for the rest.
-const WINDOW: u32 = 4 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
@@ -49,10 +44,8 @@ impl Client {
         } else {
             "http"
         };
-        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            .timeout(CALL_TIMEOUT);
+        let mut endpoint =
+            Endpoint::from_shared(format!("{scheme}://{address}"))?.timeout(CALL_TIMEOUT);
         if let Some(folder) = certificates {
             let read = |name: &str| std::fs::read(folder.join(name));
             let tls = ClientTlsConfig::new()
@@ -92,16 +85,20 @@ impl Client {
         UserServiceClient::new(self.channel(number))
     }
 
-    /// Takes the answer as a message without fields, which skips what it holds: a page must not be as much work for the
-    /// generator as it is for the server.
-    async fn list_unread(&self, number: usize, request: ListUsersRequest) -> Result<(), Status> {
-        let mut client = Grpc::new(self.channel(number));
-        let ready = client.ready().await;
-        ready.map_err(|error| Status::unavailable(error.to_string()))?;
-        let path = PathAndQuery::from_static("/user.v1.UserService/ListUsers");
-        let codec = ProstCodec::<ListUsersRequest, ()>::default();
-        client.unary(Request::new(request), path, codec).await?;
-        Ok(())
+    /// Deletes them again. A listing has to pass over each, as long as they can come back.
+    pub(super) async fn deleted(self) -> Result<Self> {
+        let deleting = self.users.iter().enumerate().map(|(number, user_id)| {
+            let mut client = self.connection(number);
+            let user_id = user_id.clone();
+            let request = DeleteUserRequest {
+                user_id,
+                ..DeleteUserRequest::default()
+            };
+            async move { client.delete_user(request).await }
+        });
+        let deleting = futures::stream::iter(deleting).buffered(CONNECTIONS);
+        deleting.try_for_each(|_| async { Ok(()) }).await?;
+        Ok(self)
     }
 
     /// Calls of one method. Users that are created have addresses that begin with this word.
@@ -143,11 +140,8 @@ impl Call for Calls {
                 drop(client.get_user(GetUserRequest { user_id }).await?);
             }
             Method::ListUsers => {
-                let request = ListUsersRequest {
-                    page_size: i32::try_from(PAGE).unwrap_or(i32::MAX),
-                    ..ListUsersRequest::default()
-                };
-                self.client.list_unread(number, request).await?;
+                let request = ListUsersRequest::default();
+                drop(client.list_users(request).await?);
             }
         }
         Ok(())

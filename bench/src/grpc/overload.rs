@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::calls::{Method, PAGE};
+use super::calls::Method;
 use super::contenders::Contender;
 use crate::figures::{Latencies, median};
 use crate::load::{Answers, closed, open};
@@ -13,13 +13,15 @@ use crate::machine::Cores;
 /// Calls in flight that ours allows itself here: enough to keep its core at work, so few that an answer does not wait
 /// long behind them.
 const MOST_CALLS: usize = 16;
+/// Users that a listing passes over.
+const DELETED: usize = 4000;
 const TIMES: f64 = 5.0;
 const TURN: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_millis(300);
 const TURNS: usize = 5;
 
-/// With pages of the listing: a call has to cost the server far more than the generator, or the generator is what there is
-/// too little of. Ratios are of the middle turn.
+/// With a listing that has to pass over deleted users: a call has to cost the server far more than the generator, or the
+/// generator is what there is too little of. Ratios are of the middle turn.
 pub(super) async fn run(cores: &Cores) -> Result<()> {
     let limit = ("USERSVC_MAX_CONCURRENT_CALLS", MOST_CALLS.to_string());
     let ours = Contender::ours(&[limit]);
@@ -27,7 +29,7 @@ pub(super) async fn run(cores: &Cores) -> Result<()> {
     let (mut goodputs, mut p99s, mut refusals) = (vec![], vec![], vec![]);
     for _ in 0..TURNS {
         let (_process, client) = ours.start(cores).await?;
-        let client = client.with_users(PAGE).await?;
+        let client = client.with_users(DELETED).await?.deleted().await?;
         let calls = client.calls(Method::ListUsers, "");
         closed(&calls, MOST_CALLS, WARM_UP, usize::MAX).await?;
         let most = closed(&calls, MOST_CALLS, TURN, usize::MAX).await?;
@@ -40,7 +42,7 @@ pub(super) async fn run(cores: &Cores) -> Result<()> {
         overload.merge(too_many)?;
     }
     println!(
-        "Overload; pages of {PAGE} users at {TIMES} times the peak, at most {MOST_CALLS} calls in flight"
+        "Overload; listings past {DELETED} deleted users at {TIMES} times the peak, at most {MOST_CALLS} calls in flight"
     );
     let shown = [
         ("peak", &peak.accepted, peak.took),
