@@ -33,6 +33,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEADER_LIST: u32 = 16 * 1024;
 /// Streams that a client opened and reset before they were looked at (CVE-2023-44487).
 const MAX_PENDING_RESET_STREAMS: usize = 64;
+/// Streams that we reset in the life of a connection, such as those beyond the limit that a client opened before it heard of
+/// it; then the connection is closed, with the calls in flight on it. What the library takes by itself.
+const MAX_LOCAL_RESET_STREAMS: usize = 1024;
 /// Pause after the system refused a connection, mostly for want of file descriptors; more haste would only burn the CPU.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
@@ -64,7 +67,7 @@ impl Limits {
             .max_concurrent_streams(self.concurrent_streams)
             .max_header_list_size(MAX_HEADER_LIST)
             .max_pending_accept_reset_streams(MAX_PENDING_RESET_STREAMS)
-            .max_local_error_reset_streams(MAX_PENDING_RESET_STREAMS)
+            .max_local_error_reset_streams(MAX_LOCAL_RESET_STREAMS)
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
         if self.http2_only {

@@ -4,11 +4,14 @@
 //! in a log: who wants to know more asks the API for the subject.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::Mutex;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{Mutex, oneshot};
 use user_application::{EventPublisher, OutboxRecord, PublishError, TraceContext};
 use user_domain::EventKind;
 
@@ -18,10 +21,18 @@ pub const SOURCE: &str = "//usersvc.dev/user-service";
 /// How long the reader of the lines may keep us waiting for one.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Writes one line for each event.
+/// Writes one line for each event. Lines that come while others are written go out together after them.
 #[derive(Debug)]
 pub struct JsonLines<W> {
+    waiting: std::sync::Mutex<Waiting>,
     output: Mutex<Output<W>>,
+}
+
+/// Lines that nobody has begun to write, and who waits for them.
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    waiters: Vec<oneshot::Sender<Result<(), ErrorKind>>>,
 }
 
 #[derive(Debug)]
@@ -35,6 +46,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> JsonLines<W> {
     /// A publisher that writes here.
     pub fn new(writer: W) -> Self {
         Self {
+            waiting: std::sync::Mutex::default(),
             output: Mutex::new(Output {
                 writer,
                 torn: false,
@@ -57,15 +69,52 @@ impl<W: AsyncWrite + Unpin + Send> Output<W> {
 
 impl<W: AsyncWrite + Unpin + Send + 'static> JsonLines<W> {
     async fn write(&self, envelope: &Envelope<'_>) -> Result<(), PublishError> {
+        let written = self.enqueue(envelope)?;
+        // The line may be out nonetheless; it goes out again under the same id.
+        match tokio::time::timeout(WRITE_TIMEOUT, self.is_out(written)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(kind)) => Err(PublishError::Unavailable(std::io::Error::from(kind).into())),
+            Err(late) => Err(PublishError::Unavailable(late.into())),
+        }
+    }
+
+    /// Adds the line to those that wait; what is told when it is out.
+    fn enqueue(
+        &self,
+        envelope: &Envelope<'_>,
+    ) -> Result<oneshot::Receiver<Result<(), ErrorKind>>, PublishError> {
         let mut line = serde_json::to_vec(envelope)
             .map_err(|error| PublishError::Unpublishable(error.into()))?;
         line.push(b'\n');
-        let write = async { self.output.lock().await.write(&line).await };
-        // The line may be out nonetheless; it goes out again under the same id.
-        match tokio::time::timeout(WRITE_TIMEOUT, write).await {
-            Ok(written) => written.map_err(|error| PublishError::Unavailable(error.into())),
-            Err(late) => Err(PublishError::Unavailable(late.into())),
+        let (waiter, written) = oneshot::channel();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.lines.append(&mut line);
+        waiting.waiters.push(waiter);
+        Ok(written)
+    }
+
+    /// Whoever comes first writes for all that wait.
+    async fn is_out(
+        &self,
+        mut written: oneshot::Receiver<Result<(), ErrorKind>>,
+    ) -> Result<(), ErrorKind> {
+        let mut output = self.output.lock().await;
+        match written.try_recv() {
+            Ok(outcome) => return outcome,
+            // Whoever wrote it was given up meanwhile.
+            Err(TryRecvError::Closed) => return Err(ErrorKind::Interrupted),
+            Err(TryRecvError::Empty) => {}
         }
+        let Waiting { lines, waiters } = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *waiting)
+        };
+        let outcome = output.write(&lines).await.map_err(|error| error.kind());
+        for waiter in waiters {
+            // Who waits no more has been told that it may be out.
+            let _ = waiter.send(outcome);
+        }
+        outcome
     }
 }
 
