@@ -41,8 +41,6 @@ async fn a_call_its_work_in_the_database_and_its_event_are_one_trace_in_jaeger()
         backing::connect_to(s, backing::DATABASE).await?;
         let mut spec = backing::durable(s);
         spec["telemetry"] = json!({"otlpEndpoint": COLLECTOR, "sampling": "0%"});
-        // The way to the collector is opened by the spec alone.
-        spec["network"] = json!({});
         s.ready_with(spec).await?;
         let arguments = [
             "demo",
