@@ -15,7 +15,7 @@ use k8s_openapi::{
     apimachinery::pkg::runtime::RawExtension,
 };
 use operator_api::{UserServiceSpec, crd};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -73,21 +73,21 @@ impl Revision {
     ) -> Result<Self, serde_json::Error> {
         let spec = of_pods(spec)?;
         let inputs = inputs(resource, &spec, secrets_hash)?;
-        let mut known = known(world, resource);
-        let last = known.last().map_or(0, |revision| revision.number);
-        let same = known.iter().rposition(|known| known.inputs == inputs);
-        let same = same.map(|index| known.swap_remove(index));
-        if let Some(same) = &same
-            && !resource.renews
+        let known = known(world, resource);
+        let last = known.last().map_or(0, |known| known.number);
+        let same = known.iter().rev().find(|known| known.inputs == inputs);
+        let same = same.and_then(|same| Self::read(same, last));
+        if !resource.renews
+            && let Some(same) = same
         {
-            return Ok(same.as_last(last));
+            return Ok(same);
         }
         let config = resource.settings.to_vars();
         let config_name = config_map_name(resource, &config);
         let template: PodTemplateSpec = children::template(resource, &config_name, secrets_hash);
         let template = serde_json::to_value(template)?;
         if let Some(same) = same.filter(|same| same.config == config && same.template == template) {
-            return Ok(same.as_last(last));
+            return Ok(same);
         }
         let content = serde_json::to_vec(&(&inputs, &release.operator, &config, &template))?;
         Ok(Self {
@@ -106,25 +106,18 @@ impl Revision {
         })
     }
 
-    fn as_last(&self, last: i64) -> Self {
-        let number = if self.number == last { last } else { last + 1 };
-        Self {
-            number,
-            ..self.clone()
-        }
-    }
-
-    fn read(live: &Value) -> Option<Self> {
-        let data = live.get("data")?;
+    /// As it was recorded, with the highest number.
+    fn read(known: &Known<'_>, last: i64) -> Option<Self> {
+        let data = known.object.get("data")?;
         let text = |field: &str| Some(data.get(field)?.as_str()?.to_owned());
         Some(Self {
-            name: live.pointer("/metadata/name")?.as_str()?.to_owned(),
-            number: live.get("revision")?.as_i64()?,
-            inputs: text("inputs")?,
+            name: known.name.to_owned(),
+            number: if known.number == last { last } else { last + 1 },
+            inputs: known.inputs.to_owned(),
             operator: text("operator")?,
             version: text("version")?,
             spec: data.get("spec")?.clone(),
-            config: serde_json::from_value(data.get("config")?.clone()).ok()?,
+            config: known.config()?,
             template: data.get("template")?.clone(),
         })
     }
@@ -142,20 +135,43 @@ impl Revision {
     }
 }
 
+/// A revision as it lies in the cluster.
+struct Known<'a> {
+    name: &'a str,
+    number: i64,
+    inputs: &'a str,
+    object: &'a Value,
+}
+
+impl<'a> Known<'a> {
+    fn read(object: &'a Value) -> Option<Self> {
+        Some(Self {
+            name: object.pointer("/metadata/name")?.as_str()?,
+            number: object.get("revision")?.as_i64()?,
+            inputs: object.pointer("/data/inputs")?.as_str()?,
+            object,
+        })
+    }
+
+    fn config(&self) -> Option<BTreeMap<String, String>> {
+        BTreeMap::deserialize(self.object.pointer("/data/config")?).ok()
+    }
+}
+
 /// The revisions of a resource, oldest first.
-fn known(world: &World, resource: &Validated) -> Vec<Revision> {
+fn known<'a>(world: &'a World, resource: &Validated) -> Vec<Known<'a>> {
     let Some(owner) = &resource.owner else {
         return Vec::new();
     };
-    let mut known: Vec<Revision> = world
+    let mut known: Vec<Known<'_>> = world
         .live
         .iter()
         .filter(|((kind, _), live)| {
             *kind == ChildKind::ControllerRevision && owner_of(live, owner) == Owner::Us
         })
-        .filter_map(|(_, live)| Revision::read(live))
+        .filter_map(|(_, live)| Known::read(live))
         .collect();
-    known.sort_by_key(|revision| revision.number);
+    known.sort_by_key(|known| known.number);
     known
 }
 
@@ -168,16 +184,18 @@ pub(crate) fn kept(
     let others = known(world, resource)
         .into_iter()
         .rev()
-        .filter(|revision| revision.name != wanted)
+        .filter(|known| known.name != wanted)
         .take(resource.rollout.history);
     others
-        .flat_map(|revision| {
-            let config = config_map_name(resource, &revision.config);
-            [
-                (ChildKind::ControllerRevision, revision.name),
-                (ChildKind::ConfigMap, config),
-            ]
+        .flat_map(|known| {
+            let config = known.config().map(|config| {
+                let name = config_map_name(resource, &config);
+                (ChildKind::ConfigMap, name)
+            });
+            let revision = (ChildKind::ControllerRevision, known.name.to_owned());
+            [Some(revision), config]
         })
+        .flatten()
         .collect()
 }
 

@@ -80,7 +80,7 @@ pub(crate) fn service<R: UserRepository + Clone>(
         |error: tonic_reflection::server::Error| ServiceError::Descriptors(error.into());
     let server = &settings.server;
     let mut routes = Routes::new(api.into_server()).add_service(health.api_server());
-    if server.reflection == Reflection::On {
+    if server.reflection == Reflection::Enabled {
         routes = routes
             .add_service(reflection().build_v1().map_err(descriptors)?)
             // Older clients, grpcurl before 1.9 among them, ask for the version before.

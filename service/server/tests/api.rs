@@ -253,7 +253,7 @@ async fn errors_of_the_transport_have_an_error_info_too() {
 #[tokio::test]
 async fn without_reflection_nobody_learns_the_descriptors() {
     let mut settings = settings();
-    settings.server.reflection = Reflection::Off;
+    settings.server.reflection = Reflection::Disabled;
     let service = InProcess::start(&settings);
     for method in [
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

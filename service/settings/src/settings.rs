@@ -56,9 +56,9 @@ pub struct Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reflection {
     /// They may, as tools do.
-    On,
+    Enabled,
     /// They may not.
-    Off,
+    Disabled,
 }
 
 /// Where users are kept.
@@ -112,7 +112,7 @@ impl Default for Server {
             max_concurrent_streams: bounds::MAX_CONCURRENT_STREAMS.default,
             max_concurrent_calls: bounds::MAX_CONCURRENT_CALLS.default,
             max_connection_age: bounds::MAX_CONNECTION_AGE.default,
-            reflection: Reflection::On,
+            reflection: Reflection::Enabled,
             drain_delay: bounds::DRAIN_DELAY.default,
             drain_timeout: bounds::DRAIN_TIMEOUT.default,
         }
@@ -150,7 +150,8 @@ impl Choice for Storage {
 }
 
 impl Choice for Reflection {
-    const WORDS: &'static [(&'static str, Self)] = &[("on", Self::On), ("off", Self::Off)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("enabled", Self::Enabled), ("disabled", Self::Disabled)];
 }
 
 impl Choice for Events {

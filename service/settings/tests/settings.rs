@@ -96,7 +96,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         any_time(bounds::DRAIN_DELAY),
         any_time(bounds::DRAIN_TIMEOUT),
         any_time(bounds::PURGE_DELAY),
-        prop::sample::select(vec![Reflection::On, Reflection::Off]),
+        prop::sample::select(vec![Reflection::Enabled, Reflection::Disabled]),
     );
     let level = prop::sample::select(vec![
         LogLevel::Error,
@@ -153,6 +153,14 @@ proptest! {
     #[test]
     fn what_is_rendered_is_read_back(settings in any_settings()) {
         prop_assert_eq!(Settings::from_vars(settings.to_vars()), Ok(settings));
+    }
+
+    #[test]
+    fn no_rendered_value_is_a_boolean_to_an_older_reader_of_yaml(settings in any_settings()) {
+        for (name, value) in settings.to_vars() {
+            let words = ["y", "yes", "on", "true", "n", "no", "off", "false"];
+            prop_assert!(!words.contains(&value.as_str()), "{}={}", name, value);
+        }
     }
 
     #[test]

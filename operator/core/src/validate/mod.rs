@@ -305,8 +305,8 @@ fn settings(server: &ServerSpec, broken: &mut Broken) -> Settings {
         broken,
     );
     settings.server.reflection = match server.reflection {
-        Reflection::Enabled => user_settings::Reflection::On,
-        Reflection::Disabled => user_settings::Reflection::Off,
+        Reflection::Enabled => user_settings::Reflection::Enabled,
+        Reflection::Disabled => user_settings::Reflection::Disabled,
     };
     settings
 }

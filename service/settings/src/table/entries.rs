@@ -141,7 +141,7 @@ pub(super) const TABLE: &[Setting] = &[
         name: "USERSVC_REFLECTION",
         doc: "Whether clients may ask for the descriptors of the API, as grpcurl does.",
         kind: choice!(Reflection, |s| s.server.reflection),
-        applies: |s| s.server.reflection != Reflection::On,
+        applies: |s| s.server.reflection != Reflection::Enabled,
     },
     Setting {
         name: "USERSVC_DRAIN_DELAY",
