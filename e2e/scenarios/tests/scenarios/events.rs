@@ -68,6 +68,8 @@ async fn the_callers_trace_is_on_the_record() {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         let arguments = [
             "demo",
+            // The network of the node may learn a moment later where the pods are.
+            "--wait",
             "--target=users:8080",
             "--name=Ada",
             "--email=ada@example.com",

@@ -75,6 +75,8 @@ async fn an_applied_resource_becomes_ready_and_answers_calls() {
 
         let arguments = [
             "demo",
+            // The network of the node may learn a moment later where the pods are.
+            "--wait",
             "--target",
             endpoint.as_str(),
             "--name",

@@ -94,6 +94,8 @@ async fn create_and_rename(s: &Scenario) -> Result<String> {
     let email = format!("{}@{}.{}.{}", parts[0], parts[1], parts[2], parts[3]);
     let arguments = [
         "demo",
+        // The network of the node may learn a moment later where the pods are.
+        "--wait",
         "--target=users:8080",
         &format!("--name={name}"),
         &format!("--email={email}"),

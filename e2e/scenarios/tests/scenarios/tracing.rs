@@ -44,6 +44,8 @@ async fn a_call_its_work_in_the_database_and_its_event_are_one_trace_in_jaeger()
         s.ready_with(spec).await?;
         let arguments = [
             "demo",
+            // The network of the node may learn a moment later where the pods are.
+            "--wait",
             "--target=users:8080",
             &format!("--name={NAME}"),
             &format!("--email={EMAIL}"),
