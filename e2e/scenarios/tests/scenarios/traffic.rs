@@ -94,27 +94,19 @@ async fn changing_a_setting_rolls_the_pods_and_no_call_fails_meanwhile() {
         .await?;
         load.after(AFTERMATH_S).await?.assert_no_call_failed()?;
 
-        until(
-            "only the current settings are kept",
-            Duration::from_secs(10),
-            || async {
-                let maps: Api<ConfigMap> = Api::namespaced(s.client(), &s.namespace);
-                let maps = maps
-                    .list(&ListParams::default().labels("app.kubernetes.io/instance=users"))
-                    .await?
-                    .items;
-                let streams: Vec<_> = maps
-                    .iter()
-                    .map(|map| map.data.clone().unwrap_or_default())
-                    .collect();
-                let current = streams.len() == 1
-                    && streams
-                        .iter()
-                        .all(|data| data.values().any(|value| value == "128"));
-                Ok(Seen::when(current, (), streams))
-            },
-        )
-        .await
+        let maps: Api<ConfigMap> = Api::namespaced(s.client(), &s.namespace);
+        let ours = ListParams::default().labels("app.kubernetes.io/instance=users");
+        let maps = maps.list(&ours).await?.items;
+        let mut streams: Vec<String> = maps
+            .into_iter()
+            .filter_map(|map| map.data?.remove("USERSVC_MAX_CONCURRENT_STREAMS"))
+            .collect();
+        streams.sort();
+        ensure!(
+            streams == ["128", "256"],
+            "the former settings are kept for a rollback: {streams:?}"
+        );
+        Ok(())
     })
     .await;
 }
