@@ -1,18 +1,12 @@
 //! What the pods of a resource ran, and the way back to it.
 
-use k8s_openapi::api::apps::v1::ControllerRevision;
-use kube::{
-    Api,
-    api::{ListParams, PostParams},
-};
+use kube::api::PostParams;
 use operator_api::UserService;
-use operator_cluster::bounded;
+use operator_cluster::{Reader, bounded};
 use operator_commands::{Connection, Format};
-use operator_core::{
-    Recorded,
-    children::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
-};
+use operator_core::{ChildKind, Recorded};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     error::Error,
@@ -109,19 +103,23 @@ async fn recorded(
     resource: &UserService,
     name: &str,
 ) -> Result<Vec<Recorded>, Error> {
-    let api: Api<ControllerRevision> =
-        Api::namespaced(connection.client.clone(), &connection.namespace);
-    let labels = format!("{INSTANCE_LABEL}={name},{MANAGED_BY_LABEL}={MANAGER}");
-    let params = ListParams::default().labels(&labels);
-    let listed = bounded("list", "ControllerRevision", name, api.list(&params)).await?;
-    let uid = resource.metadata.uid.as_ref();
-    let mut recorded = Vec::new();
-    for object in listed.items {
-        let owners = object.metadata.owner_references.iter().flatten();
-        if owners.into_iter().any(|owner| Some(&owner.uid) == uid) {
-            recorded.extend(Recorded::read(&serde_json::to_value(object)?));
-        }
-    }
+    let reader = Reader {
+        client: connection.client.clone(),
+        namespace: &connection.namespace,
+        name,
+    };
+    let uid = resource.metadata.uid.as_deref();
+    let is_ours = |live: &Value| {
+        let owners = live.pointer("/metadata/ownerReferences");
+        let mut owners = owners.and_then(Value::as_array).into_iter().flatten();
+        owners.any(|owner| uid.is_some() && owner.get("uid").and_then(Value::as_str) == uid)
+    };
+    let revisions = reader.children(ChildKind::ControllerRevision).await?;
+    let mut recorded: Vec<Recorded> = revisions
+        .iter()
+        .filter(|(_, live)| is_ours(live))
+        .filter_map(|(_, live)| Recorded::read(live))
+        .collect();
     recorded.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     Ok(recorded)
 }

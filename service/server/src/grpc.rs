@@ -89,10 +89,10 @@ pub(crate) fn service<R: UserRepository + Clone>(
     let routes = MapResponse::new(routes.prepare(), complete);
     let timed = DeadlineLayer::new(server.request_timeout).layer(routes);
     let most = usize::try_from(server.max_concurrent_calls).unwrap_or(usize::MAX);
-    let tracer = if settings.telemetry.otlp_endpoint.is_empty() {
-        RpcTracer::off()
-    } else {
+    let tracer = if settings.telemetry.records() {
         RpcTracer::on()
+    } else {
+        RpcTracer::off()
     };
     Ok(TelemetryLayer::new(metrics, tracer).layer(OverloadLayer::new(most).layer(timed)))
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use support::{
     HeldCall, InProcess, assert_reason, health, http_get, new_user, settings, soon, until,
 };
-use tonic::{Code, Status};
+use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
@@ -25,7 +25,7 @@ use tonic_types::StatusExt as _;
 use user_adapter_grpc::reason;
 use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_proto::user::v1::{CreateUserRequest, GetUserRequest, UpdateUserRequest, User};
-use user_settings::{Reflection, health as names, metric, path};
+use user_settings::{health as names, metric, path};
 
 #[tokio::test]
 async fn a_created_user_is_found_again() {
@@ -215,53 +215,6 @@ async fn an_unknown_user_is_not_found_and_a_malformed_id_is_invalid() {
         .await
         .unwrap_err();
     assert_reason(&status, Code::InvalidArgument, reason::INVALID_FIELDS);
-}
-
-#[tokio::test]
-async fn a_message_over_the_limit_is_refused() {
-    let service = InProcess::start(&settings());
-    let mut client = UserServiceClient::new(service.channel().await);
-    let status = client
-        .create_user(new_user(&"x".repeat(70_000), "ada@example.com"))
-        .await
-        .unwrap_err();
-    assert_reason(&status, Code::OutOfRange, reason::MESSAGE_TOO_LARGE);
-}
-
-/// Calls a method with these bytes for its message.
-async fn raw(service: &InProcess, method: &'static str, message: &[u8]) -> Status {
-    let mut client = tonic::client::Grpc::new(service.channel().await);
-    client.ready().await.unwrap();
-    let path = http::uri::PathAndQuery::from_static(method);
-    let request = tonic::Request::new(message.to_vec());
-    let answer: Result<tonic::Response<Vec<u8>>, Status> =
-        client.unary(request, path, support::Raw).await;
-    answer.expect_err("it is refused")
-}
-
-#[tokio::test]
-async fn errors_of_the_transport_have_an_error_info_too() {
-    let service = InProcess::start(&settings());
-    let unknown = raw(&service, "/user.v1.UserService/Nothing", b"").await;
-    assert_reason(&unknown, Code::Unimplemented, reason::METHOD_NOT_FOUND);
-    let unknown = raw(&service, "/nobody.v1.Service/Nothing", b"").await;
-    assert_reason(&unknown, Code::Unimplemented, reason::METHOD_NOT_FOUND);
-    let malformed = raw(&service, "/user.v1.UserService/CreateUser", b"\xff\xff").await;
-    assert_reason(&malformed, Code::Internal, reason::MALFORMED_REQUEST);
-}
-
-#[tokio::test]
-async fn without_reflection_nobody_learns_the_descriptors() {
-    let mut settings = settings();
-    settings.server.reflection = Reflection::Disabled;
-    let service = InProcess::start(&settings);
-    for method in [
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-    ] {
-        let refused = raw(&service, method, b"").await;
-        assert_reason(&refused, Code::Unimplemented, reason::METHOD_NOT_FOUND);
-    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Bounds of calls and connections, over real connections.
+//! Bounds of calls and connections, and what the transport itself refuses, over real connections.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,11 +15,12 @@ use std::time::Duration;
 use support::{Client, HeldCall, InProcess, assert_reason, health, new_user, settings, soon};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use user_adapter_grpc::reason;
 use user_proto::user::v1::ListUsersRequest;
-use user_settings::{Settings, health as names};
+use user_proto::user::v1::user_service_client::UserServiceClient;
+use user_settings::{Reflection, Settings, health as names};
 
 const AGE: Duration = Duration::from_millis(200);
 
@@ -91,4 +92,51 @@ async fn a_call_beyond_those_that_there_may_be_is_refused_and_health_still_answe
     call.finish(request).await.expect("is answered");
     let listed = client.list_users(ListUsersRequest::default()).await;
     listed.expect("its place is free again");
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_refused() {
+    let service = InProcess::start(&settings());
+    let mut client = UserServiceClient::new(service.channel().await);
+    let status = client
+        .create_user(new_user(&"x".repeat(70_000), "ada@example.com"))
+        .await
+        .unwrap_err();
+    assert_reason(&status, Code::OutOfRange, reason::MESSAGE_TOO_LARGE);
+}
+
+/// Calls a method with these bytes for its message.
+async fn raw(service: &InProcess, method: &'static str, message: &[u8]) -> Status {
+    let mut client = tonic::client::Grpc::new(service.channel().await);
+    client.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static(method);
+    let request = tonic::Request::new(message.to_vec());
+    let answer: Result<tonic::Response<Vec<u8>>, Status> =
+        client.unary(request, path, support::Raw).await;
+    answer.expect_err("it is refused")
+}
+
+#[tokio::test]
+async fn errors_of_the_transport_have_an_error_info_too() {
+    let service = InProcess::start(&settings());
+    let unknown = raw(&service, "/user.v1.UserService/Nothing", b"").await;
+    assert_reason(&unknown, Code::Unimplemented, reason::METHOD_NOT_FOUND);
+    let unknown = raw(&service, "/nobody.v1.Service/Nothing", b"").await;
+    assert_reason(&unknown, Code::Unimplemented, reason::METHOD_NOT_FOUND);
+    let malformed = raw(&service, "/user.v1.UserService/CreateUser", b"\xff\xff").await;
+    assert_reason(&malformed, Code::Internal, reason::MALFORMED_REQUEST);
+}
+
+#[tokio::test]
+async fn without_reflection_nobody_learns_the_descriptors() {
+    let mut settings = settings();
+    settings.server.reflection = Reflection::Disabled;
+    let service = InProcess::start(&settings);
+    for method in [
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ] {
+        let refused = raw(&service, method, b"").await;
+        assert_reason(&refused, Code::Unimplemented, reason::METHOD_NOT_FOUND);
+    }
 }

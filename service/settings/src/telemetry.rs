@@ -22,6 +22,13 @@ pub struct Telemetry {
     pub service_namespace: String,
 }
 
+impl Telemetry {
+    /// Whether calls are recorded as spans.
+    pub fn records(&self) -> bool {
+        !self.otlp_endpoint.is_empty()
+    }
+}
+
 impl Default for Telemetry {
     fn default() -> Self {
         Self {

@@ -1,6 +1,7 @@
 //! What the API server refuses. The operator's own check must agree with it.
 
-mod cases;
+mod accepted;
+mod refused;
 
 use anyhow::{Result, bail, ensure};
 use kube::api::{Patch, PatchParams};
@@ -9,7 +10,8 @@ use operator_core::{Release, validate};
 use serde_json::{Value, json};
 
 use crate::scenario;
-use cases::{accepted, refused};
+use accepted::accepted;
+use refused::refused;
 
 fn manifest(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "usersvc.dev/v1alpha1", "kind": "UserService", "metadata": {"name": name}, "spec": spec})

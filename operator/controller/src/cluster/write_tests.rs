@@ -9,6 +9,15 @@ fn children() -> [Child; 2] {
     })
 }
 
+fn cluster(client: Client, metrics: &Metrics) -> Cluster<'_> {
+    Cluster {
+        client,
+        metrics,
+        namespace: "team-a",
+        name: "users",
+    }
+}
+
 /// A world that has the first of the [`children`].
 fn world() -> World {
     let live = json!({"metadata": {"name": "users", "uid": "uid-of-live"}});
@@ -22,12 +31,7 @@ fn world() -> World {
 async fn a_child_is_applied_to_the_object_that_was_seen_and_made_only_where_there_is_none() {
     let (client, log) = server(|_| (200, json!({"metadata": {"name": "users"}}))).await;
     let metrics = Metrics::new();
-    let cluster = Cluster {
-        client,
-        metrics: &metrics,
-        namespace: "team-a",
-        name: "users",
-    };
+    let cluster = cluster(client, &metrics);
     let plan = Plan {
         writes: children().into(),
         ..Plan::default()
@@ -62,12 +66,7 @@ async fn an_object_that_somebody_put_in_the_place_of_the_one_seen_is_a_race_and_
     })
     .await;
     let metrics = Metrics::new();
-    let cluster = Cluster {
-        client,
-        metrics: &metrics,
-        namespace: "team-a",
-        name: "users",
-    };
+    let cluster = cluster(client, &metrics);
     let [seen, _] = children();
     let error = cluster.write(&seen, &world(), MANAGER).await.unwrap_err();
     assert_eq!((error.code(), error.refusal()), (Some(422), None));

@@ -57,34 +57,24 @@ impl Bounded {
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
     {
-        let waiting = self.in_a_slot(deadline, work);
+        let waiting = async {
+            let slots = Arc::clone(&self.slots);
+            let slot = match timeout_at(deadline.into(), slots.acquire_owned()).await {
+                Ok(Ok(slot)) => slot,
+                Ok(Err(_)) => return Err(DatabaseError::Closed.into()),
+                Err(_) => return Err(DatabaseError::TimedOut.into()),
+            };
+            let work = async {
+                let done = work.await;
+                drop(slot);
+                done
+            };
+            self.at_once(deadline, work).await
+        };
         match trace::begin(operation) {
             Some(span) => waiting.with_context(span).await,
             None => waiting.await,
         }
-    }
-
-    async fn in_a_slot<T, E>(
-        &self,
-        deadline: Instant,
-        work: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<DatabaseError> + Send + 'static,
-    {
-        let slots = Arc::clone(&self.slots);
-        let slot = match timeout_at(deadline.into(), slots.acquire_owned()).await {
-            Ok(Ok(slot)) => slot,
-            Ok(Err(_)) => return Err(DatabaseError::Closed.into()),
-            Err(_) => return Err(DatabaseError::TimedOut.into()),
-        };
-        let work = async {
-            let done = work.await;
-            drop(slot);
-            done
-        };
-        self.at_once(deadline, work).await
     }
 
     /// The same without a slot, for the few that run in the background.

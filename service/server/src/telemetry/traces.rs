@@ -42,7 +42,7 @@ impl Traces {
         telemetry: &Telemetry,
         metrics: SpanMetrics,
     ) -> Result<Option<Self>, ServiceError> {
-        if telemetry.otlp_endpoint.is_empty() {
+        if !telemetry.records() {
             return Ok(None);
         }
         let runtime = Builder::new_multi_thread()

@@ -30,7 +30,7 @@ const WITH_TLS: fn(&Settings) -> bool = |s| s.tls.mode != TlsMode::Off;
 const WITH_MUTUAL_TLS: fn(&Settings) -> bool = |s| s.tls.mode == TlsMode::Mutual;
 const WITH_MONGODB: fn(&Settings) -> bool = |s| s.storage == Storage::Mongodb;
 const WITH_KAFKA: fn(&Settings) -> bool = |s| s.events == Events::Kafka;
-const WITH_OTLP: fn(&Settings) -> bool = |s| !s.telemetry.otlp_endpoint.is_empty();
+const WITH_OTLP: fn(&Settings) -> bool = |s| s.telemetry.records();
 
 const CLIENTS: Text = Text {
     is_accepted: tls::are_clients,
