@@ -55,7 +55,7 @@ chart: bed-up ## the Helm chart, against the API server's own schemas
 
 e2e: images servers ## the scenarios, on the real cluster
 	e2e/operator.sh up
-	$(WITH_BED) $(NAME_DATABASE) cargo build -p kubectl-userservice --locked && cargo test -p scenarios --locked -- --test-threads=1 --show-output
+	$(WITH_BED) $(NAME_DATABASE) cargo build -p kubectl-userservice --locked && RUST_BACKTRACE=0 cargo test -p scenarios --locked -- --test-threads=1 --show-output
 
 # A report has to say it.
 NAME_DATABASE = echo "database: $${BACKING_DATABASE_NAME:-none of the bed}";

@@ -9,13 +9,15 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
 const (
-	callTimeout = 5 * time.Second // one call, including the time to connect
-	maxInFlight = 512
+	callTimeout    = 5 * time.Second // one call, including the time to connect
+	maxInFlight    = 512
+	connectTimeout = 30 * time.Second // until every connection of a pool is there
 )
 
 // A server that comes back is noticed within a second.
@@ -47,6 +49,7 @@ func connect(target, tls, balancing string, further ...grpc.DialOption) (*grpc.C
 // Connections that calls go round over.
 type pool []*grpc.ClientConn
 
+// Answers when all of them are there: a node may learn the addresses behind a Service after its pods are ready.
 func connectAll(target, tls, balancing string, connections int) (pool, error) {
 	var all pool
 	for range connections {
@@ -55,9 +58,28 @@ func connectAll(target, tls, balancing string, connections int) (pool, error) {
 			all.close()
 			return nil, err
 		}
+		connection.Connect()
 		all = append(all, connection)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	for _, connection := range all {
+		if err := connected(ctx, connection); err != nil {
+			all.close()
+			return nil, err
+		}
+	}
 	return all, nil
+}
+
+func connected(ctx context.Context, connection *grpc.ClientConn) error {
+	for state := connection.GetState(); state != connectivity.Ready; state = connection.GetState() {
+		if !connection.WaitForStateChange(ctx, state) {
+			return fmt.Errorf("not connected to %s within %v: %v", connection.Target(), connectTimeout, state)
+		}
+		connection.Connect() // an idle one stays idle otherwise
+	}
+	return nil
 }
 
 func (p pool) close() {
