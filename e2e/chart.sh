@@ -105,7 +105,7 @@ check_chart() {
   # Unknown at every level, out of bounds, of another type, missing, and one that would cut the operator from its selector.
   for key in replicaCount=2 image.tags=1 image.digest=sha256:1 service.image.digest=x crds.keep=true rbac.create=false \
     resources.claims=x concurrency=0 concurrency=many logLevel=null image.pullPolicy=Sometimes \
-    'podLabels.app\.kubernetes\.io/name=other'; do
+    'watchNamespaces={team-a,team-a}' 'watchNamespaces={Team}' 'podLabels.app\.kubernetes\.io/name=other'; do
     check "helm refuses $key" refuses "values don't meet the specifications of the schema" template --set "$key"
   done
 }

@@ -27,3 +27,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 {{- end }}
+
+{{- define "userservice-operator.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "userservice-operator.name" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
