@@ -96,9 +96,10 @@ servers: bed-up ## Kafka, a schema registry and a database in the cluster
 env: ## what a shell needs to use the cluster: eval "$(make -s env)"
 	@$(BED) env
 
-crds: ## writes the custom resource definition anew, from its Rust types
+crds: ## writes the custom resource definition and its reference anew, from the Rust types
 	definition=$$(cargo run -q --locked -p userservice-operator -- crd); \
 	tee crds/$(CRD) charts/userservice-operator/files/$(CRD) <<<"$$definition" >/dev/null
+	reference=$$(cargo run -q --locked -p userservice-operator -- reference); cat >docs/reference.md <<<"$$reference"
 
 proto-baseline: ## accepts the API and the events as they are, if that breaks nobody
 	proto/compatible.sh accept

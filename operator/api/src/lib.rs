@@ -42,6 +42,7 @@ pub use pod::{
 pub use quantity::Quantity;
 pub use references::{SecretKeyReference, SecretReference};
 pub use rollout::{DisruptionSpec, RolloutSpec};
+pub use schema::DURATION_PATTERN;
 pub use spec::{Reflection, ServerSpec, UpgradePolicy, UserService, UserServiceSpec};
 pub use status::{
     CreatedTopic, PAUSED_ANNOTATION, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserServiceStatus,

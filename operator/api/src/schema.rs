@@ -4,10 +4,13 @@ use kube_core::Duration;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Serializer;
 
+/// What a duration is written like: numbers with a unit, such as `500ms` or `1m30s`.
+pub const DURATION_PATTERN: &str = r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$";
+
 pub(crate) fn duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "pattern": r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$",
+        "pattern": DURATION_PATTERN,
         "maxLength": 32,
     })
 }

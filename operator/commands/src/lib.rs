@@ -1,6 +1,7 @@
-//! What people run on `UserService` manifests: `render`, `validate`, `explain` and `diff`.
+//! What people run on `UserService` manifests: `render`, `validate`, `explain` and `diff`; and the
+//! reference of their fields.
 //!
-//! All of it is the same pure core that the operator plans with. The first three need no cluster.
+//! All of it is the same pure core that the operator plans with. All but `diff` need no cluster.
 
 mod connection;
 mod diff;
@@ -8,6 +9,7 @@ mod explain;
 mod generated;
 mod manifest;
 mod output;
+mod reference;
 mod release;
 mod render;
 mod validate;
@@ -19,6 +21,7 @@ pub use diff::{DiffArgs, live_diff};
 pub use explain::ExplainArgs;
 pub use generated::{Completion, Manual};
 pub use output::{Format, dim, paint};
+pub use reference::{ReferenceArgs, reference};
 pub use release::{DiffReleaseArgs, ReleaseArgs};
 pub use render::RenderArgs;
 pub use validate::ValidateArgs;

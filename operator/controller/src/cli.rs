@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use operator_commands::{
-    Completion, DiffArgs, ExplainArgs, Manual, ReleaseArgs, RenderArgs, ValidateArgs,
+    Completion, DiffArgs, ExplainArgs, Manual, ReferenceArgs, ReleaseArgs, RenderArgs, ValidateArgs,
 };
 
 use crate::run;
@@ -32,6 +32,7 @@ enum Command {
     },
     /// Print the custom resource definition.
     Crd,
+    Reference(ReferenceArgs),
     Render(RenderArgs),
     Validate(ValidateArgs),
     Explain(ExplainArgs),
@@ -80,6 +81,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
             concurrency,
         })?,
         Command::Crd => print(&serde_yaml::to_string(&operator_api::crd())?)?,
+        Command::Reference(reference) => reference.run()?,
         Command::Render(render) => render.run()?,
         Command::Validate(validate) => return Ok(validate.run()?.into()),
         Command::Explain(explain) => explain.run()?,
