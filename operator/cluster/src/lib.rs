@@ -29,6 +29,8 @@ use operator_core::{
     needs_pods, secret_names,
 };
 use serde_json::Value;
+use tokio::time::timeout;
+use tracing::Instrument;
 
 pub use error::{Error, is_conflict};
 pub use secrets::SecretData;
@@ -134,7 +136,7 @@ impl Reader<'_> {
 }
 
 /// The answer to a request, or that there was none within [`REQUEST_TIMEOUT`]; a failure is told
-/// with what was asked.
+/// with what was asked, and so is what happens meanwhile, by a span.
 ///
 /// # Errors
 /// As said.
@@ -144,7 +146,8 @@ pub async fn bounded<T>(
     name: &str,
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+    let span = tracing::info_span!("request", verb, kind, name);
+    match timeout(REQUEST_TIMEOUT, request).instrument(span).await {
         Ok(answer) => answer.map_err(|source| Error::Api {
             verb,
             kind,

@@ -9,21 +9,17 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use kube::{core::DeserializeGuard, runtime::reflector::Store};
-use operator_api::UserService;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 
-use crate::{metrics::Metrics, queue::Queue, telemetry::LogLevel};
+use crate::{metrics::Metrics, queue::Queue, telemetry::LogLevel, watching::Known};
 
 /// What the listener tells.
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) metrics: Arc<Metrics>,
     /// Every resource, as last seen.
-    pub(crate) resources: Store<DeserializeGuard<UserService>>,
+    pub(crate) known: Known,
     pub(crate) queue: Queue,
-    /// Whether they are known.
-    pub(crate) ready: watch::Receiver<bool>,
     pub(crate) log_level: LogLevel,
 }
 
@@ -83,7 +79,7 @@ async fn set_log_level(
 }
 
 async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
-    if *admin.ready.borrow() {
+    if admin.known.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "caches are being filled\n")
@@ -92,7 +88,7 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    admin.metrics.count(&admin.resources, &admin.queue);
+    admin.metrics.count(&admin.known, &admin.queue);
     match admin.metrics.encode() {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -116,9 +112,8 @@ mod tests {
         let (log_level, layer) = LogLevel::new("");
         let admin = Admin {
             metrics: Arc::new(Metrics::new()),
-            resources: kube::runtime::reflector::store().0,
+            known: Known::default(),
             queue: Queue::default(),
-            ready: watch::channel(true).1,
             log_level,
         };
         let peer: SocketAddr = peer.parse().unwrap();

@@ -49,6 +49,11 @@ pub(crate) fn resync(key: &str) -> Duration {
     spread(key, 0, RESYNC)
 }
 
+/// No earlier than `wait`, and not all at once.
+pub(crate) fn after(wait: Duration, key: &str) -> Duration {
+    wait + spread(key, 0, FIRST)
+}
+
 /// Doubles from [`FIRST`] to [`LONGEST`].
 fn delay(key: &str, failures: u32) -> Duration {
     let full = FIRST

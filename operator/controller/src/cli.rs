@@ -7,7 +7,7 @@ use operator_commands::{
     Completion, DiffArgs, ExplainArgs, Manual, ReferenceArgs, ReleaseArgs, RenderArgs, ValidateArgs,
 };
 
-use crate::run;
+use crate::{run, watching::Place};
 
 /// Runs user services on Kubernetes from `UserService` resources.
 #[derive(Parser)]
@@ -29,6 +29,14 @@ enum Command {
         /// Resources reconciled at the same time.
         #[arg(long, env = "OPERATOR_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
         concurrency: u16,
+        /// Work in this namespace alone, or in these, if given more than once. Absent: in all of them.
+        #[arg(
+            long = "watch-namespace",
+            value_name = "NAMESPACE",
+            env = "OPERATOR_WATCH_NAMESPACES",
+            value_delimiter = ','
+        )]
+        watch_namespaces: Vec<String>,
     },
     /// Print the custom resource definition.
     Crd,
@@ -75,10 +83,12 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
             release,
             admin_address,
             concurrency,
+            watch_namespaces,
         } => run::run(run::Options {
             release: release.into(),
             admin_address,
             concurrency,
+            places: Place::of(watch_namespaces.into_iter().collect()),
         })?,
         Command::Crd => print(&serde_yaml::to_string(&operator_api::crd())?)?,
         Command::Reference(reference) => reference.run()?,

@@ -75,13 +75,7 @@ impl Cluster<'_> {
         )
         .await?;
         self.metrics.written("apply", child.kind.name());
-        tracing::info!(
-            namespace = self.namespace,
-            resource = self.name,
-            kind = child.kind.name(),
-            name = child.name,
-            "applied"
-        );
+        tracing::info!(kind = child.kind.name(), name = child.name, "applied");
         Ok(())
     }
 
@@ -105,13 +99,7 @@ impl Cluster<'_> {
             Err(error) => Err(error),
             Ok(_) => {
                 self.metrics.written("delete", delete.kind.name());
-                tracing::info!(
-                    namespace = self.namespace,
-                    resource = self.name,
-                    kind = delete.kind.name(),
-                    name = delete.name,
-                    "deleted"
-                );
+                tracing::info!(kind = delete.kind.name(), name = delete.name, "deleted");
                 Ok(())
             }
         }

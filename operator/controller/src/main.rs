@@ -14,6 +14,7 @@ mod telemetry;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod testing;
+mod throttle;
 mod watching;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ mod calls;
 
 use std::{borrow::Cow, time::Duration};
 
-use kube::{core::DeserializeGuard, runtime::reflector::Store};
+use kube::core::DeserializeGuard;
 use operator_api::{UserService, condition::READY};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
@@ -12,8 +12,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::queue::Queue;
-pub(crate) use calls::Calls;
+pub(crate) use self::calls::Calls;
+use crate::{queue::Queue, watching::Known};
 
 /// How a pass over a resource ended.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
@@ -146,11 +146,11 @@ impl Metrics {
 
     /// Counts the resources that are known now, and those that wait. Where another replica leads,
     /// all of them wait for that, which says nothing.
-    pub(crate) fn count(&self, resources: &Store<DeserializeGuard<UserService>>, queue: &Queue) {
+    pub(crate) fn count(&self, known: &Known, queue: &Queue) {
         let leads = self.leader.get() == 1;
         let depth = if leads { queue.depth() } else { 0 };
         self.queue.set(i64::try_from(depth).unwrap_or(i64::MAX));
-        let known = resources.state();
+        let known = known.state();
         for ready in [Ready::True, Ready::False, Ready::Unknown] {
             let are_so = known.iter().filter(|resource| of(resource) == ready);
             let count = i64::try_from(are_so.count()).unwrap_or(i64::MAX);
@@ -191,6 +191,7 @@ fn of(resource: &DeserializeGuard<UserService>) -> Ready {
 mod tests {
     use kube::runtime::{reflector, reflector::ObjectRef, watcher};
     use serde_json::json;
+    use tokio::sync::watch;
 
     use super::*;
 
@@ -214,9 +215,11 @@ mod tests {
         apply("two", ready("False"));
         apply("new", json!(null));
         let (metrics, queue) = (Metrics::new(), Queue::default());
-        metrics.count(&reader, &queue);
+        let mut known = Known::default();
+        known.add(reader, watch::channel(true).1);
+        metrics.count(&known, &queue);
         apply("two", ready("True"));
-        metrics.count(&reader, &queue);
+        metrics.count(&known, &queue);
         let told = metrics.encode().unwrap();
         for (status, count) in [("True", 2), ("False", 0), ("Unknown", 1)] {
             let line = format!("userservice_operator_resources{{ready=\"{status}\"}} {count}\n");
@@ -230,7 +233,7 @@ mod tests {
         queue.noted([ObjectRef::new("users").within("team-a")]);
         for (leads, line) in [(false, "queue_depth 0\n"), (true, "queue_depth 1\n")] {
             metrics.leads(leads);
-            metrics.count(&reflector::store().0, &queue);
+            metrics.count(&Known::default(), &queue);
             let told = metrics.encode().unwrap();
             assert!(told.contains(line), "{told}");
         }

@@ -9,17 +9,14 @@ use std::{
 
 use futures::FutureExt;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use kube::{
-    Client, Resource, ResourceExt,
-    core::DeserializeGuard,
-    runtime::{controller::Action, reflector::Store},
-};
+use kube::{Client, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
 use operator_api::UserService;
 use operator_core::{
     Release, World, claims, has_finalizer, has_pods, in_use, is_its_turn, is_outdated, refused,
     validate,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument;
 
 use crate::{
     backoff::{self, Backoff},
@@ -28,6 +25,8 @@ use crate::{
     leadership::{Claim, LONGEST_WRITE, NotLeading},
     metrics::{Metrics, Outcome},
     queue::Queue,
+    throttle::Throttle,
+    watching::Known,
 };
 
 /// How often a resource looks whether it is its turn to be moved to a newer operator.
@@ -37,13 +36,17 @@ const TURN_RECHECK: Duration = Duration::from_secs(10);
 pub(crate) struct Context {
     pub(crate) client: Client,
     /// Every resource, as last seen.
-    pub(crate) resources: Store<DeserializeGuard<UserService>>,
+    pub(crate) known: Known,
     pub(crate) release: Release,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) backoff: Backoff,
     pub(crate) queue: Queue,
     /// Whether and how long this replica leads.
     pub(crate) claim: Claim,
+    /// Whether the API server asked to be left alone.
+    pub(crate) throttle: Throttle,
+    /// One permit for each pass, in whichever namespace.
+    pub(crate) passes: Semaphore,
     /// One permit for each pass that asks a Kafka.
     pub(crate) kafka: Semaphore,
 }
@@ -86,10 +89,16 @@ pub(crate) async fn reconcile(
         // What was known of the resource before may be outdated by now.
         return Ok(Action::requeue(Duration::ZERO));
     }
+    if let Some(wait) = context.throttle.remaining() {
+        return Ok(Action::requeue(backoff::after(wait, &key(&guard))));
+    }
+    let _permit = context.passes.acquire().await;
     context.queue.taken(&key(&guard));
     let start = Instant::now();
+    let (namespace, resource) = (guard.namespace(), guard.name_any());
+    let span = tracing::info_span!("reconcile", namespace, resource);
     // What panics in a task of kube's controller ends the process, and with it all other passes.
-    let result = AssertUnwindSafe(pass(&guard, &context))
+    let result = AssertUnwindSafe(pass(&guard, &context).instrument(span))
         .catch_unwind()
         .await
         .unwrap_or_else(|payload| Err(Error::panicked(payload.as_ref())));
@@ -109,8 +118,11 @@ pub(crate) fn on_error(
     error: &Error,
     context: Arc<Context>,
 ) -> Action {
-    let delay = context.backoff.next(&key(&guard));
-    tracing::warn!(resource = key(&guard), %error, retry_in_ms = delay.as_millis(), "reconcile failed");
+    let key = key(&guard);
+    let delay = context.backoff.next(&key);
+    let asked = context.throttle.remaining();
+    let delay = asked.map_or(delay, |asked| delay.max(backoff::after(asked, &key)));
+    tracing::warn!(resource = key, %error, retry_in_ms = delay.as_millis(), "reconcile failed");
     Action::requeue(delay)
 }
 
@@ -197,7 +209,7 @@ async fn keep(
 /// What the operator makes of a resource, be it now or not before its turn.
 fn release_for(resource: &UserService, context: &Context) -> Release {
     let renews = is_outdated(resource, &context.release) && {
-        let all = context.resources.state();
+        let all = context.known.state();
         let all = all.iter().filter_map(|other| other.0.as_ref().ok());
         is_its_turn(resource, all, &context.release)
     };
@@ -298,7 +310,7 @@ async fn look<'a>(
     let is_leaving = resource.metadata.deletion_timestamp.is_some();
     if is_leaving || access.is_some() {
         // As many as there are in the cluster: looked through only where topics are at stake.
-        all = context.resources.state();
+        all = context.known.state();
     }
     let others = all.iter().filter_map(|other| other.0.as_ref().ok());
     if is_leaving {

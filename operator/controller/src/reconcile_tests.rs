@@ -1,4 +1,7 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures::{StreamExt, stream};
 use krafka::testing::FakeBroker;
@@ -44,7 +47,7 @@ async fn context(concurrency: u16) -> (Context, Log) {
 fn context_of(client: Client, concurrency: u16) -> Context {
     Context {
         client,
-        resources: kube::runtime::reflector::store().0,
+        known: Known::default(),
         release: Release {
             repository: "registry.example/user-service".into(),
             version: "1.2.3".into(),
@@ -54,6 +57,8 @@ fn context_of(client: Client, concurrency: u16) -> Context {
         backoff: Backoff::default(),
         queue: Queue::default(),
         claim: Claim::new(),
+        throttle: Throttle::default(),
+        passes: Semaphore::new(usize::from(concurrency)),
         kafka: kafka_permits(concurrency),
     }
 }
@@ -309,4 +314,28 @@ async fn a_namespace_that_stays_is_waited_in_for_kafka() {
         !paths.iter().any(|path| path.ends_with("/users")),
         "{paths:?}"
     );
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_as_long_as_the_api_server_wants_to_be_left_alone() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let throttled = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let answer = http::Response::builder().status(429);
+        let answer = answer.header(http::header::RETRY_AFTER, "30");
+        std::future::ready(answer.body(kube::client::Body::from(b"too many".to_vec())))
+    });
+    let throttle = Throttle::default();
+    let client = Client::new(tower::Layer::layer(&throttle, throttled), "team-a");
+    let context = Arc::new(Context {
+        throttle,
+        ..context_of(client, 2)
+    });
+    let results = looked_at(&context, [plain("users")]).await;
+    assert!(results["users"].is_some(), "the first one is refused");
+    let before = asked.load(Ordering::Relaxed);
+    let later = reconcile(Arc::new(plain("users")), Arc::clone(&context)).await;
+    assert_ne!(later.unwrap(), Action::requeue(Duration::ZERO));
+    assert_eq!(asked.load(Ordering::Relaxed), before);
 }

@@ -2,7 +2,7 @@
 
 use std::{future::pending, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, future::join_all};
 use kube::{
     Api, Client, Config,
     api::ListParams,
@@ -15,7 +15,8 @@ use operator_core::Release;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{Semaphore, watch},
+    time::timeout,
 };
 
 use crate::{
@@ -26,7 +27,8 @@ use crate::{
     queue::Queue,
     reconcile::{self, Context, on_error, reconcile},
     telemetry::{self, LogLevel},
-    watching,
+    throttle::Throttle,
+    watching::{self, Looked, Place},
 };
 
 /// Bound for connecting to the API server.
@@ -45,7 +47,9 @@ type Passed = (ObjectRef<DeserializeGuard<UserService>>, controller::Action);
 pub(crate) struct Options {
     pub(crate) release: Release,
     pub(crate) admin_address: SocketAddr,
+    /// Resources reconciled at the same time, in all places together.
     pub(crate) concurrency: u16,
+    pub(crate) places: Vec<Place>,
 }
 
 /// Why the operator could not start or go on.
@@ -90,12 +94,12 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
     let stop = stop_on_signal().map_err(Error::Signal)?;
     let claim = Claim::new();
     let metrics = Arc::new(Metrics::new());
-    let (client, unfenced) = clients(&claim, &metrics).await?;
-    let resources: Api<DeserializeGuard<UserService>> = Api::all(client.clone());
-    tokio::select! {
+    let throttle = Throttle::default();
+    let (client, unfenced) = clients(&claim, &metrics, &throttle).await?;
+    let places = tokio::select! {
         () = stopped(stop.clone()) => return Ok(()),
-        answer = first_look(&resources) => answer?,
-    }
+        answer = first_look(&client, options.places) => answer?,
+    };
     let listener = TcpListener::bind(options.admin_address)
         .await
         .map_err(|source| Error::Listen {
@@ -111,39 +115,42 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
         "starting"
     );
 
-    let (ready_sender, ready) = watch::channel(false);
     let queue = Queue::default();
     let concurrency = options.concurrency;
-    let controller = watching::controller(&client, resources, concurrency, &queue, ready_sender);
-    let resources = controller.store();
+    let (controllers, known) = watching::controllers(&client, places, concurrency, &queue);
     let context = Arc::new(Context {
         client,
-        resources: resources.clone(),
+        known: known.clone(),
         release: options.release,
         metrics: Arc::clone(&metrics),
         backoff: Backoff::default(),
         queue: queue.clone(),
         claim: claim.clone(),
+        throttle,
+        passes: Semaphore::new(concurrency.into()),
         kafka: reconcile::kafka_permits(concurrency),
     });
-    let passes = controller
-        .graceful_shutdown_on(stopped(stop.clone()))
-        .run(reconcile, on_error, Arc::clone(&context))
-        .for_each(|result| {
-            seen(&context, result);
-            std::future::ready(())
-        });
+    let passes = controllers.into_iter().map(|(place, controller)| {
+        let context = Arc::clone(&context);
+        controller
+            .graceful_shutdown_on(stopped(stop.clone()))
+            .run(reconcile, on_error, Arc::clone(&context))
+            .for_each(move |result| {
+                seen(&context, &place, result);
+                std::future::ready(())
+            })
+    });
+    let passes = join_all(passes);
     let mut passes = pin!(passes.fuse());
     let mut candidate = Candidate::new(unfenced, claim, Arc::clone(&metrics));
     let admin = Admin {
         metrics,
-        resources,
+        known,
         queue,
-        ready,
         log_level,
     };
     tokio::select! {
-        () = &mut passes => {}
+        _ = &mut passes => {}
         () = overdue(stop) => {}
         served = admin::serve(listener, admin) => served.map_err(Error::Admin)?,
         lost = candidate.lead() => return Err(lost.into()),
@@ -163,18 +170,44 @@ async fn overdue(stop: watch::Receiver<bool>) {
     tokio::time::sleep(GRACE).await;
 }
 
-/// Fails early, with a way out, where the rest would only retry.
-async fn first_look(resources: &Api<DeserializeGuard<UserService>>) -> Result<(), Error> {
-    let params = ListParams::default().limit(1);
-    match tokio::time::timeout(FIRST_LOOK, resources.list(&params)).await {
-        Ok(answer) => answer.map(drop).map_err(Error::List),
-        Err(_) => Err(Error::Silent),
+/// Fails early, with a way out, where the rest would only retry. A namespace that is closed while
+/// others are open may be gone, and its rights with it: it holds up none of them.
+async fn first_look(client: &Client, places: Vec<Place>) -> Result<Vec<Looked>, Error> {
+    let looks = places.into_iter().map(|place| async {
+        let resources: Api<DeserializeGuard<UserService>> = place.api(client);
+        let params = ListParams::default().limit(1);
+        (resources.list(&params).await, place)
+    });
+    let answers = timeout(FIRST_LOOK, join_all(looks))
+        .await
+        .map_err(|_| Error::Silent)?;
+    let (mut looked, mut refusal) = (Vec::new(), None);
+    for (answer, place) in answers {
+        let is_refused = match answer {
+            Ok(_) => false,
+            Err(error) if is_forbidden(&error) => {
+                tracing::warn!(%place, %error, "cannot be watched");
+                refusal = Some(error);
+                true
+            }
+            Err(error) => return Err(Error::List(error)),
+        };
+        looked.push(Looked { place, is_refused });
     }
+    match refusal {
+        Some(refusal) if looked.iter().all(|looked| looked.is_refused) => Err(Error::List(refusal)),
+        _ => Ok(looked),
+    }
+}
+
+fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_forbidden())
 }
 
 /// What comes out of the controller beside the failures of passes, which `on_error` has told.
 fn seen(
     context: &Context,
+    place: &Place,
     result: Result<Passed, controller::Error<reconcile::Error, watcher::Error>>,
 ) {
     match result {
@@ -185,14 +218,18 @@ fn seen(
             context.queue.taken(&key);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
-            tracing::warn!(%error, "watch");
+            tracing::warn!(%place, %error, "watch");
         }
         Err(controller::Error::ReconcilerFailed(..)) | Ok(_) => {}
     }
 }
 
 /// The client of passes, behind the fence, and that of the election.
-async fn clients(claim: &Claim, metrics: &Arc<Metrics>) -> Result<(Client, Client), Error> {
+async fn clients(
+    claim: &Claim,
+    metrics: &Arc<Metrics>,
+    throttle: &Throttle,
+) -> Result<(Client, Client), Error> {
     let mut config = Config::infer().await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
@@ -206,6 +243,7 @@ async fn clients(claim: &Claim, metrics: &Arc<Metrics>) -> Result<(Client, Clien
     // Counted within the fence: what it refuses is asked of nobody.
     let fenced = builder()?
         .with_layer(&calls)
+        .with_layer(throttle)
         .with_layer(&Fence(claim.clone()))
         .build();
     Ok((fenced, unfenced))
@@ -230,4 +268,38 @@ fn stop_on_signal() -> std::io::Result<watch::Receiver<bool>> {
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that the sender is gone, which is a stop as well.
     let _ = stop.wait_for(|stopped| *stopped).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{failure, server};
+
+    /// A first look at these namespaces, of which `team-b` is closed.
+    async fn look_at(namespaces: &[&str]) -> Result<Vec<bool>, Error> {
+        let (client, _log) = server(|asked| {
+            if asked.path.contains("/team-b/") {
+                return failure(403, "Forbidden");
+            }
+            (200, json!({"metadata": {}, "items": []}))
+        })
+        .await;
+        let places = Place::of(namespaces.iter().map(ToString::to_string).collect());
+        let looked = first_look(&client, places).await?;
+        Ok(looked.iter().map(|looked| looked.is_refused).collect())
+    }
+
+    #[tokio::test]
+    async fn a_closed_namespace_holds_up_no_open_one() {
+        assert_eq!(look_at(&["team-a", "team-b"]).await.unwrap(), [false, true]);
+        assert_eq!(look_at(&[]).await.unwrap(), [false]);
+    }
+
+    #[tokio::test]
+    async fn where_every_namespace_is_closed_the_operator_does_not_start() {
+        let error = look_at(&["team-b"]).await.unwrap_err();
+        assert!(matches!(error, Error::List(_)), "{error}");
+    }
 }

@@ -78,7 +78,7 @@ pub(crate) fn install() -> LogLevel {
     let lines = if std::io::stderr().is_terminal() {
         lines.boxed()
     } else {
-        let lines = lines.json().flatten_event(true).with_span_list(false);
+        let lines = lines.json().flatten_event(true).with_current_span(false);
         lines.boxed()
     };
     tracing_subscriber::registry()

@@ -1,12 +1,12 @@
 //! What is watched: the resources, their children and pods, and the Secrets that they refer to.
 
+mod place;
 mod pods;
 
 use std::time::Duration;
 
 use futures::{Stream, TryStreamExt};
 use k8s_openapi::{
-    NamespaceResourceScope,
     api::{
         apps::v1::{ControllerRevision, Deployment},
         autoscaling::v2::HorizontalPodAutoscaler,
@@ -18,7 +18,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Client, Resource, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, Predicate, PredicateConfig, WatchStreamExt, controller, predicates, reflector,
@@ -33,19 +33,45 @@ use operator_core::{
 };
 use tokio::sync::watch;
 
+pub(crate) use self::place::{Known, Place};
 use crate::queue::Queue;
 
 /// Events that come in this short a time are answered by one pass.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// A resource, or what is wrong with it.
-type Guarded = DeserializeGuard<UserService>;
+pub(crate) type Guarded = DeserializeGuard<UserService>;
 
-/// The controller with everything that can set off a pass. `ready` becomes true once the resources
-/// are known.
-pub(crate) fn controller(
+/// A place, and whether the API server refused a first look there.
+pub(crate) struct Looked {
+    pub(crate) place: Place,
+    pub(crate) is_refused: bool,
+}
+
+/// A controller for each place, with everything that can set off a pass there, and what they know.
+/// A watch that the API server refuses in one place holds up no other: kube's controller waits
+/// with all of its watches when one has failed.
+pub(crate) fn controllers(
     client: &Client,
-    resources: Api<Guarded>,
+    places: Vec<Looked>,
+    concurrency: u16,
+    queue: &Queue,
+) -> (Vec<(Place, Controller<Guarded>)>, Known) {
+    let mut known = Known::default();
+    let controllers = places.into_iter().map(|Looked { place, is_refused }| {
+        let (sender, ready) = watch::channel(is_refused);
+        let controller = controller(client, &place, concurrency, queue, sender);
+        known.add(controller.store(), ready);
+        (place, controller)
+    });
+    let controllers = controllers.collect();
+    (controllers, known)
+}
+
+/// `ready` becomes true once the resources are known.
+fn controller(
+    client: &Client,
+    place: &Place,
     concurrency: u16,
     queue: &Queue,
     ready: watch::Sender<bool>,
@@ -55,13 +81,14 @@ pub(crate) fn controller(
         .concurrency(concurrency);
     let (reader, writer) = reflector::store();
     let known = reader.clone();
+    let told = place.to_string();
     // Seen here, not by the store's own wait: that wakes only one of its waiters, and the controller is one.
-    let events =
-        kept(writer, watcher(resources, watcher::Config::default())).inspect_ok(move |event| {
-            if matches!(event, watcher::Event::InitDone) && !ready.send_replace(true) {
-                tracing::info!("ready");
-            }
-        });
+    let resources = watcher(place.api(client), watcher::Config::default());
+    let events = kept(writer, resources).inspect_ok(move |event| {
+        if matches!(event, watcher::Event::InitDone) && !ready.send_replace(true) {
+            tracing::info!(place = told, "ready");
+        }
+    });
     // A status written here, or by anybody else, is no reason to look again. An annotation is: one
     // lets a resource go without its topics.
     let changed = events.applied_objects().predicate_filter(
@@ -76,30 +103,39 @@ pub(crate) fn controller(
     });
     Controller::for_stream(changed, reader)
         .with_config(config)
-        .watches(all::<ServiceAccount>(client), ours(), owners(queue))
-        .watches(all::<ConfigMap>(client), ours(), owners(queue))
-        .watches(all::<ControllerRevision>(client), ours(), owners(queue))
-        .watches(all::<Service>(client), ours(), owners(queue))
-        .watches(all::<PodDisruptionBudget>(client), ours(), owners(queue))
-        .watches(all::<NetworkPolicy>(client), ours(), owners(queue))
-        .watches(all::<Job>(client), ours(), owners(queue))
-        .watches(all::<Deployment>(client), ours(), owners(queue))
+        .watches(place.api::<ServiceAccount>(client), ours(), owners(queue))
+        .watches(place.api::<ConfigMap>(client), ours(), owners(queue))
         .watches(
-            all::<HorizontalPodAutoscaler>(client),
+            place.api::<ControllerRevision>(client),
             ours(),
             owners(queue),
         )
-        .watches_stream(pods::troubled(client), {
+        .watches(place.api::<Service>(client), ours(), owners(queue))
+        .watches(
+            place.api::<PodDisruptionBudget>(client),
+            ours(),
+            owners(queue),
+        )
+        .watches(place.api::<NetworkPolicy>(client), ours(), owners(queue))
+        .watches(place.api::<Job>(client), ours(), owners(queue))
+        .watches(place.api::<Deployment>(client), ours(), owners(queue))
+        .watches(
+            place.api::<HorizontalPodAutoscaler>(client),
+            ours(),
+            owners(queue),
+        )
+        .watches_stream(pods::troubled(place.api(client)), {
             let queue = queue.clone();
             move |pod| queue.noted(pods::of(pod))
         })
-        .watches(pods::events(client), pods::failed_mounts(), {
+        .watches(place.api(client), pods::failed_mounts(), {
             let (known, queue) = (known.clone(), queue.clone());
             move |event| queue.noted(pods::concerned(&known, &event))
         })
-        .watches(secrets(client), watcher::Config::default(), {
+        // Metadata alone: what Secrets hold is asked for by name, when a resource refers to one.
+        .watches(place.api(client), watcher::Config::default(), {
             let queue = queue.clone();
-            move |secret| queue.noted(referring(&known, &secret))
+            move |secret: PartialObjectMeta<Secret>| queue.noted(referring(&known, &secret))
         })
 }
 
@@ -111,14 +147,6 @@ fn kept(
 ) -> impl Stream<Item = watcher::Result<watcher::Event<Guarded>>> {
     let pruned = events.modify(|resource| resource.meta_mut().managed_fields = None);
     reflector(writer, pruned)
-}
-
-fn all<K>(client: &Client) -> Api<K>
-where
-    K: k8s_openapi::Resource<Scope = NamespaceResourceScope>
-        + k8s_openapi::Metadata<Ty = ObjectMeta>,
-{
-    Api::all(client.clone())
 }
 
 /// The resources that own a child.
@@ -133,11 +161,6 @@ where
         let namespace = meta.namespace.as_deref();
         queue.noted(owners.filter_map(|owner| ObjectRef::from_owner_ref(namespace, owner, ())))
     }
-}
-
-/// Metadata alone: what Secrets hold is asked for by name, when a resource refers to one.
-fn secrets(client: &Client) -> Api<PartialObjectMeta<Secret>> {
-    Api::all(client.clone())
 }
 
 /// The resources that refer to a Secret.

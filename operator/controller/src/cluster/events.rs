@@ -58,12 +58,7 @@ impl Cluster<'_> {
         message: &str,
     ) {
         let (namespace, name) = (self.namespace, self.name);
-        tracing::warn!(
-            namespace,
-            resource = name,
-            why = message,
-            "topics are left behind"
-        );
+        tracing::warn!(why = message, "topics are left behind");
         let us = resource.object_ref(&());
         let (regarding, message) = match terminating {
             None => (us.clone(), message.to_owned()),
@@ -113,8 +108,6 @@ impl Cluster<'_> {
         match bounded("create", KIND, self.name, request).await {
             Ok(_) => self.metrics.written("create", KIND),
             Err(error) => tracing::warn!(
-                namespace = self.namespace,
-                resource = self.name,
                 %error,
                 "an event could not be written"
             ),

@@ -131,12 +131,7 @@ impl Cluster<'_> {
         )
         .await?;
         self.metrics.written("finalize", KIND);
-        tracing::info!(
-            namespace = self.namespace,
-            resource = self.name,
-            hold,
-            "finalizer"
-        );
+        tracing::info!(hold, "finalizer");
         Ok(())
     }
 
@@ -150,7 +145,7 @@ impl Cluster<'_> {
                 is_going.then_some(namespace)
             }
             Err(error) => {
-                tracing::warn!(namespace = self.namespace, resource = self.name, %error, "namespace");
+                tracing::warn!(%error, "namespace");
                 None
             }
         }

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use futures::{Stream, TryStreamExt};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     runtime::{
         PredicateConfig, WatchStreamExt,
         reflector::{ObjectRef, Store},
@@ -22,11 +22,9 @@ use super::Guarded;
 
 /// Pods of services each time that something else is wrong with them. All else that pods tell
 /// shows in their Deployment or Job.
-pub(super) fn troubled(
-    client: &Client,
-) -> impl Stream<Item = Result<Pod, watcher::Error>> + Send + use<> {
+pub(super) fn troubled(pods: Api<Pod>) -> impl Stream<Item = Result<Pod, watcher::Error>> + Send {
     let config = watcher::Config::default().labels(POD_SELECTOR);
-    watcher(Api::<Pod>::all(client.clone()), config)
+    watcher(pods, config)
         .applied_objects()
         .predicate_filter(|pod: &Pod| Some(by_signs(pod)), PredicateConfig::default())
         .map_ok(pruned)
@@ -52,10 +50,6 @@ fn pruned(pod: Pod) -> Pod {
 pub(super) fn of(pod: Pod) -> Option<ObjectRef<Guarded>> {
     let name = pod.labels().get(INSTANCE_LABEL)?;
     Some(ObjectRef::new(name).within(&pod.namespace()?))
-}
-
-pub(super) fn events(client: &Client) -> Api<Event> {
-    Api::all(client.clone())
 }
 
 /// Volumes that cannot be mounted: the one trouble that only events tell.
