@@ -2,7 +2,11 @@
 
 mod calls;
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    time::{Duration, Instant},
+};
 
 use kube::core::DeserializeGuard;
 use operator_api::{UserService, condition::READY};
@@ -62,8 +66,14 @@ pub(crate) struct Metrics {
     calls: Family<CallLabels, Counter>,
     resources: Family<ReadyLabels, Gauge>,
     queue: Gauge,
+    oldest: Seconds,
+    cache_age: Seconds,
+    /// When the API server last answered a list or a watch of resources.
+    heard: Mutex<Instant>,
     leader: Gauge,
 }
+
+type Seconds = Gauge<f64, AtomicU64>;
 
 impl Metrics {
     pub(crate) fn new() -> Self {
@@ -76,6 +86,8 @@ impl Metrics {
         let calls = Family::default();
         let resources = Family::default();
         let queue = Gauge::default();
+        let oldest = Seconds::default();
+        let cache_age = Seconds::default();
         let leader = Gauge::default();
         registry.register(
             "reconciles",
@@ -108,6 +120,18 @@ impl Metrics {
             "Resources that something happened to and that wait for a pass",
             queue.clone(),
         );
+        registry.register_with_unit(
+            "queue_oldest",
+            "Time that the first of them has been waiting",
+            Unit::Seconds,
+            oldest.clone(),
+        );
+        registry.register_with_unit(
+            "cache_age",
+            "Time since the API server last answered a list or a watch of resources",
+            Unit::Seconds,
+            cache_age.clone(),
+        );
         registry.register(
             "leader",
             "Whether this replica leads: 1 or 0",
@@ -121,6 +145,9 @@ impl Metrics {
             calls,
             resources,
             queue,
+            oldest,
+            cache_age,
+            heard: Mutex::new(Instant::now()),
             leader,
         }
     }
@@ -144,12 +171,25 @@ impl Metrics {
         self.calls.get_or_create(&CallLabels { verb, code }).inc();
     }
 
+    /// The API server tells which resources there are.
+    fn heard_of_resources(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
     /// Counts the resources that are known now, and those that wait. Where another replica leads,
     /// all of them wait for that, which says nothing.
     pub(crate) fn count(&self, known: &Known, queue: &Queue) {
         let leads = self.leader.get() == 1;
         let depth = if leads { queue.depth() } else { 0 };
         self.queue.set(i64::try_from(depth).unwrap_or(i64::MAX));
+        let oldest = if leads {
+            queue.oldest()
+        } else {
+            Duration::ZERO
+        };
+        self.oldest.set(oldest.as_secs_f64());
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        self.cache_age.set(heard.elapsed().as_secs_f64());
         let known = known.state();
         for ready in [Ready::True, Ready::False, Ready::Unknown] {
             let are_so = known.iter().filter(|resource| of(resource) == ready);
@@ -231,11 +271,17 @@ mod tests {
     fn the_queue_is_told_of_by_who_leads() {
         let (metrics, queue) = (Metrics::new(), Queue::default());
         queue.noted([ObjectRef::new("users").within("team-a")]);
-        for (leads, line) in [(false, "queue_depth 0\n"), (true, "queue_depth 1\n")] {
+        for (leads, line) in [
+            (false, "queue_depth 0\n"),
+            (false, "queue_oldest_seconds 0.0\n"),
+            (true, "queue_depth 1\n"),
+        ] {
             metrics.leads(leads);
             metrics.count(&Known::default(), &queue);
             let told = metrics.encode().unwrap();
             assert!(told.contains(line), "{told}");
         }
+        let told = metrics.encode().unwrap();
+        assert!(!told.contains("queue_oldest_seconds 0.0\n"), "{told}");
     }
 }

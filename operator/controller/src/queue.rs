@@ -1,17 +1,18 @@
 //! How many resources wait for a pass: kube's controller does not tell.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use kube::{core::DeserializeGuard, runtime::reflector::ObjectRef};
 use operator_api::UserService;
 
-/// Resources that something happened to since a pass began to look at them. Those that are due by
-/// time alone are not among them.
+/// Resources that something happened to since a pass began to look at them, and since when. Those
+/// that are due by time alone are not among them.
 #[derive(Clone, Default)]
-pub(crate) struct Queue(Arc<Mutex<HashSet<String>>>);
+pub(crate) struct Queue(Arc<Mutex<HashMap<String, Instant>>>);
 
 impl Queue {
     /// Passes on what is to be looked at, and remembers it.
@@ -23,7 +24,8 @@ impl Queue {
         let mut waiting = self.lock();
         for object in &due {
             let namespace = object.namespace.as_deref().unwrap_or_default();
-            waiting.insert(format!("{namespace}/{}", object.name));
+            let key = format!("{namespace}/{}", object.name);
+            waiting.entry(key).or_insert_with(Instant::now);
         }
         due
     }
@@ -37,7 +39,32 @@ impl Queue {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+    /// How long the first of them has been waiting; zero if none waits.
+    pub(crate) fn oldest(&self) -> Duration {
+        let first = self.lock().values().min().copied();
+        first.map_or(Duration::ZERO, |first| first.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_waits_from_the_first_that_happened_to_it() {
+        let queue = Queue::default();
+        let users = || [ObjectRef::new("users").within("team-a")];
+        assert_eq!(queue.oldest(), Duration::ZERO);
+        queue.noted(users());
+        let since = *queue.lock().get("team-a/users").unwrap();
+        queue.noted(users());
+        assert_eq!(queue.lock().get("team-a/users"), Some(&since));
+        assert!(queue.oldest() > Duration::ZERO);
+        queue.taken("team-a/users");
+        assert_eq!(queue.oldest(), Duration::ZERO);
     }
 }

@@ -48,12 +48,17 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // As kube names it for its spans; there are as many as its methods.
         let verb = request.extensions().get::<&'static str>().copied();
+        let lists = matches!(verb, Some("list" | "watch"));
+        let tells_resources = lists && request.uri().path().ends_with("/userservices");
         let metrics = Arc::clone(&self.metrics);
         let answer = self.inner.call(request);
         async move {
             let answer = answer.await;
             let code = answer.as_ref().ok().map(Response::status);
             metrics.called(verb.unwrap_or("other"), code);
+            if tells_resources && code.is_some_and(|code| code.is_success()) {
+                metrics.heard_of_resources();
+            }
             answer
         }
         .boxed()
@@ -63,7 +68,12 @@ where
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
-    use kube::{Api, api::PostParams, client::ClientBuilder};
+    use kube::{
+        Api,
+        api::{ListParams, PostParams},
+        client::ClientBuilder,
+    };
+    use operator_api::UserService;
     use serde_json::json;
 
     use super::*;
@@ -98,5 +108,30 @@ mod tests {
         ] {
             assert!(told.contains(line), "{line} in {told}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_answered_list_of_resources_makes_the_cache_new() {
+        let metrics = Arc::new(Metrics::new());
+        let (config, _log) = listening(|asked| match asked.path.as_str() {
+            "/apis/usersvc.dev/v1alpha1/userservices?" => failure(403, "Forbidden"),
+            _ => (200, json!({"metadata": {}, "items": []})),
+        })
+        .await;
+        let client = ClientBuilder::try_from(config).unwrap();
+        let client = client.with_layer(&Calls(Arc::clone(&metrics))).build();
+        let heard = || *metrics.heard.lock().unwrap();
+        let list = ListParams::default();
+
+        let first = heard();
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "team-a");
+        maps.list(&list).await.unwrap();
+        assert_eq!(heard(), first, "of something else");
+        let everywhere: Api<UserService> = Api::all(client.clone());
+        everywhere.list(&list).await.unwrap_err();
+        assert_eq!(heard(), first, "a refusal");
+        let resources: Api<UserService> = Api::namespaced(client, "team-a");
+        resources.list(&list).await.unwrap();
+        assert!(heard() > first);
     }
 }
