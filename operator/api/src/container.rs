@@ -158,11 +158,12 @@ pub struct EmptyDirVolume {
     pub size_limit: Option<Quantity>,
 }
 
-/// Where the files of an empty folder are.
+/// Where the files are. `Memory`: in memory, where they count against the container's limit. Absent:
+/// on the node's disk.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[schemars(inline)]
 pub enum Medium {
-    /// In memory; they count against the container's memory limit.
+    /// In memory.
     Memory,
 }
 

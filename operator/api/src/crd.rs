@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube_core::CustomResourceExt;
 
-use crate::UserService;
+use crate::{UserService, condition::MAX_MESSAGE};
 
 /// The custom resource definition, as checked in under `crds/`.
 ///
@@ -22,16 +22,22 @@ pub fn crd() -> CustomResourceDefinition {
             .and_then(|schema| schema.open_api_v3_schema.as_mut())
         {
             each(schema, &mut tidy);
-            let spec = schema
-                .properties
-                .as_mut()
-                .and_then(|fields| fields.get_mut("spec"));
-            if let Some(spec) = spec {
+            if let Some(spec) = field(schema, "spec") {
                 each(spec, &mut bound);
+            }
+            let conditions = field(schema, "status")
+                .and_then(|status| field(status, "conditions"))
+                .and_then(|conditions| conditions.items.as_mut());
+            if let Some(JSONSchemaPropsOrArray::Schema(condition)) = conditions {
+                bound_condition(condition);
             }
         }
     }
     crd
+}
+
+fn field<'a>(schema: &'a mut JSONSchemaProps, name: &str) -> Option<&'a mut JSONSchemaProps> {
+    schema.properties.as_mut()?.get_mut(name)
 }
 
 /// Changes a schema and all that it is made of.
@@ -61,6 +67,34 @@ fn tidy(schema: &mut JSONSchemaProps) {
     }
 }
 
+/// Characters of a time by RFC 3339, to the nanosecond and with an offset, and some to spare.
+const LONGEST_TIME: i64 = 64;
+
+/// What the API conventions ask of a condition, which the type alone does not say.
+fn bound_condition(condition: &mut JSONSchemaProps) {
+    let bounds = [
+        ("type", 316),
+        ("reason", 1024),
+        ("message", MAX_MESSAGE.try_into().unwrap_or(i64::MAX)),
+        ("lastTransitionTime", LONGEST_TIME),
+    ];
+    for (name, most) in bounds {
+        if let Some(text) = field(condition, name) {
+            text.max_length = Some(most);
+        }
+    }
+    if let Some(reason) = field(condition, "reason") {
+        reason.min_length = Some(1);
+    }
+    if let Some(status) = field(condition, "status") {
+        let words = ["True", "False", "Unknown"];
+        status.enum_ = Some(words.map(|word| JSON(word.into())).to_vec());
+    }
+    if let Some(generation) = field(condition, "observedGeneration") {
+        generation.minimum = Some(0.0);
+    }
+}
+
 /// Bounds far above what anybody writes, so that no resource can grow without end and every rule's
 /// cost can be estimated.
 fn bound(schema: &mut JSONSchemaProps) {
@@ -72,7 +106,9 @@ fn bound(schema: &mut JSONSchemaProps) {
                 .get_or_insert_with(|| "atomic".to_owned());
         }
         Some("string") if schema.enum_.is_none() => {
-            schema.max_length.get_or_insert(4096);
+            let is_time = schema.format.as_deref() == Some("date-time");
+            let most = if is_time { LONGEST_TIME } else { 4096 };
+            schema.max_length.get_or_insert(most);
         }
         Some("integer") if schema.minimum.is_none() && schema.maximum.is_none() => {
             schema.minimum = Some(f64::from(i32::MIN));

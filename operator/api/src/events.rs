@@ -49,11 +49,14 @@ pub struct KafkaEvents {
     #[schemars(schema_with = "schema::bootstrap_servers")]
     pub bootstrap_servers: Vec<String>,
 
-    /// How the connection to the brokers is protected (Kafka's `security.protocol`).
+    /// How the connection to the brokers is protected (Kafka's `security.protocol`). `PLAINTEXT`: not
+    /// at all. `SSL`: by TLS. `SASL_SSL`: by TLS, with a name and a password.
     #[serde(default)]
     pub security_protocol: SecurityProtocol,
 
     /// How pods and operator say who they are, with `SASL_SSL` (Kafka's `sasl.mechanism`).
+    /// `SCRAM-SHA-512`, `SCRAM-SHA-256`: by a proof that they know the password. `PLAIN`: by the
+    /// password itself.
     #[serde(default)]
     pub sasl_mechanism: SaslMechanism,
 

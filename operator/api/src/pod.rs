@@ -107,7 +107,8 @@ pub struct TopologySpread {
     #[schemars(range(min = 1, max = 100))]
     pub max_skew: i32,
 
-    /// What becomes of a pod that cannot be placed so.
+    /// What becomes of a pod that cannot be placed so. `ScheduleAnyway`: it is placed as well as
+    /// possible. `DoNotSchedule`: it waits.
     #[serde(default)]
     pub when_unsatisfiable: WhenUnsatisfiable,
 }

@@ -14,6 +14,8 @@ use crate::{
 };
 
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
+// The category holds every kind of this group. It is not `all`: `kubectl delete all --all` means pods
+// and Services to those who type it, not what makes them, and never the topics that may go with it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "usersvc.dev",
@@ -21,6 +23,7 @@ use crate::{
     kind = "UserService",
     plural = "userservices",
     shortname = "usvc",
+    category = "usersvc",
     namespaced,
     derive = "PartialEq",
     status = "UserServiceStatus",
@@ -36,14 +39,37 @@ use crate::{
         .message("metadata.name must have at most 40 characters: children are named after it"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must start with a letter and hold only lower-case letters, digits and '-', no dots: it becomes a DNS label"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
-    printcolumn(name = "Available", type_ = "integer", json_path = ".status.availableReplicas"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
-    printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    selectable = ".spec.version",
+    selectable = ".spec.upgradePolicy",
+    selectable = ".status.version",
+    selectable = ".status.image",
+    selectable = ".status.renderedBy",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status",
+        description = "Whether everything in the spec is rolled out and all pods take calls"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        description = "Why it is ready or not"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas",
+        description = "Pods that there shall be; while Most is set, an autoscaler decides instead"),
+    printcolumn(name = "Available", type_ = "integer", json_path = ".status.availableReplicas",
+        description = "Pods that take calls"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version",
+        description = "Version that is asked for or was pinned"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp",
+        description = "Time since the resource was made"),
+    printcolumn(name = "Most", type_ = "integer", json_path = ".spec.autoscaling.max", priority = 1,
+        description = "Most pods, where an autoscaler decides"),
+    printcolumn(name = "Revision", type_ = "integer", json_path = ".status.revision", priority = 1,
+        description = "Revision that the pods run or are being moved to"),
+    printcolumn(name = "Operator", type_ = "string", json_path = ".status.renderedBy", priority = 1,
+        description = "Version of the operator that made the revision"),
+    printcolumn(name = "Storage", type_ = "string", json_path = ".status.conditions[?(@.type=='StorageDurable')].reason", priority = 1,
+        description = "Where users are stored"),
+    printcolumn(name = "Topics", type_ = "string", json_path = ".status.conditions[?(@.type=='TopicsReady')].reason", priority = 1,
+        description = "What is known of the topics, where events go to Kafka"),
+    printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint", priority = 1,
+        description = "In-cluster address of the gRPC API"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1,
+        description = "What there is to say about the reason")
 )]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
@@ -199,7 +225,7 @@ pub struct ServerSpec {
     pub drain_timeout: Duration,
 
     /// Whether clients may ask for the descriptors of the API, as grpcurl does (gRPC server
-    /// reflection).
+    /// reflection). `Enabled`: they may. `Disabled`: they may not.
     #[serde(default)]
     pub reflection: Reflection,
 }

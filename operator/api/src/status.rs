@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct UserServiceStatus {
     /// `metadata.generation` of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
 
     /// Conditions by the Kubernetes API conventions, understood by `kubectl wait` and kstatus:
@@ -28,35 +29,43 @@ pub struct UserServiceStatus {
     /// Version that `spec.version` asks for, or that the resource was pinned to at creation. It is
     /// the tag of the image unless `spec.image` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub version: Option<String>,
 
     /// Image that the pods run or are being moved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub image: Option<String>,
 
     /// Number of the revision that the pods run or are being moved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub revision: Option<i64>,
 
     /// Version of the operator that made this revision. A newer operator leaves it as it is unless
     /// `spec.upgradePolicy` says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub rendered_by: Option<String>,
 
     /// Pods that exist.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub replicas: i32,
 
     /// Pods that take calls.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub available_replicas: i32,
 
     /// Label selector of the pods, in its text form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub selector: Option<String>,
 
     /// In-cluster address of the gRPC API, host and port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub endpoint: Option<String>,
 
     /// Topics that this resource created itself, of which the last 64 are kept. With
@@ -72,8 +81,10 @@ pub struct UserServiceStatus {
 #[serde(rename_all = "camelCase")]
 pub struct CreatedTopic {
     /// Name of the topic.
+    #[schemars(length(max = 249))]
     pub name: String,
     /// Identifier that Kafka gave it: a topic of the same name with another one is not ours.
+    #[schemars(length(max = 64))]
     pub id: String,
 }
 
@@ -103,6 +114,9 @@ pub mod condition {
 
     /// Nothing but the status is written. Present only while true.
     pub const PAUSED: &str = "Paused";
+
+    /// Characters of a message at most, as the API conventions have it.
+    pub const MAX_MESSAGE: usize = 32_768;
 
     /// All of the above. Conditions of other types are somebody else's.
     pub const OURS: [&str; 6] = [

@@ -61,7 +61,9 @@ pub struct MongodbStorage {
     #[schemars(range(min = 0, max = 1000))]
     pub min_pool_size: Option<i32>,
 
-    /// Members of the replica set that answer reads which may be stale.
+    /// Members of the replica set that answer reads which may be stale. `primary`: that one alone.
+    /// `primaryPreferred`: a secondary while there is none. `secondaryPreferred`: a secondary, or the
+    /// primary while there is none. `nearest`: the one that answers soonest.
     #[serde(default)]
     pub read_preference: ReadPreference,
 

@@ -7,7 +7,8 @@ use crate::schema;
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TelemetrySpec {
-    /// Least severe level that is logged.
+    /// Least severe level that is logged: `error`, `warn`, `info`, `debug` or `trace`. The last two
+    /// are for looking into a problem.
     pub log_level: LogLevel,
 
     /// Collector that traces are sent to by OTLP over gRPC, in plaintext, such as

@@ -113,7 +113,10 @@ fn names(
 fn columns(out: &mut String, version: &CustomResourceDefinitionVersion) -> fmt::Result {
     use fmt::Write as _;
     writeln!(out, "## Columns of `kubectl get`\n")?;
-    writeln!(out, "| Column | Field | Shown |\n| --- | --- | --- |")?;
+    writeln!(
+        out,
+        "| Column | Field | Shown | Meaning |\n| --- | --- | --- | --- |"
+    )?;
     for column in version.additional_printer_columns.iter().flatten() {
         let shown = match column.priority {
             Some(priority) if priority > 0 => "with `-o wide`",
@@ -121,9 +124,10 @@ fn columns(out: &mut String, version: &CustomResourceDefinitionVersion) -> fmt::
         };
         writeln!(
             out,
-            "| {} | {} | {shown} |",
+            "| {} | {} | {shown} | {} |",
             column.name,
-            cell(&code(&column.json_path))
+            cell(&code(&column.json_path)),
+            cell(column.description.as_deref().unwrap_or_default())
         )?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use operator_api::{
 use crate::status::FALSE;
 
 /// Bytes of a message, as the API server bounds the note of an Event.
-const MAX_MESSAGE: usize = 1024;
+const MAX_NOTE: usize = 1024;
 
 /// A condition that became another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +61,15 @@ fn of_type<'a>(status: Option<&'a UserServiceStatus>, type_: &str) -> Option<&'a
 
 /// A message, within what the API server takes as the note of an Event.
 pub fn shortened(message: &str) -> String {
+    within(MAX_NOTE, message.to_owned())
+}
+
+/// A text of at most so many bytes, which ends in a mark where something was left out.
+pub(crate) fn within(most: usize, text: String) -> String {
     const MORE: &str = " …";
-    if message.len() <= MAX_MESSAGE {
-        return message.to_owned();
+    if text.len() <= most {
+        return text;
     }
-    let end = message.floor_char_boundary(MAX_MESSAGE - MORE.len());
-    format!("{}{MORE}", message.get(..end).unwrap_or_default())
+    let end = text.floor_char_boundary(most.saturating_sub(MORE.len()));
+    format!("{}{MORE}", text.get(..end).unwrap_or_default())
 }

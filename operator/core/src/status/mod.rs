@@ -13,7 +13,7 @@ use k8s_openapi::{
 use kube_core::{Resource, ResourceExt};
 use operator_api::{
     CreatedTopic, UserService, UserServiceStatus,
-    condition::{READY, STORAGE_DURABLE, TOPICS_READY, reason},
+    condition::{MAX_MESSAGE, READY, STORAGE_DURABLE, TOPICS_READY, reason},
 };
 use user_settings::Storage;
 
@@ -22,6 +22,7 @@ use crate::{
     children::{RENDERED_BY, REVISION, endpoint, selector_labels},
     diagnosis, pause,
     topics::{self, Review},
+    transition::within,
 };
 
 pub(crate) use obstacle::Obstacle;
@@ -190,7 +191,8 @@ pub(crate) fn deployment(world: &World, resource: &UserService) -> Deployment {
         .unwrap_or_default()
 }
 
-/// A condition whose transition time moves only when its status does.
+/// A condition whose transition time moves only when its status does, and whose message the API
+/// server takes whatever is quoted in it.
 pub(crate) fn condition(
     resource: &UserService,
     type_: &str,
@@ -204,7 +206,7 @@ pub(crate) fn condition(
         type_: type_.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
-        message,
+        message: within(MAX_MESSAGE, message),
         observed_generation: resource.metadata.generation,
         last_transition_time: before.map_or_else(
             || now.clone(),

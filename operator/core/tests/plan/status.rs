@@ -189,3 +189,13 @@ fn what_somebody_adds_to_the_deployment_is_no_rollout() {
         "of a changed spec it says more"
     );
 }
+
+#[test]
+fn a_message_is_cut_where_the_api_server_would_refuse_the_whole_status() {
+    let (resource, world) = settled();
+    let refusal = "ä".repeat(40_000);
+    let status = refused(&world, &resource, refusal, &at(60)).unwrap();
+    let message = &condition(&status, "Ready").unwrap().message;
+    assert!(message.len() <= operator_api::condition::MAX_MESSAGE);
+    assert!(message.ends_with("ä …"), "what was left out is not shown");
+}
