@@ -77,10 +77,11 @@ pub struct NetworkDestination {
 }
 
 /// Pods, or a range of addresses.
+// `namespace` is a reserved word of CEL, which Kubernetes writes as `__namespace__`.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[x_kube(
     crates(kube_core = "::kube_core"),
-    validation = Rule::new("has(self.cidr) != (has(self.namespace) || has(self.pods))")
+    validation = Rule::new("has(self.cidr) != (has(self.__namespace__) || has(self.pods))")
         .message("a peer is either cidr, or namespace and pods, or one of these two")
 )]
 #[serde(rename_all = "camelCase")]
