@@ -3,6 +3,7 @@
 mod admin;
 mod backoff;
 mod cli;
+mod client;
 mod cluster;
 mod kafka;
 mod leadership;
@@ -14,7 +15,6 @@ mod telemetry;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod testing;
-mod throttle;
 mod watching;
 
 use std::process::ExitCode;

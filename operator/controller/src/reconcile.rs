@@ -20,12 +20,12 @@ use tracing::Instrument;
 
 use crate::{
     backoff::{self, Backoff},
+    client::Throttle,
     cluster::{self, Cluster},
     kafka::{self, Session},
     leadership::{Claim, LONGEST_WRITE, NotLeading},
     metrics::{Metrics, Outcome},
     queue::Queue,
-    throttle::Throttle,
     watching::Known,
 };
 

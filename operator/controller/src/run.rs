@@ -4,9 +4,8 @@ use std::{future::pending, net::SocketAddr, pin::pin, sync::Arc, time::Duration}
 
 use futures::{FutureExt, StreamExt, future::join_all};
 use kube::{
-    Api, Client, Config,
+    Api, Client,
     api::ListParams,
-    client::ClientBuilder,
     core::DeserializeGuard,
     runtime::{controller, reflector::ObjectRef, watcher},
 };
@@ -22,19 +21,15 @@ use tokio::{
 use crate::{
     admin::{self, Admin},
     backoff::Backoff,
-    leadership::{Candidate, Claim, Fence, Lost},
-    metrics::{Calls, Metrics},
+    client::{self, Throttle},
+    leadership::{Candidate, Claim, Lost},
+    metrics::Metrics,
     queue::Queue,
     reconcile::{self, Context, on_error, reconcile},
     telemetry::{self, LogLevel},
-    throttle::Throttle,
     watching::{self, Looked, Place},
 };
 
-/// Bound for connecting to the API server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bound for the next byte of an answer; the API server ends a watch within 295 s.
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bound for the first look at the cluster.
 const FIRST_LOOK: Duration = Duration::from_secs(30);
 /// How long passes that have begun may go on after a signal, before another replica is to lead.
@@ -59,10 +54,8 @@ pub(crate) enum Error {
     Runtime(std::io::Error),
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
-    #[error("no way to the cluster: {0}")]
-    Config(#[from] kube::config::InferConfigError),
-    #[error("cannot build a client: {0}")]
-    Client(kube::Error),
+    #[error(transparent)]
+    Client(#[from] client::Error),
     #[error(
         "cannot list UserServices; is the CRD installed (userservice-operator crd | kubectl apply --server-side -f -)? {0}"
     )]
@@ -95,7 +88,7 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
     let claim = Claim::new();
     let metrics = Arc::new(Metrics::new());
     let throttle = Throttle::default();
-    let (client, unfenced) = clients(&claim, &metrics, &throttle).await?;
+    let (client, unfenced) = client::clients(&claim, &metrics, &throttle).await?;
     let places = tokio::select! {
         () = stopped(stop.clone()) => return Ok(()),
         answer = first_look(&client, options.places) => answer?,
@@ -222,31 +215,6 @@ fn seen(
         }
         Err(controller::Error::ReconcilerFailed(..)) | Ok(_) => {}
     }
-}
-
-/// The client of passes, behind the fence, and that of the election.
-async fn clients(
-    claim: &Claim,
-    metrics: &Arc<Metrics>,
-    throttle: &Throttle,
-) -> Result<(Client, Client), Error> {
-    let mut config = Config::infer().await?;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
-    // The time that a pooled connection sat idle is not the API server's.
-    config.reset_reader_on_write = true;
-    // The client's own retries would hide an outage from the backoff of each resource.
-    config.default_retry = false;
-    let calls = Calls(Arc::clone(metrics));
-    let builder = || ClientBuilder::try_from(config.clone()).map_err(Error::Client);
-    let unfenced = builder()?.with_layer(&calls).build();
-    // Counted within the fence: what it refuses is asked of nobody.
-    let fenced = builder()?
-        .with_layer(&calls)
-        .with_layer(throttle)
-        .with_layer(&Fence(claim.clone()))
-        .build();
-    Ok((fenced, unfenced))
 }
 
 /// Becomes true on SIGTERM or SIGINT; listens from now on.

@@ -38,7 +38,8 @@ impl Throttle {
     }
 }
 
-fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+/// How long the API server asks to be left alone.
+pub(super) fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     matches!(
         status,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
