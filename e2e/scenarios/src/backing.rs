@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{Api, ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::{
     Scenario,
+    kubectl::kubectl,
     signal::signal,
     wait::{Seen, until},
 };
@@ -267,22 +267,6 @@ pub async fn in_service(scenario: &Scenario, arguments: &[&str]) -> Result<Strin
         "user-service",
     ];
     kubectl(&[&command[..], arguments].concat()).await
-}
-
-async fn kubectl(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("kubectl")
-        .args(arguments)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("kubectl")?;
-    ensure!(
-        output.status.success(),
-        "kubectl {}: {}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

@@ -8,12 +8,15 @@ pub mod backing;
 pub mod bundle;
 pub mod chance;
 pub mod cluster;
+pub mod kubectl;
 pub mod load;
 pub mod once;
 pub mod prove;
+pub mod release;
 pub mod scenario;
 pub mod signal;
 pub mod tls;
 pub mod wait;
+pub mod weather;
 
 pub use scenario::{Scenario, scenario};

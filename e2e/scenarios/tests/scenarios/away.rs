@@ -3,45 +3,20 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Pod, Service},
-};
+use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use scenarios::{
     Scenario,
-    cluster::{OPERATOR, OPERATOR_NAMESPACE},
     load::{Load, RATE},
+    release::run_operators,
     wait::{Seen, until},
 };
 use serde_json::json;
 
 use crate::scenario;
-
-/// Selects the operator's pods.
-const OPERATORS: &str = "app.kubernetes.io/name=userservice-operator";
-
-async fn run_operators(s: &Scenario, replicas: usize) -> Result<()> {
-    let deployments: Api<Deployment> = Api::namespaced(s.client(), OPERATOR_NAMESPACE);
-    let scale = json!({"spec": {"replicas": replicas}});
-    deployments
-        .patch_scale(OPERATOR, &PatchParams::default(), &Patch::Merge(&scale))
-        .await?;
-    let what = format!("{replicas} operators run");
-    until(&what, Duration::from_secs(90), || async {
-        let pods: Api<Pod> = Api::namespaced(s.client(), OPERATOR_NAMESPACE);
-        let pods = pods.list(&ListParams::default().labels(OPERATORS)).await?;
-        let deployment = deployments.get(OPERATOR).await?;
-        let ready = deployment.status.and_then(|status| status.ready_replicas);
-        let ready = usize::try_from(ready.unwrap_or(0))?;
-        let reached = pods.items.len() == replicas && ready == replicas;
-        Ok(Seen::when(reached, (), (pods.items.len(), ready)))
-    })
-    .await
-}
 
 #[tokio::test]
 async fn without_an_operator_resources_can_be_read_and_written_and_the_service_answers() {

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "figures belong to a scenario's output")]
 
 mod admission;
+mod apiserver;
 mod away;
 mod diagnosis;
 mod events;
@@ -15,6 +16,8 @@ mod operator;
 mod pause;
 mod plugin;
 mod poison;
+mod removal;
+mod rights;
 mod scaling;
 mod tls;
 mod topics;

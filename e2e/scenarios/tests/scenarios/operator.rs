@@ -2,25 +2,16 @@
 
 use std::{
     cell::Cell,
-    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
-    core::v1::Pod,
-    rbac::v1::ClusterRole,
-};
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, PostParams},
-    discovery::Discovery,
-};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt, api::DeleteParams};
 use scenarios::{
     Scenario,
     audit::{Audit, Entry},
-    cluster::{OPERATOR, OPERATOR_NAMESPACE, metric},
+    cluster::{OPERATOR_NAMESPACE, metric},
     wait::{Seen, until},
 };
 
@@ -142,133 +133,4 @@ async fn restarting_the_operator_writes_nothing_and_restarts_nothing() {
         Ok(())
     })
     .await;
-}
-
-#[tokio::test]
-async fn the_operators_service_account_can_do_nothing_beyond_its_rules() {
-    scenario("rights", async |s| {
-        let granted = granted(s).await?;
-        let mut allowed = BTreeSet::new();
-        let mut asked = 0;
-        for (group, resource) in all_resources(s).await? {
-            for verb in [
-                "get",
-                "list",
-                "watch",
-                "create",
-                "update",
-                "patch",
-                "delete",
-                "deletecollection",
-                "impersonate",
-                "bind",
-                "escalate",
-            ] {
-                asked += 1;
-                let right = (group.clone(), resource.clone(), verb.to_owned());
-                // Some rights come with being authenticated; any account without a role has them too.
-                if is_allowed(s, OPERATOR, &right).await?
-                    && !is_allowed(s, "nobody", &right).await?
-                {
-                    allowed.insert(right);
-                }
-            }
-        }
-        println!("{asked} rights asked for, {} granted", allowed.len());
-        let beyond: Vec<_> = allowed.difference(&granted).collect();
-        ensure!(
-            beyond.is_empty(),
-            "allowed beyond the chart's rules: {beyond:?}"
-        );
-        let missing: Vec<_> = granted.difference(&allowed).collect();
-        ensure!(
-            missing.is_empty(),
-            "granted by the rules but not in force: {missing:?}"
-        );
-        let secrets: Vec<&str> = granted
-            .iter()
-            .filter(|(_, resource, _)| resource == "secrets")
-            .map(|(_, _, verb)| verb.as_str())
-            .collect();
-        ensure!(secrets == ["get", "list", "watch"], "secrets: {secrets:?}");
-        ensure!(
-            !granted.iter().any(|(_, resource, _)| resource == "*"),
-            "{granted:?}"
-        );
-        Ok(())
-    })
-    .await;
-}
-
-type Right = (String, String, String);
-
-/// The rules of the chart's ClusterRole, one right each.
-async fn granted(s: &Scenario) -> Result<BTreeSet<Right>> {
-    let roles: Api<ClusterRole> = Api::all(s.client());
-    let mut rights = BTreeSet::new();
-    for rule in roles.get(OPERATOR).await?.rules.unwrap_or_default() {
-        for group in rule.api_groups.iter().flatten() {
-            for resource in rule.resources.iter().flatten() {
-                rights.extend(
-                    rule.verbs
-                        .iter()
-                        .map(|verb| (group.clone(), resource.clone(), verb.clone())),
-                );
-            }
-        }
-    }
-    ensure!(!rights.is_empty(), "the role has rules");
-    Ok(rights)
-}
-
-/// Every resource and subresource that the API server knows, and the wildcard.
-async fn all_resources(s: &Scenario) -> Result<BTreeSet<(String, String)>> {
-    let mut resources = BTreeSet::from([("*".to_owned(), "*".to_owned())]);
-    for group in Discovery::new(s.client()).run().await?.groups() {
-        for (resource, capabilities) in group.recommended_resources() {
-            for (subresource, _) in &capabilities.subresources {
-                let name = format!("{}/{}", resource.plural, subresource.plural);
-                resources.insert((resource.group.clone(), name));
-            }
-            resources.insert((resource.group, resource.plural));
-        }
-    }
-    // Asked for by an admission plugin alone; discovery does not list it.
-    resources.insert((
-        "usersvc.dev".to_owned(),
-        "userservices/finalizers".to_owned(),
-    ));
-    Ok(resources)
-}
-
-/// Whether a ServiceAccount of the operator's namespace has the right in every namespace.
-async fn is_allowed(s: &Scenario, account: &str, (group, resource, verb): &Right) -> Result<bool> {
-    let (resource, subresource) = match resource.split_once('/') {
-        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
-        None => (resource.as_str(), None),
-    };
-    let review = SubjectAccessReview {
-        spec: SubjectAccessReviewSpec {
-            user: Some(format!(
-                "system:serviceaccount:{OPERATOR_NAMESPACE}:{account}"
-            )),
-            groups: Some(vec![
-                "system:serviceaccounts".to_owned(),
-                format!("system:serviceaccounts:{OPERATOR_NAMESPACE}"),
-                "system:authenticated".to_owned(),
-            ]),
-            resource_attributes: Some(ResourceAttributes {
-                group: Some(group.clone()),
-                resource: Some(resource.to_owned()),
-                subresource,
-                verb: Some(verb.clone()),
-                ..ResourceAttributes::default()
-            }),
-            ..SubjectAccessReviewSpec::default()
-        },
-        ..SubjectAccessReview::default()
-    };
-    let reviews: Api<SubjectAccessReview> = Api::all(s.client());
-    let answer = reviews.create(&PostParams::default(), &review).await?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
 }

@@ -1,17 +1,18 @@
 //! Another operator, and the way back of a resource.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 use scenarios::{
     Scenario,
+    cluster::OPERATOR,
     load::{Load, RATE},
+    release::install,
     wait::{Seen, until},
 };
 use serde_json::json;
-use tokio::process::Command;
 
 use crate::{plugin::told, scenario};
 
@@ -19,23 +20,11 @@ use crate::{plugin::told, scenario};
 const ANNOTATION: &str = "example.com/template";
 /// How long load goes on after the last change, so that late failures show.
 const AFTERMATH_S: f64 = 8.0;
-/// Bound of an upgrade of the operator.
-const UPGRADE: Duration = Duration::from_secs(150);
 
 /// Has the operator give all pods this annotation, or none, as a newer one may make other pods.
 async fn upgrade(annotation: Option<&str>) -> Result<()> {
     let annotations = annotation.map_or(json!({}), |value| json!({ANNOTATION: value}));
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../operator.sh");
-    let command = Command::new(script)
-        .arg("up")
-        .arg(format!("service.podAnnotations={annotations}"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .status();
-    let status = tokio::time::timeout(UPGRADE, command).await??;
-    ensure!(status.success(), "the operator was not upgraded");
-    Ok(())
+    install(OPERATOR, Some(("service.podAnnotations", annotations))).await
 }
 
 /// What pods say of the operator that made them.
