@@ -12,7 +12,7 @@ BED := e2e/bed/bed
 WITH_BED := eval "$$($(BED) env)";
 CRD := userservices.usersvc.dev.yaml
 
-.PHONY: help demo clean-demo soak bench test lint unit integration chart e2e servers bed-up bed-down connected-check images env crds golden proto-baseline fmt clean
+.PHONY: help demo clean-demo soak bench test lint unit integration chart e2e docs docs-check site recording servers bed-up bed-down connected-check images env crds golden proto-baseline fmt clean
 
 help: ## what can be made
 	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +55,11 @@ chart: bed-up ## the Helm chart, against the API server's own schemas
 
 e2e: images servers ## the scenarios, on the real cluster
 	e2e/operator.sh up
-	$(WITH_BED) $(NAME_DATABASE) cargo build -p kubectl-userservice --locked && RUST_BACKTRACE=0 cargo test -p scenarios --locked -- --test-threads=1 --show-output
+	$(WITH_BED) $(NAME_DATABASE) cargo build -p kubectl-userservice -p userservice-operator --locked && RUST_BACKTRACE=0 cargo test -p scenarios --locked -- --test-threads=1 --show-output
+
+docs-check: images servers ## every command and manifest of the documentation, on the bed; removes the demo
+	cargo build --release $(addprefix -p ,$(PROGRAMS)) --locked
+	e2e/docs.sh
 
 # A report has to say it.
 NAME_DATABASE = echo "database: $${BACKING_DATABASE_NAME:-none of the bed}";
@@ -100,6 +104,16 @@ crds: ## writes the custom resource definition and its reference anew, from the 
 	definition=$$(cargo run -q --locked -p userservice-operator -- crd); \
 	tee crds/$(CRD) charts/userservice-operator/files/$(CRD) <<<"$$definition" >/dev/null
 	reference=$$(cargo run -q --locked -p userservice-operator -- reference); cat >docs/reference.md <<<"$$reference"
+
+docs: ## writes the reference of the service's settings anew, from its table
+	page=$$(cargo run -q --locked -p docs -- settings); cat >docs/settings.md <<<"$$page"
+
+site: ## the documentation as a site, in the cache
+	@e2e/docs-site.sh
+
+recording: ## records the demo anew, for the README
+	cast=$$($(MAKE) -s demo | cargo run -q --locked -p docs -- record); cat >docs/demo.cast <<<"$$cast"
+	cargo run -q --locked -p docs -- picture >docs/demo.svg
 
 proto-baseline: ## accepts the API and the events as they are, if that breaks nobody
 	proto/compatible.sh accept

@@ -9,6 +9,11 @@ client=demo-client
 database='mongodb://mongodb-0.mongodb.backing:27017/?replicaSet=rs0'
 
 say() { printf '[%4ds] %s\n' "$SECONDS" "$*"; }
+# A command of the reader's, shown as it is run. docs/demo.cast shows the same ones.
+shown() {
+  printf '$ %s\n' "$*"
+  "$@"
+}
 indented() { sed 's/^/        /'; }
 
 drop_resource() {
@@ -124,13 +129,13 @@ eval "$environment"
 say "database: $BACKING_DATABASE_NAME"
 say "operator: Helm chart into namespace userservice-system"
 e2e/operator.sh up
-say "user service: kubectl apply -n $namespace -f e2e/demo.yaml"
+say "user service: one resource"
 e2e/namespace.sh "$namespace"
 drop_resource_of_another_build
 drop_resource_without_schemas
 database_secret
-kubectl apply --server-side -n "$namespace" -f e2e/demo.yaml
-kubectl wait -n "$namespace" --for=condition=Ready userservice/users --timeout=240s
+shown kubectl apply --server-side -n demo -f e2e/demo.yaml
+shown kubectl wait -n demo --for=condition=Ready userservice/users --timeout=240s
 say "calls from a pod, through the Service users:8080"
 answers=$(call)
 indented <<<"$answers"
@@ -138,9 +143,9 @@ say "the event of that user, as a consumer in a pod reads it from the topic user
 event=$(event_of "$(user_id <<<"$answers")")
 jq . <<<"$event" | indented
 say "what the operator says"
-kubectl get userservices -n "$namespace"
-say "kubectl userservice status users -n $namespace"
+shown kubectl get userservices -n demo
 # `make images` compiles it beside the programs; where images are given, it is still to be made.
 [[ -x $CARGO_TARGET_DIR/release/kubectl-userservice ]] || cargo build --quiet --release --locked -p kubectl-userservice
-PATH=$CARGO_TARGET_DIR/release:$PATH kubectl userservice status users -n "$namespace" | indented
+PATH=$CARGO_TARGET_DIR/release:$PATH
+shown kubectl userservice status users -n demo
 how_to_go_on

@@ -198,8 +198,8 @@ impl Kind {
             Self::Address(_) => "IP address and port, such as 0.0.0.0:8080 or [::]:8080".to_owned(),
             Self::Time(_, bounds) => format!(
                 "a duration from {} to {}",
-                time(bounds.min),
-                time(bounds.max)
+                bound(bounds.min),
+                bound(bounds.max)
             ),
             Self::Count(_, bounds) => {
                 format!("a whole number from {} to {}", bounds.min, bounds.max)
@@ -217,6 +217,16 @@ fn time(value: Duration) -> String {
     humantime::format_duration(value)
         .to_string()
         .replace(' ', "")
+}
+
+/// A bound as people say it: 25h and 3650 days, where years and months would be of no exact length.
+fn bound(value: Duration) -> String {
+    const HOUR: u64 = 3600;
+    match value.as_secs() {
+        days if days >= 48 * HOUR && days % (24 * HOUR) == 0 => format!("{}days", days / 24 / HOUR),
+        hours if hours >= HOUR && hours % HOUR == 0 => format!("{}h", hours / HOUR),
+        _ => time(value),
+    }
 }
 
 /// Whether a name is one that the kubelet injects for a Service, such as `X_SERVICE_HOST`, `X_SERVICE_PORT_GRPC`,

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# docs.sh [PAGE…]: every command and manifest of the documentation, or of the pages named, on the bed. It installs the
+# operator anew, removes it at the end with every resource that there is, and leaves it as e2e/operator.sh installs it.
+set -Eeuo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# The name under which the pages find our images, since none are published.
+published=registry.example.com/team
+
+# name_image IMAGE NAME: the nodes have the image under that name too, as if it had been pulled.
+name_image() {
+  local node
+  while read -r node; do
+    docker exec "$node" ctr --namespace k8s.io images tag --force "$1" "$published/$2" >/dev/null
+  done < <(kind get nodes --name "$BED_CLUSTER")
+}
+
+restore() {
+  local status=$?
+  kubectl delete namespace team-a --ignore-not-found --timeout=120s >/dev/null || status=1
+  e2e/operator.sh up || status=1
+  exit "$status"
+}
+
+if [[ ${CLUSTER:-} == current ]]; then
+  echo "CLUSTER=current: the pages install and remove the operator, so they are tried on the bed's own cluster only" >&2
+  exit 2
+fi
+environment=$(e2e/bed/bed env)
+eval "$environment"
+: "${OPERATOR_IMAGE:?no images yet; first: make images}" "${SERVICE_IMAGE:?no images yet; first: make images}"
+: "${BACKING_DATABASE_NAME:?no Kafka and no database yet; first: make servers}"
+version=$(sed -n 's/^appVersion: //p' charts/userservice-operator/Chart.yaml)
+name_image "$OPERATOR_IMAGE" "userservice-operator:$version"
+name_image "$SERVICE_IMAGE" "user-service:$version"
+trap restore EXIT
+kubectl delete namespace team-a --ignore-not-found --timeout=120s
+export PATH=$CARGO_TARGET_DIR/release:$PATH
+RUST_BACKTRACE=0 DOCS_PAGES=$* cargo test -p docs --locked -- --ignored --nocapture
