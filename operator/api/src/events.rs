@@ -151,7 +151,7 @@ pub enum SchemaId {
 #[serde(rename_all = "camelCase")]
 pub struct TopicsSpec {
     /// Partitions of each topic, 1 to 1000; 6 to 12 suit most. They can only grow, and only with
-    /// `growPartitions`. Topics for dead letters have one.
+    /// `growPartitions`; fewer than `status.partitions` are refused. Topics for dead letters have one.
     #[serde(default = "defaults::partitions")]
     #[schemars(range(min = 1, max = 1000))]
     pub partitions: i32,

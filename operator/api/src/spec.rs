@@ -13,6 +13,20 @@ use crate::{
     StorageSpec, TelemetrySpec, TlsSpec, UserServiceStatus, schema,
 };
 
+/// Of topics that are there and go on being used. What was raised and is not yet in force may be
+/// lowered again, and so may everything for other topics. No other change is refused: a wrong
+/// database or prefix has to be put right, and the way back from a database that cannot be had is
+/// open.
+const NO_PARTITION_IS_TAKEN_AWAY: &str = "\
+    !has(oldSelf.status) || !has(oldSelf.status.partitions) \
+    || !has(self.spec.events) || !has(self.spec.events.kafka) \
+    || !has(oldSelf.spec.events) || !has(oldSelf.spec.events.kafka) \
+    || self.spec.events.kafka.bootstrapServers != oldSelf.spec.events.kafka.bootstrapServers \
+    || (has(self.spec.events.kafka.topicPrefix) ? self.spec.events.kafka.topicPrefix : '') \
+    != (has(oldSelf.spec.events.kafka.topicPrefix) ? oldSelf.spec.events.kafka.topicPrefix : '') \
+    || self.spec.events.kafka.topics.partitions >= oldSelf.spec.events.kafka.topics.partitions \
+    || self.spec.events.kafka.topics.partitions >= oldSelf.status.partitions";
+
 /// What the user service shall look like. Every field has a default: `spec: {}` runs.
 // The category holds every kind of this group. It is not `all`: `kubectl delete all --all` means pods
 // and Services to those who type it, not what makes them, and never the topics that may go with it.
@@ -39,6 +53,9 @@ use crate::{
         .message("metadata.name must have at most 40 characters: children are named after it"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must start with a letter and hold only lower-case letters, digits and '-', no dots: it becomes a DNS label"),
+    validation = Rule::new(NO_PARTITION_IS_TAKEN_AWAY)
+        .message("partitions must not be less than the topics have, which status.partitions says: Kafka takes none away")
+        .field_path(".spec.events.kafka.topics.partitions"),
     selectable = ".spec.version",
     selectable = ".spec.upgradePolicy",
     selectable = ".status.version",

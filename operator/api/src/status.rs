@@ -68,6 +68,12 @@ pub struct UserServiceStatus {
     #[schemars(length(max = 253))]
     pub endpoint: Option<String>,
 
+    /// Partitions that each topic of events has at least. `spec.events.kafka.topics.partitions` is
+    /// not lowered below it. Absent: Kafka was not seen in the last pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub partitions: Option<i32>,
+
     /// Topics that this resource created itself, of which the last 64 are kept. With
     /// `reclaimPolicy: Delete` these, and no others, are deleted with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -12,6 +12,8 @@
 mod accepted;
 #[path = "../../../e2e/scenarios/tests/scenarios/admission/refused.rs"]
 mod refused;
+#[path = "../../../e2e/scenarios/tests/scenarios/admission/transitions.rs"]
+mod transitions;
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -49,6 +51,30 @@ fn broken(schema: &Value, name: &str, spec: &Value) -> Vec<String> {
             other => panic!("{}: {other:?}: {}", error.rule, error.message),
         })
         .collect()
+}
+
+#[test]
+fn what_depends_on_what_is_there_is_refused_and_accepted_as_by_the_api_server() {
+    let schema = schema();
+    for change in transitions::transitions() {
+        let resource = |spec: &Value| {
+            let mut resource = json!({"metadata": {"name": "users"}, "spec": spec, "status": {}});
+            if let Some(partitions) = change.partitions {
+                resource["status"] = json!({"partitions": partitions});
+            }
+            kube_cel::apply_defaults(&schema, &resource)
+        };
+        let (before, after) = (resource(&change.before), resource(&change.after));
+        let answer = Validator::new().validate(&schema, &after, Some(&before));
+        let fields: Vec<String> = answer
+            .err()
+            .into_iter()
+            .flat_map(ValidationErrors::into_vec)
+            .map(|error| error.field_path.trim_start_matches('.').to_owned())
+            .collect();
+        let expected: Vec<&str> = change.refused.into_iter().collect();
+        assert_eq!(fields, expected, "{} to {}", change.before, change.after);
+    }
 }
 
 fn each_rule(

@@ -2,11 +2,16 @@
 
 mod accepted;
 mod refused;
+mod transitions;
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
 use operator_api::UserService;
 use operator_core::{Release, validate};
 use serde_json::{Value, json};
@@ -14,6 +19,7 @@ use serde_json::{Value, json};
 use crate::scenario;
 use accepted::accepted;
 use refused::refused;
+use transitions::transitions;
 
 fn manifest(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "usersvc.dev/v1alpha1", "kind": "UserService", "metadata": {"name": name}, "spec": spec})
@@ -136,6 +142,49 @@ async fn what_the_schema_allows_is_accepted_and_the_operators_own_check_agrees_o
                 schema_alone || violations.iter().any(|text| text.starts_with(field)),
                 "{case}: the operator accepts it"
             );
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn partitions_that_are_there_are_not_described_away_and_every_way_back_is_open() {
+    scenario("transitions", async |s| {
+        for (index, change) in transitions().into_iter().enumerate() {
+            let name = format!("change-{index}");
+            // An object with a child's name keeps the operator from doing anything about the resource, so that its
+            // status stays as it is set here.
+            let account: ServiceAccount =
+                serde_json::from_value(json!({"metadata": {"name": name}}))?;
+            let accounts = Api::<ServiceAccount>::namespaced(s.client(), &s.namespace);
+            accounts.create(&PostParams::default(), &account).await?;
+            let before = Patch::Apply(manifest(&name, &change.before));
+            let params = PatchParams::apply("scenario").validation_strict();
+            s.resources().patch(&name, &params, &before).await?;
+            if change.partitions.is_some() {
+                let status = json!({"status": {"partitions": change.partitions}});
+                let params = PatchParams::default();
+                s.resources()
+                    .patch_status(&name, &params, &Patch::Merge(status))
+                    .await?;
+            }
+            let after = manifest(&name, &change.after);
+            let answer = s
+                .resources()
+                .patch(&name, &dry_run(), &Patch::Apply(&after))
+                .await;
+            match (answer, change.refused) {
+                (Ok(_), None) => {}
+                (Err(kube::Error::Api(status)), Some(field)) => {
+                    ensure!(
+                        status.message.contains(field),
+                        "{after}: {}",
+                        status.message
+                    );
+                }
+                (answer, _) => bail!("{} to {after}: {answer:?}", change.before),
+            }
         }
         Ok(())
     })

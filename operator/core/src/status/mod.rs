@@ -42,6 +42,7 @@ pub(crate) fn held_up(
     now: &Time,
 ) -> UserServiceStatus {
     let status = resource.status.clone().unwrap_or_default();
+    let is_of_this_spec = status.observed_generation == resource.metadata.generation;
     let pods = deployment(world, resource).status.unwrap_or_default();
     let mut conditions = obstacle.stage().conditions(resource, now);
     conditions.extend(before(resource, STORAGE_DURABLE).cloned());
@@ -52,6 +53,8 @@ pub(crate) fn held_up(
         conditions,
         replicas: pods.replicas.unwrap_or(0),
         available_replicas: pods.available_replicas.unwrap_or(0),
+        // Those of another spec may be those of other topics.
+        partitions: status.partitions.filter(|_| is_of_this_spec),
         // What was created in this pass must not be forgotten over what else went wrong.
         topics: topics::created(world, &status.topics),
         ..status
@@ -118,6 +121,10 @@ pub(crate) fn observed(
         available_replicas: pods.available_replicas.unwrap_or(0),
         selector: Some(selector_text(&selector_labels(&validated.name))),
         endpoint: Some(endpoint(&validated.name, &validated.namespace)),
+        partitions: findings
+            .review
+            .and_then(|review| review.partitions)
+            .and_then(|fewest| fewest.try_into().ok()),
         topics: created,
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Review {
     pub(crate) lacking: bool,
     /// Whether something outside stands in the way, which time may remove.
     pub(crate) troubled: bool,
+    /// Partitions that each topic of events has at least, of those that are there and ours to use.
+    pub(crate) partitions: Option<u32>,
     /// Topics that the resource created, as far as is known.
     pub(crate) created: Vec<CreatedTopic>,
 }
@@ -71,6 +73,7 @@ pub(crate) fn review(wanted: &DesiredTopics, world: &World, before: &[CreatedTop
     Review {
         lacking: !claimed.is_empty() || ours.iter().any(|topic| !found.contains_key(&topic.name)),
         troubled: !refused.is_empty(),
+        partitions: fewest(&ours, found),
         created,
         changes,
         condition: Some(condition),
@@ -84,9 +87,20 @@ impl Review {
             condition: why.map(|why| (FALSE, reason::KAFKA_UNREACHABLE, unreachable(why))),
             lacking: true,
             troubled: why.is_some(),
+            partitions: None,
             created: before.to_vec(),
         }
     }
+}
+
+/// Topics for dead letters, which have one partition whatever is described, do not count.
+fn fewest(ours: &[DesiredTopic], found: &BTreeMap<String, Topic>) -> Option<u32> {
+    let described = ours.iter().map(|topic| topic.partitions).max()?;
+    ours.iter()
+        .filter(|topic| topic.partitions == described)
+        .filter_map(|topic| found.get(&topic.name))
+        .map(|live| live.partitions)
+        .min()
 }
 
 /// That Kafka cannot be reached, with the field that says where it is.

@@ -1,9 +1,10 @@
 //! What is reported.
 
-use operator_core::{Plan, needs_pods, plan, refused};
+use operator_api::UserServiceStatus;
+use operator_core::{Plan, SeenTopics, needs_pods, plan, refused};
 use serde_json::json;
 
-use super::{at, condition, deployment, planned, release, settled};
+use super::{at, condition, deployment, planned, release, settled, settled_connected};
 
 #[test]
 fn ready_means_that_every_pod_runs_the_current_spec_and_takes_calls() {
@@ -198,4 +199,34 @@ fn a_message_is_cut_where_the_api_server_would_refuse_the_whole_status() {
     let message = &condition(&status, "Ready").unwrap().message;
     assert!(message.len() <= operator_api::condition::MAX_MESSAGE);
     assert!(message.ends_with("ä …"), "what was left out is not shown");
+}
+
+#[test]
+fn partitions_are_told_as_long_as_kafka_is_seen_and_nothing_is_said_of_other_topics() {
+    let (mut resource, mut world) = settled_connected();
+    let told = |status: &UserServiceStatus| status.partitions;
+    assert_eq!(told(resource.status.as_ref().unwrap()), Some(6));
+
+    let refusal = || "a quota".to_owned();
+    let status = refused(&world, &resource, refusal(), &at(60)).unwrap();
+    assert_eq!(told(&status), Some(6), "a refused child changes no topic");
+
+    let SeenTopics::Found { topics, .. } = &mut world.topics else {
+        panic!("no topics");
+    };
+    topics.get_mut("user.updated").unwrap().partitions = 4;
+    let plan = planned(&world, &resource);
+    assert_eq!(told(&plan.status.unwrap()), Some(4), "the fewest count");
+
+    world.topics = SeenTopics::Unreachable("connection refused".into());
+    let plan = planned(&world, &resource);
+    assert_eq!(told(&plan.status.unwrap()), None);
+
+    resource.metadata.generation = resource.metadata.generation.map(|it| it + 1);
+    let status = refused(&world, &resource, refusal(), &at(60)).unwrap();
+    assert_eq!(
+        told(&status),
+        None,
+        "the spec may speak of other topics by now"
+    );
 }
