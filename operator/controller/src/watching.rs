@@ -2,11 +2,13 @@
 
 mod place;
 mod pods;
+mod steady;
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use futures::{Stream, TryStreamExt};
 use k8s_openapi::{
+    NamespaceResourceScope,
     api::{
         apps::v1::{ControllerRevision, Deployment},
         autoscaling::v2::HorizontalPodAutoscaler,
@@ -31,9 +33,11 @@ use operator_core::{
     children::{MANAGED_BY_LABEL, MANAGER},
     secret_names,
 };
-use tokio::sync::watch;
+use serde::de::DeserializeOwned;
+use tokio::sync;
 
 pub(crate) use self::place::{Known, Place};
+use self::steady::watch;
 use crate::queue::Queue;
 
 /// Events that come in this short a time are answered by one pass.
@@ -49,8 +53,7 @@ pub(crate) struct Looked {
 }
 
 /// A controller for each place, with everything that can set off a pass there, and what they know.
-/// A watch that the API server refuses in one place holds up no other: kube's controller waits
-/// with all of its watches when one has failed.
+/// They cannot share a store: each list of one place would take what the others have for gone.
 pub(crate) fn controllers(
     client: &Client,
     places: Vec<Looked>,
@@ -59,7 +62,7 @@ pub(crate) fn controllers(
 ) -> (Vec<(Place, Controller<Guarded>)>, Known) {
     let mut known = Known::default();
     let controllers = places.into_iter().map(|Looked { place, is_refused }| {
-        let (sender, ready) = watch::channel(is_refused);
+        let (sender, ready) = sync::watch::channel(is_refused);
         let controller = controller(client, &place, concurrency, queue, sender);
         known.add(controller.store(), ready);
         (place, controller)
@@ -74,7 +77,7 @@ fn controller(
     place: &Place,
     concurrency: u16,
     queue: &Queue,
-    ready: watch::Sender<bool>,
+    ready: sync::watch::Sender<bool>,
 ) -> Controller<Guarded> {
     let config = controller::Config::default()
         .debounce(DEBOUNCE)
@@ -83,7 +86,7 @@ fn controller(
     let known = reader.clone();
     let told = place.to_string();
     // Seen here, not by the store's own wait: that wakes only one of its waiters, and the controller is one.
-    let resources = watcher(place.api(client), watcher::Config::default());
+    let resources = watch(place, place.api(client), watcher::Config::default());
     let events = kept(writer, resources).inspect_ok(move |event| {
         if matches!(event, watcher::Event::InitDone) && !ready.send_replace(true) {
             tracing::info!(place = told, "ready");
@@ -103,39 +106,32 @@ fn controller(
     });
     Controller::for_stream(changed, reader)
         .with_config(config)
-        .watches(place.api::<ServiceAccount>(client), ours(), owners(queue))
-        .watches(place.api::<ConfigMap>(client), ours(), owners(queue))
-        .watches(
-            place.api::<ControllerRevision>(client),
-            ours(),
+        .watches_stream(children::<ServiceAccount>(client, place), owners(queue))
+        .watches_stream(children::<ConfigMap>(client, place), owners(queue))
+        .watches_stream(children::<ControllerRevision>(client, place), owners(queue))
+        .watches_stream(children::<Service>(client, place), owners(queue))
+        .watches_stream(
+            children::<PodDisruptionBudget>(client, place),
             owners(queue),
         )
-        .watches(place.api::<Service>(client), ours(), owners(queue))
-        .watches(
-            place.api::<PodDisruptionBudget>(client),
-            ours(),
+        .watches_stream(children::<NetworkPolicy>(client, place), owners(queue))
+        .watches_stream(children::<Job>(client, place), owners(queue))
+        .watches_stream(children::<Deployment>(client, place), owners(queue))
+        .watches_stream(
+            children::<HorizontalPodAutoscaler>(client, place),
             owners(queue),
         )
-        .watches(place.api::<NetworkPolicy>(client), ours(), owners(queue))
-        .watches(place.api::<Job>(client), ours(), owners(queue))
-        .watches(place.api::<Deployment>(client), ours(), owners(queue))
-        .watches(
-            place.api::<HorizontalPodAutoscaler>(client),
-            ours(),
-            owners(queue),
-        )
-        .watches_stream(pods::troubled(place.api(client)), {
+        .watches_stream(pods::troubled(client, place), {
             let queue = queue.clone();
             move |pod| queue.noted(pods::of(pod))
         })
-        .watches(place.api(client), pods::failed_mounts(), {
+        .watches_stream(pods::failed_mounts(client, place), {
             let (known, queue) = (known.clone(), queue.clone());
             move |event| queue.noted(pods::concerned(&known, &event))
         })
-        // Metadata alone: what Secrets hold is asked for by name, when a resource refers to one.
-        .watches(place.api(client), watcher::Config::default(), {
+        .watches_stream(secrets(client, place), {
             let queue = queue.clone();
-            move |secret: PartialObjectMeta<Secret>| queue.noted(referring(&known, &secret))
+            move |secret| queue.noted(referring(&known, &secret))
         })
 }
 
@@ -183,8 +179,28 @@ fn referring(
 }
 
 /// Only what the operator keeps is watched, so that its caches do not grow with the cluster.
-fn ours() -> watcher::Config {
-    watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"))
+fn children<K>(
+    client: &Client,
+    place: &Place,
+) -> impl Stream<Item = watcher::Result<K>> + Send + use<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
+{
+    let ours = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"));
+    watch(place, place.api(client), ours).touched_objects()
+}
+
+/// Metadata alone: what Secrets hold is asked for by name, when a resource refers to one.
+fn secrets(
+    client: &Client,
+    place: &Place,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Secret>>> + Send + use<> {
+    watch(place, place.api(client), watcher::Config::default()).touched_objects()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use futures::{Stream, TryStreamExt};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{
-    Api, ResourceExt,
+    Client, ResourceExt,
     runtime::{
         PredicateConfig, WatchStreamExt,
         reflector::{ObjectRef, Store},
@@ -18,13 +18,16 @@ use operator_core::{
     signs,
 };
 
-use super::Guarded;
+use super::{Guarded, Place, steady::watch};
 
 /// Pods of services each time that something else is wrong with them. All else that pods tell
 /// shows in their Deployment or Job.
-pub(super) fn troubled(pods: Api<Pod>) -> impl Stream<Item = Result<Pod, watcher::Error>> + Send {
+pub(super) fn troubled(
+    client: &Client,
+    place: &Place,
+) -> impl Stream<Item = watcher::Result<Pod>> + Send + use<> {
     let config = watcher::Config::default().labels(POD_SELECTOR);
-    watcher(pods, config)
+    watch(place, place.api(client), config)
         .applied_objects()
         .predicate_filter(|pod: &Pod| Some(by_signs(pod)), PredicateConfig::default())
         .map_ok(pruned)
@@ -53,8 +56,12 @@ pub(super) fn of(pod: Pod) -> Option<ObjectRef<Guarded>> {
 }
 
 /// Volumes that cannot be mounted: the one trouble that only events tell.
-pub(super) fn failed_mounts() -> watcher::Config {
-    watcher::Config::default().fields("involvedObject.kind=Pod,reason=FailedMount")
+pub(super) fn failed_mounts(
+    client: &Client,
+    place: &Place,
+) -> impl Stream<Item = watcher::Result<Event>> + Send + use<> {
+    let config = watcher::Config::default().fields("involvedObject.kind=Pod,reason=FailedMount");
+    watch(place, place.api(client), config).touched_objects()
 }
 
 /// The resources that the event may be about: pods are named after theirs.
