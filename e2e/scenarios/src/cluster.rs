@@ -3,13 +3,24 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Node};
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{Node, Pod},
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
+
+use crate::signal::signal;
 
 /// Namespace of the operator.
 pub const OPERATOR_NAMESPACE: &str = "userservice-system";
 /// The operator's Deployment and ServiceAccount.
 pub const OPERATOR: &str = "userservice-operator";
+
+/// The operator's process, as far as the kernel keeps its name.
+pub const OPERATOR_PROCESS: &str = "userservice-op";
 
 /// Bound for a pod to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -81,6 +92,20 @@ impl Cluster {
         let leases: Api<Lease> = Api::namespaced(self.client.clone(), OPERATOR_NAMESPACE);
         let lease = leases.get_opt(OPERATOR).await?;
         Ok(lease.and_then(|lease| lease.spec?.holder_identity))
+    }
+
+    /// Kills the operator that leads, as a crash does: its Lease is not given back. Its pod goes too, so that the kubelet
+    /// puts off no successor.
+    ///
+    /// # Errors
+    /// If nobody leads, or the process or the pod cannot be ended.
+    pub async fn crash_leader(&self) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), OPERATOR_NAMESPACE);
+        let name = self.leader().await?.context("an operator leads")?;
+        signal(&pods.get(&name).await?, OPERATOR_PROCESS, "KILL").await?;
+        pods.delete(&name, &DeleteParams::default().grace_period(0))
+            .await?;
+        Ok(())
     }
 
     /// An HTTP GET of `path` on a pod's port, through the API server.

@@ -53,7 +53,10 @@ pub async fn scenario(name: &str, folder: &str, body: impl AsyncFnOnce(&Scenario
         Ok(scenario) => scenario,
         Err(error) => panic!("{name}: cannot begin: {error:#}"),
     };
-    let outcome = AssertUnwindSafe(body(&scenario)).catch_unwind().await;
+    let outcome = tokio::select! {
+        outcome = AssertUnwindSafe(Box::pin(body(&scenario))).catch_unwind() => outcome,
+        error = crashes(&scenario.cluster) => Ok(Err(error)),
+    };
     let failure = match outcome {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(format!("{error:#}")),
@@ -82,6 +85,25 @@ pub async fn scenario(name: &str, folder: &str, body: impl AsyncFnOnce(&Scenario
         panic!("{name}: cannot clean up: {error:#}");
     }
     println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
+}
+
+/// Crashes the operator that leads every `CRASH_LEADER_EVERY_S` seconds, if that is set; returns only if it is no number.
+async fn crashes(cluster: &Cluster) -> anyhow::Error {
+    let Ok(every) = std::env::var("CRASH_LEADER_EVERY_S") else {
+        return std::future::pending().await;
+    };
+    let every = match every.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(error) => return anyhow::Error::new(error).context("CRASH_LEADER_EVERY_S"),
+    };
+    loop {
+        tokio::time::sleep(every).await;
+        // Nobody leads while a scenario keeps the operator away, or for the seconds after a crash.
+        match cluster.crash_leader().await {
+            Ok(()) => println!("the leader was crashed"),
+            Err(error) => println!("no leader was crashed: {error:#}"),
+        }
+    }
 }
 
 impl Scenario {

@@ -11,7 +11,7 @@ use kube::{
 use scenarios::{
     Scenario,
     audit::{Audit, Entry},
-    cluster::OPERATOR_NAMESPACE,
+    cluster::{OPERATOR_NAMESPACE, OPERATOR_PROCESS},
     signal::signal,
     wait::{Seen, until},
 };
@@ -19,8 +19,6 @@ use serde_json::json;
 
 use crate::scenario;
 
-/// The operator's process, as far as the kernel keeps its name.
-const PROGRAM: &str = "userservice-op";
 /// How long the Lease of a dead leader lasts, and what its successor may need on top.
 const LEASE: Duration = Duration::from_secs(15 + 2);
 /// Longer than the kubelet lets a process be that does not answer its probe.
@@ -82,11 +80,38 @@ async fn a_stopped_leader_is_followed_at_once_and_a_killed_one_when_its_lease_en
 
         both_ready(s).await?;
         let holder = s.cluster.lease_holder().await?.context("a holder")?;
-        signal(&leader(s).await?, PROGRAM, "KILL").await?;
+        signal(&leader(s).await?, OPERATOR_PROCESS, "KILL").await?;
         let took = followed(s, &holder, LEASE).await?;
         println!("killed: followed after {:.1} s", took.as_secs_f64());
         s.ready_with(json!({})).await?;
         Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn resources_become_what_they_say_however_often_the_leader_crashes() {
+    scenario("crashes", async |s| {
+        s.ready_with(json!({"replicas": 1})).await?;
+        let kept = s.pod_uids().await?;
+        for round in 1..=3 {
+            both_ready(s).await?;
+            s.cluster.crash_leader().await?;
+            // Some of it is seen by a leader that has just come, some by nobody for a while.
+            let name = format!("new-{round}");
+            s.apply_as(&name, json!({"replicas": 0})).await?;
+            s.apply(json!({"replicas": 1 + round, "disruption": {"maxUnavailable": round}}))
+                .await?;
+            s.ready_as(&name).await?;
+            s.ready().await?;
+            s.resources()
+                .delete(&name, &DeleteParams::default())
+                .await?;
+        }
+        let pods = s.pod_uids().await?;
+        ensure!(kept.is_subset(&pods), "{kept:?} became {pods:?}");
+        ensure!(pods.len() == 4, "{pods:?}");
+        both_ready(s).await
     })
     .await;
 }
@@ -115,7 +140,7 @@ async fn writes_nothing(s: &Scenario, least: Duration) -> Result<()> {
     let holder = s.cluster.lease_holder().await?.context("a holder")?;
     let frozen = leader(s).await?;
     let name = frozen.metadata.name.clone().unwrap_or_default();
-    signal(&frozen, PROGRAM, "STOP").await?;
+    signal(&frozen, OPERATOR_PROCESS, "STOP").await?;
     let since = tokio::time::Instant::now();
     let audit = Audit::from_now(log)?;
     // There is something to write when it wakes up.
@@ -127,7 +152,7 @@ async fn writes_nothing(s: &Scenario, least: Duration) -> Result<()> {
     .await;
     tokio::time::sleep_until(since + least).await;
     println!("frozen for {:.1} s", since.elapsed().as_secs_f64());
-    signal(&frozen, PROGRAM, "CONT").await?;
+    signal(&frozen, OPERATOR_PROCESS, "CONT").await?;
     outcome?;
     s.ready_with(json!({"replicas": 3})).await?;
     both_ready(s).await?;
