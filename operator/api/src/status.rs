@@ -69,7 +69,7 @@ pub struct UserServiceStatus {
     pub endpoint: Option<String>,
 
     /// Partitions that each topic of events has at least. `spec.events.kafka.topics.partitions` is
-    /// not lowered below it. Absent: Kafka was not seen in the last pass.
+    /// not lowered below it. Absent: not known, such as while Kafka cannot be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub partitions: Option<i32>,

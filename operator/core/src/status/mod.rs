@@ -42,7 +42,6 @@ pub(crate) fn held_up(
     now: &Time,
 ) -> UserServiceStatus {
     let status = resource.status.clone().unwrap_or_default();
-    let is_of_this_spec = status.observed_generation == resource.metadata.generation;
     let pods = deployment(world, resource).status.unwrap_or_default();
     let mut conditions = obstacle.stage().conditions(resource, now);
     conditions.extend(before(resource, STORAGE_DURABLE).cloned());
@@ -53,8 +52,7 @@ pub(crate) fn held_up(
         conditions,
         replicas: pods.replicas.unwrap_or(0),
         available_replicas: pods.available_replicas.unwrap_or(0),
-        // Those of another spec may be those of other topics.
-        partitions: status.partitions.filter(|_| is_of_this_spec),
+        partitions: known_partitions(resource),
         // What was created in this pass must not be forgotten over what else went wrong.
         topics: topics::created(world, &status.topics),
         ..status
@@ -123,8 +121,7 @@ pub(crate) fn observed(
         endpoint: Some(endpoint(&validated.name, &validated.namespace)),
         partitions: findings
             .review
-            .and_then(|review| review.partitions)
-            .and_then(|fewest| fewest.try_into().ok()),
+            .and_then(|review| partitions(resource, review)),
         topics: created,
     }
 }
@@ -141,6 +138,21 @@ pub(crate) fn remembered(resource: &UserService) -> Vec<CreatedTopic> {
         .as_ref()
         .map(|status| status.topics.clone())
         .unwrap_or_default()
+}
+
+/// Partitions of the topics, by the status. Those of another spec may be those of other topics.
+fn known_partitions(resource: &UserService) -> Option<i32> {
+    let status = resource.status.as_ref()?;
+    status
+        .partitions
+        .filter(|_| status.observed_generation == resource.metadata.generation)
+}
+
+fn partitions(resource: &UserService, review: &Review) -> Option<i32> {
+    if review.condition.is_none() {
+        return known_partitions(resource);
+    }
+    review.partitions?.try_into().ok()
 }
 
 fn storage_durable(resource: &UserService, validated: &Validated, now: &Time) -> Condition {

@@ -1,7 +1,7 @@
 //! What is reported.
 
 use operator_api::UserServiceStatus;
-use operator_core::{Plan, SeenTopics, needs_pods, plan, refused};
+use operator_core::{Plan, SeenTopics, World, needs_pods, plan, refused};
 use serde_json::json;
 
 use super::{at, condition, deployment, planned, release, settled, settled_connected};
@@ -210,6 +210,15 @@ fn partitions_are_told_as_long_as_kafka_is_seen_and_nothing_is_said_of_other_top
     let refusal = || "a quota".to_owned();
     let status = refused(&world, &resource, refusal(), &at(60)).unwrap();
     assert_eq!(told(&status), Some(6), "a refused child changes no topic");
+    let unasked = World {
+        topics: SeenTopics::NotLooked,
+        ..world.clone()
+    };
+    assert_eq!(
+        planned(&unasked, &resource).status,
+        None,
+        "not to look, as when many wait for Kafka, is no news"
+    );
 
     let SeenTopics::Found { topics, .. } = &mut world.topics else {
         panic!("no topics");
