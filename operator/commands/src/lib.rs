@@ -1,7 +1,7 @@
-//! What people run on `UserService` manifests: `render`, `validate`, `explain` and `diff`; and the
-//! reference of their fields.
+//! What people run on `UserService` manifests: `render`, `validate`, `explain` and `diff`; the
+//! reference of their fields; and `verify`, the proof that an installation works.
 //!
-//! All of it is the same pure core that the operator plans with. All but `diff` need no cluster.
+//! All of it is the same pure core that the operator plans with. `diff` and `verify` need a cluster.
 
 mod connection;
 mod diff;
@@ -13,6 +13,7 @@ mod reference;
 mod release;
 mod render;
 mod validate;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ pub use reference::{ReferenceArgs, reference};
 pub use release::{DiffReleaseArgs, ReleaseArgs};
 pub use render::RenderArgs;
 pub use validate::ValidateArgs;
+pub use verify::VerifyArgs;
 
 /// How a command that compares went, as `kubectl diff` has it; failures are above these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,9 @@ pub enum Error {
     /// The cluster refused a request or did not answer.
     #[error("{}", cluster(.0))]
     Cluster(#[from] operator_cluster::Error),
+    /// The operator does not do what it shall.
+    #[error(transparent)]
+    Verify(#[from] verify::Failure),
     /// The answer cannot be written.
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),

@@ -4,7 +4,8 @@ use std::{io::Write, net::SocketAddr, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use operator_commands::{
-    Completion, DiffArgs, ExplainArgs, Manual, ReferenceArgs, ReleaseArgs, RenderArgs, ValidateArgs,
+    Completion, DiffArgs, ExplainArgs, Manual, ReferenceArgs, ReleaseArgs, RenderArgs,
+    ValidateArgs, VerifyArgs,
 };
 
 use crate::{run, watching::Place};
@@ -45,6 +46,7 @@ enum Command {
     Validate(ValidateArgs),
     Explain(ExplainArgs),
     Diff(DiffArgs),
+    Verify(VerifyArgs),
     Completion(Completion),
     #[command(name = "man")]
     Manual(Manual),
@@ -98,6 +100,10 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Diff(diff) => {
             let runtime = tokio::runtime::Runtime::new()?;
             return Ok(runtime.block_on(diff.run())?.into());
+        }
+        Command::Verify(verify) => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(verify.run())?;
         }
         Command::Completion(completion) => completion.run(Cli::command()),
         Command::Manual(manual) => manual.run(Cli::command())?,
