@@ -6,6 +6,7 @@
 mod admission;
 mod apiserver;
 mod away;
+mod chart;
 mod diagnosis;
 mod events;
 mod gitops;

@@ -1,0 +1,131 @@
+//! The chart's own proof, and the way from one chart to the next and back.
+
+use std::{process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{Api, ResourceExt, api::ListParams};
+use operator_api::UserService;
+use scenarios::{
+    Scenario,
+    cluster::{OPERATOR, OPERATOR_NAMESPACE},
+    kubectl::kubectl,
+    release::install,
+};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::scenario;
+
+/// Bound of what Helm does once.
+const HELM: Duration = Duration::from_secs(150);
+/// What the account of the test works by.
+const RIGHTS: &str = "serviceaccounts,roles,rolebindings";
+
+async fn helm(arguments: &[&str]) -> Result<String> {
+    let command = Command::new("helm")
+        .args(["--namespace", OPERATOR_NAMESPACE])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(HELM, command).await?.context("helm")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.success(),
+        "helm {}: {said}{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(said)
+}
+
+/// The package of the chart before this one; there is one alone.
+fn previous() -> Result<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/previous");
+    let mut packages = std::fs::read_dir(folder)?;
+    let package = packages.next().context("no previous chart")??;
+    ensure!(packages.next().is_none(), "more than one previous chart");
+    Ok(package.path().to_string_lossy().into_owned())
+}
+
+/// Name and version of the chart that is installed.
+async fn installed() -> Result<String> {
+    let releases = helm(&["list", "--filter", OPERATOR, "--output", "json"]).await?;
+    let releases: Value = serde_json::from_str(&releases)?;
+    let chart = releases.pointer("/0/chart").and_then(Value::as_str);
+    Ok(chart.context("no release")?.to_owned())
+}
+
+#[tokio::test]
+async fn helm_test_shows_admission_a_resource_that_becomes_ready_and_its_end() {
+    scenario("helmtest", async |s| {
+        let said = helm(&["test", OPERATOR, "--logs", "--timeout", "140s"]).await?;
+        for step in [
+            "ok: a broken resource is refused: ",
+            "min must not exceed max",
+            " is ready at ",
+            " is gone and its Deployment with it",
+        ] {
+            ensure!(said.contains(step), "{step} is missing: {said}");
+        }
+        let all = kubectl(&["get", RIGHTS, "-n", OPERATOR_NAMESPACE, "-o", "name"]).await?;
+        ensure!(!all.contains("-verify"), "rights are left behind: {all}");
+        let resources: Api<UserService> = Api::namespaced(s.client(), OPERATOR_NAMESPACE);
+        let left = resources.list(&ListParams::default()).await?.items.len();
+        ensure!(left == 0, "{left} resources are left behind");
+        let pod = format!("{OPERATOR}-verify");
+        kubectl(&["delete", "pod", "-n", OPERATOR_NAMESPACE, &pod]).await?;
+        Ok(())
+    })
+    .await;
+}
+
+async fn definition(s: &Scenario) -> Result<Option<String>> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(s.client());
+    Ok(definitions.get("userservices.usersvc.dev").await?.uid())
+}
+
+/// The operator of this chart acts upon a change, and no pod is another.
+async fn serves(s: &Scenario, pods_away: u8) -> Result<()> {
+    let before = s.pod_uids().await?;
+    s.ready_with(json!({"disruption": {"maxUnavailable": pods_away}}))
+        .await?;
+    ensure!(s.pod_uids().await? == before, "pods were replaced");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_previous_chart_is_upgraded_and_gone_back_to_and_services_run_on() {
+    scenario("chart", async |s| {
+        let previous = previous()?;
+        s.ready_with(json!({})).await?;
+        let pods = s.pod_uids().await?;
+        let uid = definition(s).await?;
+        let current = installed().await?;
+        let outcome = async {
+            helm(&[
+                "upgrade",
+                OPERATOR,
+                &previous,
+                "--reset-then-reuse-values",
+                "--wait",
+                "--timeout=120s",
+            ])
+            .await?;
+            let back = installed().await?;
+            ensure!(previous.contains(&back), "{back} is installed");
+            ensure!(back != current, "the previous chart is this one");
+            serves(s, 2).await
+        };
+        let outcome = outcome.await;
+        install(OPERATOR, None).await?;
+        outcome?;
+        ensure!(installed().await? == current, "this chart is back");
+        serves(s, 3).await?;
+        ensure!(s.pod_uids().await? == pods, "pods were replaced");
+        ensure!(definition(s).await? == uid, "the definition was made anew");
+        Ok(())
+    })
+    .await;
+}
