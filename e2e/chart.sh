@@ -7,6 +7,7 @@ environment=$(e2e/bed/bed env)
 eval "$environment"
 . e2e/chart/check.sh
 . e2e/chart/definition.sh
+. e2e/chart/metadata.sh
 . e2e/chart/values.sh
 . e2e/chart/cluster.sh
 . e2e/chart/examples.sh

@@ -44,6 +44,13 @@ def rows($path): to_entries[]
 
 def table: "| Value | Default | Meaning |", "| --- | --- | --- |", (.properties | rows(""));
 
+def leaves($path): to_entries[] | ($path + [.key]) as $at | .value
+  | if is_value then {$at, default} elif .properties then .properties | leaves($at) else empty end;
+
+# The values that a file leaves out, or at their default.
+def not_in($file): .properties | leaves([]) | .default as $default | (.at as $at | $file | getpath($at)) as $set
+  | select($set == null or $set == $default) | .at | join(".");
+
 # Everything is closed and bounded, and every value says what it is.
 def flaws:
   paths(objects) as $at | getpath($at) as $schema | ($at | map(tostring) | join(".")) as $name

@@ -8,10 +8,17 @@ served() { awk 'BEGIN {RS = "---\n"} !/\nkind: PodMonitor\n/ {print "---\n" $0}'
 
 without_word_of_helm() { ! grep -i helm "$1"; }
 
+# is_one_other PACKAGE: with which the scenario about upgrades begins
+is_one_other() { (($# == 1)) && [[ $(helm show chart "$1" | grep '^version:') != "$(grep '^version:' "$CHART/Chart.yaml")" ]]; }
+
 check_files() {
   check "the chart's custom resource definition is the generated one" cmp "$DEFINITION" "$CHART/files/userservices.usersvc.dev.yaml"
   check "values, their table, golden files and the kustomize base are as the chart makes them" e2e/chart/generated.sh
   check "the chart's unit tests" "$UNITTEST" --strict "$CHART"
+  check "what Artifact Hub shows is so" metadata_is_true
+  check "the chart runs the version of the programs" versions_agree
+  check "all values: none is left out" all_are_tried
+  check "there is one previous chart, and it is another" is_one_other charts/previous/*.tgz
   check "the kustomize base builds" kubectl kustomize charts/kustomize
   cp "$WORK/output" "$WORK/kustomize.yaml"
   check "the kustomize base: every field is one that the cluster knows" conforms "$WORK/kustomize.yaml"
