@@ -118,8 +118,9 @@ recording: ## records the demo anew, for the README
 proto-baseline: ## accepts the API and the events as they are, if that breaks nobody
 	proto/compatible.sh accept
 
-golden: ## writes the expected children of the examples, and what is made from the chart, anew
+golden: ## writes the expected children of the examples, the runbook's index, and what is made from the chart, anew
 	UPDATE_GOLDEN=1 cargo test -p operator-core --locked --test golden
+	UPDATE_GOLDEN=1 cargo test -p operator-api --locked --test rules --test runbook
 	e2e/chart/generated.sh write
 
 fmt: ## formats Rust and Go

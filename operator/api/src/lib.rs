@@ -13,6 +13,7 @@ mod network;
 mod pause;
 mod pod;
 mod quantity;
+pub mod reason;
 mod references;
 mod rollout;
 mod schema;

@@ -20,7 +20,8 @@ pub struct UserServiceStatus {
 
     /// Conditions by the Kubernetes API conventions, understood by `kubectl wait` and kstatus:
     /// `Ready`, `StorageDurable`, with Kafka `TopicsReady`, and, only while they are true,
-    /// `Paused`, `Reconciling` and `Stalled`.
+    /// `Paused`, `Reconciling` and `Stalled`. The runbook, docs/runbook.md, has a section for each
+    /// reason.
     #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -104,7 +105,7 @@ pub const SKIP_TOPIC_DELETION: &str = "usersvc.dev/skip-topic-deletion";
 /// `2026-11-26T18:00:00Z`. `false` and nothing do not pause.
 pub const PAUSED_ANNOTATION: &str = "usersvc.dev/paused";
 
-/// Types and reasons of the conditions in a status.
+/// Types of the conditions in a status, and their reasons.
 pub mod condition {
     /// Everything in the spec is rolled out and all pods take calls.
     pub const READY: &str = "Ready";
@@ -134,57 +135,5 @@ pub mod condition {
         PAUSED,
     ];
 
-    /// Reasons, one word each, as API conventions ask.
-    pub mod reason {
-        /// All pods run the current spec and take calls.
-        pub const AVAILABLE: &str = "Available";
-        /// The API server refused a child, such as by a quota or a policy; the message is its own.
-        /// The operator tries again, later each time.
-        pub const WRITE_REFUSED: &str = "WriteRefused";
-        /// Children are being written.
-        pub const APPLYING: &str = "Applying";
-        /// Pods are being replaced by ones of the current spec.
-        pub const ROLLOUT_IN_PROGRESS: &str = "RolloutInProgress";
-        /// The current spec is rolled out, but pods are missing or not ready.
-        pub const PODS_UNAVAILABLE: &str = "PodsUnavailable";
-        /// The rollout made no progress within the Deployment's progress deadline.
-        pub const PROGRESS_DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
-        /// The spec breaks a rule; the message names the field. What runs is left as it is.
-        pub const INVALID_SPEC: &str = "InvalidSpec";
-        /// Children of a deleted resource of the same name are still being removed.
-        pub const AWAITING_REMOVAL: &str = "AwaitingRemoval";
-        /// An object of the same name belongs to somebody else and is left alone.
-        pub const NAME_CONFLICT: &str = "NameConflict";
-        /// A Secret that the spec names, or a key of it, does not exist; the message names both.
-        pub const SECRET_MISSING: &str = "SecretMissing";
-        /// The database or the schema registry is being prepared for the pods of the current spec.
-        pub const PREPARING: &str = "Preparing";
-        /// The preparation failed; the message says where its log is. What runs is left as it is.
-        pub const PREPARATION_FAILED: &str = "PreparationFailed";
-        /// `spec.pause` is set.
-        pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
-        /// The annotation `usersvc.dev/paused` is set.
-        pub const PAUSED_BY_ANNOTATION: &str = "PausedByAnnotation";
-        /// The resource is paused, and something waits to be written.
-        pub const CHANGES_PAUSED: &str = "ChangesPaused";
-        /// Users are kept in the memory of each pod.
-        pub const MEMORY_STORAGE: &str = "MemoryStorage";
-        /// Users are kept in a database.
-        pub const MONGODB_STORAGE: &str = "MongodbStorage";
-        /// Every topic is there and as described.
-        pub const TOPICS_IN_PLACE: &str = "TopicsInPlace";
-        /// Topics are being created or changed.
-        pub const TOPICS_CHANGING: &str = "TopicsChanging";
-        /// Kafka cannot be reached; the operator tries again, later each time.
-        pub const KAFKA_UNREACHABLE: &str = "KafkaUnreachable";
-        /// Kafka refused to create or change a topic; the message is its own.
-        pub const TOPIC_REFUSED: &str = "TopicRefused";
-        /// More partitions are described than there are, and `growPartitions` does not allow it.
-        pub const GROWTH_NOT_ACKNOWLEDGED: &str = "GrowthNotAcknowledged";
-        /// A described change is one that is not made: fewer partitions, another replication
-        /// factor.
-        pub const CHANGE_NOT_SUPPORTED: &str = "ChangeNotSupported";
-        /// The resource is being deleted, and its topics before it.
-        pub const DELETING_TOPICS: &str = "DeletingTopics";
-    }
+    pub use crate::reason;
 }
