@@ -53,7 +53,7 @@ def not_in($file): .properties | leaves([]) | .default as $default | (.at as $at
 
 # Everything is closed and bounded, and every value says what it is.
 def flaws:
-  paths(objects) as $at | getpath($at) as $schema | ($at | map(tostring) | join(".")) as $name
+  ([], paths(objects)) as $at | getpath($at) as $schema | ($at | map(tostring) | join(".")) as $name
   | ((if $schema.type == "object" and $schema.additionalProperties != false and ($schema.additionalProperties | type) != "object" and $name != "properties.global" then "\($name): additionalProperties" else empty end),
      (if $schema.type == "array" and ($schema | has("maxItems") | not) then "\($name): maxItems" else empty end),
      (if ($schema | has("default")) and ($at[-2] == "properties") and (($schema.description // "") == "") then "\($name): description" else empty end));
