@@ -5,6 +5,7 @@ set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 environment=$(e2e/bed/bed env)
 eval "$environment"
+command -v helm >/dev/null || e2e/bed/bed tools
 
 CHART=charts/userservice-operator
 making=$(mktemp -d)

@@ -8,7 +8,8 @@ served() { awk 'BEGIN {RS = "---\n"} !/\nkind: PodMonitor\n/ {print "---\n" $0}'
 
 without_word_of_helm() { ! grep -i helm "$1"; }
 
-# is_one_other PACKAGE: with which the scenario about upgrades begins
+# is_one_other PACKAGE: the chart that the scenario about upgrades goes back to. Before the version of the chart grows:
+# helm package charts/userservice-operator --destination charts/previous, and the one before it goes.
 is_one_other() { (($# == 1)) && [[ $(helm show chart "$1" | grep '^version:') != "$(grep '^version:' "$CHART/Chart.yaml")" ]]; }
 
 check_files() {

@@ -35,6 +35,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{- define "userservice-operator.verify" -}}
+{{ printf "%s-verify" (include "userservice-operator.name" . | trunc 56 | trimSuffix "-") }}
+{{- end }}
+
 {{- define "userservice-operator.image" -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
