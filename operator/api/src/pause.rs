@@ -17,8 +17,13 @@ pub struct PauseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
 
-    /// Why, for whoever finds the resource paused, up to 256 characters. It is shown in the status.
+    /// Why, for whoever finds the resource paused, up to 256 characters in one line. It is shown in
+    /// the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    // Nothing that a terminal would act on or that turns the order of what is read.
+    #[schemars(
+        length(max = 256),
+        regex(pattern = r"^[^\p{Cc}\x{200E}\x{200F}\x{2028}-\x{202E}\x{2066}-\x{2069}]*$")
+    )]
     pub reason: Option<String>,
 }

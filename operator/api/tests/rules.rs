@@ -77,6 +77,15 @@ fn what_depends_on_what_is_there_is_refused_and_accepted_as_by_the_api_server() 
     }
 }
 
+/// As JSON has it for those who cannot show it.
+fn ascii(text: &str) -> String {
+    let letter = |letter: char| match letter {
+        ' '..='~' => letter.to_string(),
+        other => format!("\\u{:04x}", u32::from(other)),
+    };
+    text.chars().map(letter).collect()
+}
+
 fn each_rule(
     path: &str,
     schema: &CompiledSchema,
@@ -115,7 +124,11 @@ fn what_the_api_server_refuses_breaks_a_rule_here_or_has_a_wrong_shape() {
         .filter(|(case, broken)| broken.is_empty() || is_gap(case))
         .map(|(case, _)| case)
         .collect();
-    let mut by_shape = by_shape.into_iter().collect::<Vec<_>>().join("\n");
+    let mut by_shape = by_shape
+        .iter()
+        .map(|case| ascii(case))
+        .collect::<Vec<_>>()
+        .join("\n");
     by_shape.push('\n');
     let list = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../e2e/scenarios/tests/scenarios/admission/refused_by_shape.txt");

@@ -314,3 +314,17 @@ fn a_minimum_of_connections_that_nobody_asked_for_gives_way_to_a_small_maximum()
     let settings = &children[1].object["data"];
     assert_eq!(settings["USERSVC_MONGODB_MIN_POOL_SIZE"], "3");
 }
+
+#[test]
+fn a_reason_of_a_pause_that_a_terminal_would_act_on_is_refused() {
+    let reason = |reason: &str| json!({"pause": {"reason": reason}});
+    let bad = [
+        "\u{1b}[2J",
+        "two\nlines",
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "\u{9b}1m",
+    ];
+    refused_by(bad.map(|text| (reason(text), "spec.pause.reason")).to_vec());
+    assert_eq!(violations(&reason("déménagement: 引っ越し")), []);
+}

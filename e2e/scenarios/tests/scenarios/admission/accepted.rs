@@ -69,6 +69,10 @@ pub(super) fn accepted() -> Vec<(&'static str, Value)> {
             ),
         ),
         ("users", json!({"pause": {}})),
+        (
+            "users",
+            json!({"pause": {"reason": "déménagement: 引っ越し 🚚"}}),
+        ),
         ("users", json!({"network": {"clients": [], "egress": [{}]}})),
         (
             "users",

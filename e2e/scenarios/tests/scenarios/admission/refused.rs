@@ -354,6 +354,16 @@ fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
             json!({"pause": {"reason": "x".repeat(257)}}),
             "spec.pause.reason",
         ),
+        (
+            "users",
+            json!({"pause": {"reason": "\u{1b}[2Jgone"}}),
+            "spec.pause.reason",
+        ),
+        (
+            "users",
+            json!({"pause": {"reason": "a\u{202e}b"}}),
+            "spec.pause.reason",
+        ),
         ("users", json!({"version": "not a tag"}), "spec.version"),
         ("users", json!({"image": "UPPER:1"}), "spec.image"),
         ("users", json!({"replica": 3}), "spec.replica"),
