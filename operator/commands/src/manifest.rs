@@ -116,8 +116,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<UserService>, Error> {
 
 /// Every document of the file, those that are no valid `UserService` with what is wrong.
 pub(crate) fn documents(path: &Path) -> Result<Vec<Result<UserService, Error>>, Error> {
+    parsed(path, &text(path)?)
+}
+
+fn parsed(path: &Path, text: &str) -> Result<Vec<Result<UserService, Error>>, Error> {
     let mut documents = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(&text(path)?) {
+    for document in serde_yaml::Deserializer::from_str(text) {
         let value = Value::deserialize(document).map_err(|source| Error::Parse {
             path: path.to_owned(),
             source,
@@ -235,4 +239,35 @@ fn accepted(path: &str) -> Vec<String> {
         .and_then(|schema| schema.get("properties")?.as_object())
         .map(|properties| properties.keys().cloned().collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_that_multiply_are_refused() {
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let below = vec![format!("*a{}", level - 1); 10].join(", ");
+            bomb.push_str(
+                &[
+                    "a",
+                    &level.to_string(),
+                    ": &a",
+                    &level.to_string(),
+                    " [",
+                    &below,
+                    "]\n",
+                ]
+                .concat(),
+            );
+        }
+        let refusal = parsed(Path::new("bomb.yaml"), &bomb).expect_err("too many items");
+        assert!(
+            refusal.to_string().contains("repetition limit"),
+            "{refusal}"
+        );
+    }
 }
