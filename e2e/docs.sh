@@ -4,15 +4,25 @@
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The name under which the pages find our images, since none are published.
-published=registry.example.com/team
+# The names under which the pages find our images, since none are published.
+published=(registry.example.com/team ghcr.io/usersvc)
 
-# name_image IMAGE NAME: the nodes have the image under that name too, as if it had been pulled.
+# name_image IMAGE NAME: the nodes have the image under those names too, as if it had been pulled.
 name_image() {
-  local node
+  local node as
   while read -r node; do
-    docker exec "$node" ctr --namespace k8s.io images tag --force "$1" "$published/$2" >/dev/null
+    for as in "${published[@]}"; do
+      docker exec "$node" ctr --namespace k8s.io images tag --force "$1" "$as/$2" >/dev/null
+    done
   done < <(kind get nodes --name "$BED_CLUSTER")
+}
+
+# The last page removes every resource that there is.
+only_ours() {
+  local foreign
+  foreign=$(kubectl get userservices.usersvc.dev --all-namespaces --ignore-not-found --no-headers 2>/dev/null |
+    awk '$1 != "demo" && $1 != "team-a" {print $1 "/" $2}')
+  [[ -z $foreign ]] || { echo "the pages remove every UserService, and these are not theirs: $foreign" >&2; return 1; }
 }
 
 restore() {
@@ -30,6 +40,7 @@ environment=$(e2e/bed/bed env)
 eval "$environment"
 : "${OPERATOR_IMAGE:?no images yet; first: make images}" "${SERVICE_IMAGE:?no images yet; first: make images}"
 : "${BACKING_DATABASE_NAME:?no Kafka and no database yet; first: make servers}"
+only_ours
 version=$(sed -n 's/^appVersion: //p' charts/userservice-operator/Chart.yaml)
 name_image "$OPERATOR_IMAGE" "userservice-operator:$version"
 name_image "$SERVICE_IMAGE" "user-service:$version"

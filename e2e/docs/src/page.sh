@@ -66,9 +66,9 @@ exited() { # exited WANTED FOUND
   (($1 == $2)) || { say "exit code $2 instead of $1"; return 1; }
 }
 
-# The API server would take it, and warns of nothing.
+# The API server would take it, where there is nothing by its name yet, and warns of nothing.
 taken() { # taken NUMBER FILE
-  kubectl apply --dry-run=server --validate=strict --namespace team-a -f "$2" >>"$WORK/$1.out" 2>&1
+  kubectl apply --dry-run=server --validate=strict --namespace default -f "$2" >>"$WORK/$1.out" 2>&1
   ! grep -i '^warning' "$WORK/$1.out" || { say "the API server warns"; return 1; }
 }
 

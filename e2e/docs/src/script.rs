@@ -116,7 +116,8 @@ impl<'a> Run<'a> {
     /// If bash cannot be started.
     pub fn problems(&self) -> Result<Vec<String>> {
         let status = Command::new("timeout")
-            .args(["--kill-after=20", BOUND, "bash"])
+            // In the group of the test, so that what ends the one ends the other.
+            .args(["--foreground", "--kill-after=20", BOUND, "bash"])
             .arg(self.folder.join("page.sh"))
             .current_dir(root())
             .env("WORK", &self.folder)
