@@ -20,11 +20,11 @@ const PROMPT: &str = "$ ";
 const END: &str = "The service keeps running.";
 /// Nobody wants to look on while nothing happens, nor to read faster than this.
 const LONGEST_PAUSE: f64 = 2.0;
-const SHORTEST_PAUSE: f64 = 0.08;
+const SHORTEST_PAUSE: f64 = 0.2;
 /// How long the last line stays before a player begins anew.
 const LAST_PAUSE: f64 = 3.0;
 
-const COLUMNS: usize = 116;
+const COLUMNS: usize = 100;
 const ROWS: usize = 30;
 const WIDTH: f64 = 7.83;
 const HEIGHT: f64 = 19.0;
@@ -48,6 +48,9 @@ pub fn record(said: impl BufRead, command: &str) -> Result<String> {
     }
     if !is_whole {
         bail!("the demo did not come to its end");
+    }
+    while lines.last().is_some_and(|(_, line)| line.is_empty()) {
+        lines.pop();
     }
     let mut cast = format!(
         "{}\n",
@@ -128,7 +131,7 @@ text{{opacity:0;animation:show 0s forwards}}
         r##"100%{{transform:translateY({end:.0}px)}}}}
 </style>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
-<svg x="{MARGIN}" y="{MARGIN}" width="{:.0}" height="{:.0}"><g class="all" style="transform:translateY({end:.0}px)">
+<svg x="{MARGIN}" y="{MARGIN}" width="{:.0}" height="{:.0}"><g class="all" xml:space="preserve" style="transform:translateY({end:.0}px)">
 "##,
         size(COLUMNS) * WIDTH,
         size(ROWS) * HEIGHT

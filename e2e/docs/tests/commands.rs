@@ -7,7 +7,7 @@
 use std::{env, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
-use docs::{Page, SUMMARY, pages, root, script::Run};
+use docs::{Page, SUMMARY, pages, read, recording, root, script::Run};
 
 /// It ends by taking the operator away.
 const LAST: &str = "docs/upgrade.md";
@@ -61,6 +61,22 @@ fn make_users() -> Result<()> {
     )
 }
 
+/// In what the demo's commands differ from those of its recording, on the page that runs it.
+fn unrecorded(page: &Page, run: &Run<'_>) -> Result<Option<String>> {
+    let Some(number) = page
+        .blocks
+        .iter()
+        .position(|block| block.text == "make demo\n")
+    else {
+        return Ok(None);
+    };
+    let lines = recording::lines(&read(recording::CAST)?)?;
+    let recorded = recording::commands(lines.iter().skip(1).map(|(_, line)| line.as_str()));
+    let shown = recording::commands(run.output(number).lines());
+    Ok((recorded != shown)
+        .then(|| format!("{}: shows {shown:?}, recorded are {recorded:?}", page.path)))
+}
+
 #[test]
 #[ignore = "needs the bed with images, servers and the operator: make docs-check"]
 fn every_command_and_manifest_in_the_documentation_works() -> Result<()> {
@@ -78,7 +94,7 @@ fn every_command_and_manifest_in_the_documentation_works() -> Result<()> {
             make_users()?;
         }
         let run = Run::prepare(&page, &folder.join(page.path.replace('/', "-")))?;
-        for problem in run.problems()? {
+        for problem in run.problems()?.into_iter().chain(unrecorded(&page, &run)?) {
             println!("WRONG: {problem}");
             problems.push(problem);
         }
