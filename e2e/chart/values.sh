@@ -52,4 +52,5 @@ check_refusals() {
     'podLabels.app\.kubernetes\.io/name=other'; do
     check "helm refuses $value" refuses "values don't meet the specifications of the schema" template --set "$value"
   done
+  check "helm refuses a server that is too old" refuses "incompatible with Kubernetes v1.32.0" template --kube-version 1.32.0
 }
