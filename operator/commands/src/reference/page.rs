@@ -102,7 +102,7 @@ impl Section<'_> {
             writeln!(out, "{depth} `{path}`\n")?;
         }
         if let Some(text) = &self.schema.description {
-            writeln!(out, "{}\n", text.trim())?;
+            writeln!(out, "{}\n", prose(text.trim()))?;
         }
         if !others.is_empty() {
             let others: Vec<String> = others.iter().map(|other| code(other)).collect();
@@ -149,7 +149,7 @@ impl Section<'_> {
             cell(&kind(page, path, field)),
             cell(&default),
             cell(&shape::bounds(field)),
-            cell(meaning)
+            cell(&prose(meaning))
         )
     }
 
@@ -225,6 +225,16 @@ fn heading(path: &str) -> String {
 /// As code.
 pub(super) fn code(text: &str) -> String {
     format!("`{text}`")
+}
+
+/// Words of a description. Kubernetes' own ones have placeholders that Markdown would take for HTML.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let escaped = parts.map(|(number, part)| match number % 2 {
+        0 => part.replace('<', "\\<"),
+        _ => part.to_owned(),
+    });
+    escaped.collect::<Vec<_>>().join("`")
 }
 
 /// Within a table, where a bar would begin the next cell.
