@@ -1,16 +1,18 @@
-//! The chart's own proof, and the way from one chart to the next and back.
+//! What the chart does beside an installation: its own proof, its network policy, and the way to another chart and back.
 
-use std::{process::Stdio, time::Duration};
+use std::{cell::Cell, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, ResourceExt, api::ListParams};
-use operator_api::UserService;
+use operator_api::{UserService, condition::reason::KAFKA_UNREACHABLE};
 use scenarios::{
     Scenario,
+    backing::{self, BROKERS},
     cluster::{OPERATOR, OPERATOR_NAMESPACE},
     kubectl::kubectl,
     release::install,
+    wait::{Seen, until},
 };
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -126,6 +128,57 @@ async fn the_previous_chart_is_upgraded_and_gone_back_to_and_services_run_on() {
         ensure!(s.pod_uids().await? == pods, "pods were replaced");
         ensure!(definition(s).await? == uid, "the definition was made anew");
         Ok(())
+    })
+    .await;
+}
+
+/// Lets the operator reach DNS, the API server and what the rules say.
+async fn limit(rules: Value) -> Result<()> {
+    let policy = json!({"egress": {"enabled": true, "rules": rules}});
+    install(OPERATOR, Some(("networkPolicy", policy))).await
+}
+
+fn with_kafka(s: &Scenario, pods_away: u8) -> Value {
+    json!({
+        "replicas": 0,
+        "disruption": {"maxUnavailable": pods_away},
+        "events": {"kafka": {
+            "bootstrapServers": BROKERS,
+            "topicPrefix": backing::prefix(s),
+            "topics": {"reclaimPolicy": "Delete"},
+        }},
+    })
+}
+
+/// The network learns of a policy a moment later, so each look is at another pass.
+async fn is_cut_off_from_kafka(s: &Scenario) -> Result<()> {
+    let passes = Cell::new(0);
+    let bound = Duration::from_secs(60);
+    until("the operator is cut off from Kafka", bound, || async {
+        passes.set(passes.get() % 90 + 1);
+        let resource = s.apply(with_kafka(s, passes.get())).await?;
+        let status = resource.status.unwrap_or_default();
+        let mut reasons = status.conditions.iter().map(|condition| &condition.reason);
+        let is_cut_off = reasons.any(|reason| reason == KAFKA_UNREACHABLE);
+        Ok(Seen::when(is_cut_off, (), &status.conditions))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn with_limited_egress_the_operator_reaches_the_brokers_that_are_named_and_no_others() {
+    scenario("egress", async |s| {
+        let outcome = async {
+            limit(json!([])).await?;
+            is_cut_off_from_kafka(s).await?;
+            let brokers = json!({"matchLabels": {"kubernetes.io/metadata.name": "backing"}});
+            let to = json!([{"namespaceSelector": brokers}]);
+            limit(json!([{"to": to, "ports": [{"port": 9092}]}])).await?;
+            s.ready().await
+        };
+        let outcome = outcome.await;
+        install(OPERATOR, None).await?;
+        outcome.map(drop)
     })
     .await;
 }
