@@ -12,15 +12,14 @@ use std::{
 use k8s_openapi::{
     api::{apps::v1::ControllerRevision, core::v1::PodTemplateSpec},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps,
-    apimachinery::pkg::runtime::RawExtension,
 };
 use operator_api::{UserServiceSpec, crd};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ChildKind, Release, Validated, World,
+    Child, ChildKind, Release, Validated, World,
     children::{self, config_map_name, short_hash},
     world::{Owner, owner_of},
 };
@@ -38,14 +37,11 @@ pub const FIELDS_OF_PODS: [&str; 8] = [
 ];
 
 /// What pods run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Revision {
     /// Its name.
-    #[serde(skip)]
     pub(crate) name: String,
     /// Higher than that of those before; a revision that comes back becomes the highest.
-    #[serde(skip)]
     pub(crate) number: i64,
     /// What it was made for, as a hash.
     inputs: String,
@@ -122,16 +118,35 @@ impl Revision {
         })
     }
 
-    /// The object that holds it.
-    pub(crate) fn object(
-        &self,
-        resource: &Validated,
-    ) -> Result<ControllerRevision, serde_json::Error> {
-        Ok(ControllerRevision {
+    /// The object that holds it. What it holds is put into the finished object: it is large, and to
+    /// serialise it would copy it once more.
+    pub(crate) fn child(&self, resource: &Validated) -> Result<Child, serde_json::Error> {
+        let object = ControllerRevision {
             metadata: children::metadata(resource, self.name.clone()),
             revision: self.number,
-            data: Some(RawExtension(serde_json::to_value(self)?)),
-        })
+            data: None,
+        };
+        let mut object = serde_json::to_value(object)?;
+        if let Value::Object(fields) = &mut object {
+            fields.insert("data".to_owned(), self.data());
+        }
+        children::hashed(ChildKind::ControllerRevision, self.name.clone(), object)
+    }
+
+    fn data(&self) -> Value {
+        let text = |text: &String| Value::String(text.clone());
+        let config = self.config.iter();
+        let config = config.map(|(name, value)| (name.clone(), text(value)));
+        let fields = [
+            ("inputs", text(&self.inputs)),
+            ("operator", text(&self.operator)),
+            ("version", text(&self.version)),
+            ("spec", self.spec.clone()),
+            ("config", Value::Object(config.collect())),
+            ("template", self.template.clone()),
+        ];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value));
+        Value::Object(fields.into_iter().collect())
     }
 }
 

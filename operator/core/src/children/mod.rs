@@ -92,7 +92,7 @@ pub(crate) fn build(
     let mut all = vec![
         child(ChildKind::ServiceAccount, &service_account::build(resource))?,
         child(ChildKind::ConfigMap, &config)?,
-        child(ChildKind::ControllerRevision, &revision.object(resource)?)?,
+        revision.child(resource)?,
         child(ChildKind::Service, &service::build(resource))?,
         child(ChildKind::Service, &service::build_headless(resource))?,
     ];
@@ -127,7 +127,12 @@ where
     hashed(kind, name, serde_json::to_value(object)?)
 }
 
-fn hashed(kind: ChildKind, name: String, mut value: Value) -> Result<Child, serde_json::Error> {
+/// A child with the hash of all of it among its annotations.
+pub(crate) fn hashed(
+    kind: ChildKind,
+    name: String,
+    mut value: Value,
+) -> Result<Child, serde_json::Error> {
     let hash = hash(&serde_json::to_vec(&value)?);
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         let annotations = metadata
