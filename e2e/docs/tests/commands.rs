@@ -24,7 +24,7 @@ fn in_order(mut pages: Vec<Page>) -> Result<Vec<Page>> {
             let listed = summary
                 .links
                 .iter()
-                .position(|(_, link)| path.ends_with(link));
+                .position(|(_, link)| path == format!("docs/{link}"));
             listed.map_or(usize::MAX - 1, |place| place + 1)
         }
     };
