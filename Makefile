@@ -24,7 +24,7 @@ clean-demo: ## removes the demo and the operator, keeps the cluster
 	@$(WITH_BED) kubectl delete namespace demo --ignore-not-found --timeout=120s
 	@e2e/operator.sh down
 
-test: lint integration chart e2e ## everything that has to hold before a change goes in
+test: lint integration chart site docs-check e2e ## everything that has to hold before a change goes in
 
 lint: ## formatting, clippy, licences and advisories, protobuf, shell, Go
 	cargo fmt --all --check

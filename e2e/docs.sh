@@ -44,6 +44,8 @@ only_ours
 version=$(sed -n 's/^appVersion: //p' charts/userservice-operator/Chart.yaml)
 name_image "$OPERATOR_IMAGE" "userservice-operator:$version"
 name_image "$SERVICE_IMAGE" "user-service:$version"
+# What a page asks of make is asked by a reader, and not by the make that started this.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 trap restore EXIT
 kubectl delete namespace team-a --ignore-not-found --timeout=120s
 export PATH=$CARGO_TARGET_DIR/release:$PATH
