@@ -78,6 +78,21 @@ async fn partitions_are_added_only_once_that_is_acknowledged() {
             letters.as_ref().is_some_and(|topic| topic.partitions == 1),
             "dead letters need no more: {letters:?}"
         );
+
+        until("the status says four", Duration::from_secs(30), || async {
+            let status = s.resources().get("users").await?.status;
+            let partitions = status.and_then(|status| status.partitions);
+            Ok(Seen::when(partitions == Some(4), (), partitions))
+        })
+        .await?;
+        let refused = s.apply(with_topics(s, &three)).await;
+        let refusal = refused.err().map(|error| error.to_string());
+        ensure!(
+            refusal
+                .as_ref()
+                .is_some_and(|refusal| refusal.contains("partitions")),
+            "Kafka takes no partitions away: {refusal:?}"
+        );
         Ok(())
     })
     .await;
