@@ -1,6 +1,6 @@
 //! From an applied resource to a removed one.
 
-use std::{fs, path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
@@ -23,20 +23,9 @@ use scenarios::{
     Scenario, once,
     wait::{Seen, until},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::scenario;
-
-/// The spec of an example.
-pub(crate) fn example(file: &str) -> Result<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples")
-        .join(file);
-    let manifest: Value = serde_yaml::from_str(
-        &fs::read_to_string(&path).with_context(|| path.display().to_string())?,
-    )?;
-    manifest.get("spec").cloned().context("spec")
-}
+use crate::{examples::example, scenario};
 
 #[tokio::test]
 async fn an_applied_resource_becomes_ready_and_answers_calls() {
@@ -99,19 +88,6 @@ async fn an_applied_resource_becomes_ready_and_answers_calls() {
             );
         }
         Ok(())
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_full_example_can_be_applied_over_the_minimal_one_and_back() {
-    scenario("examples", async |s| {
-        s.ready_with(example("userservice.yaml")?).await?;
-        s.ready_with(example("userservice-full.yaml")?).await?;
-        // The autoscaler brings the number up to its least.
-        s.pods_become(3).await?;
-        s.ready_with(example("userservice.yaml")?).await?;
-        s.pods_become(2).await
     })
     .await;
 }

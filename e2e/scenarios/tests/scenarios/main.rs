@@ -9,6 +9,7 @@ mod away;
 mod chart;
 mod diagnosis;
 mod events;
+mod examples;
 mod gitops;
 mod leadership;
 mod lifecycle;

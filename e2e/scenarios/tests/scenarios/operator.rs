@@ -15,7 +15,7 @@ use scenarios::{
     wait::{Seen, until},
 };
 
-use crate::{lifecycle::example, scenario};
+use crate::{examples::example, scenario};
 
 /// The operator's admin port, from its chart.
 const ADMIN_PORT: u16 = 8081;
