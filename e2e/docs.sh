@@ -47,6 +47,8 @@ name_image "$SERVICE_IMAGE" "user-service:$version"
 # What a page asks of make is asked by a reader, and not by the make that started this.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 trap restore EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 kubectl delete namespace team-a --ignore-not-found --timeout=120s
 export PATH=$CARGO_TARGET_DIR/release:$PATH
 RUST_BACKTRACE=0 DOCS_PAGES=$* cargo test -p docs --locked -- --ignored --nocapture

@@ -8,6 +8,8 @@ finish() {
   for group in "${groups[@]}" $(jobs -p); do kill -- "-$group" 2>/dev/null || kill "$group" 2>/dev/null || true; done
 }
 trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 began() { # began NUMBER PLACE
   echo "$1" >"$WORK/current"
