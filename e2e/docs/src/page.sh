@@ -47,7 +47,7 @@ waits() {
 serves() { # serves NUMBER PORT
   if [[ -n ${serving[$2]:-} ]]; then
     kill -INT -- "-${serving[$2]}" 2>/dev/null || true
-    group=$$ waits 60 "what served port $2 ends" is_free "$2"
+    group=$$ waits 60 "what served port $2 ends" is_gone "${serving[$2]}"
   fi
   is_free "$2" || { say "port $2 is taken already"; return 1; }
   start "$1"
@@ -56,6 +56,8 @@ serves() { # serves NUMBER PORT
 }
 
 is_free() { ! answers "$1"; }
+
+is_gone() { ! kill -0 -- "-$1" 2>/dev/null; }
 
 until_stopped() { # until_stopped NUMBER
   start "$1"
