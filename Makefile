@@ -79,17 +79,28 @@ images: bed-up ## builds our images and loads them into the cluster
 SOAK_EVENTS ?= 1000000
 SOAK_SECONDS ?= 0
 
-soak: images servers ## the crash test until SOAK_EVENTS (a million) were acknowledged, faults coming again and again
+soak: images servers ## the crash test until SOAK_EVENTS (a million) were acknowledged, then the scenarios while the leader crashes every 30 s
 	e2e/operator.sh up
-	$(WITH_BED) $(NAME_DATABASE) SOAK_EVENTS=$(SOAK_EVENTS) SOAK_SECONDS=$(SOAK_SECONDS) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
+	$(WITH_BED) $(NAME_DATABASE) cargo build -p kubectl-userservice -p userservice-operator --locked && \
+	SOAK_EVENTS=$(SOAK_EVENTS) SOAK_SECONDS=$(SOAK_SECONDS) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
+	$(WITH_BED) CRASH_LEADER_EVERY_S=30 RUST_BACKTRACE=0 cargo test -p scenarios --locked -- --test-threads=1 --show-output $(addprefix --skip ,$(COUNTS_OPERATORS))
+
+# Scenarios that are about certain operators, how many there are or what they write, which crashes would spoil.
+COUNTS_OPERATORS := apiserver away chart leadership no_event_is_lost operator removal rights upgrade
 
 PARTS ?=
 
-bench: ## what users, events and calls cost, beside bare servers; PARTS="plan grpc" measures those alone, without the bed
-	$(if $(PARTS),$(if $(filter-out plan grpc,$(PARTS)),$(BED) loopback),$(BED) loopback)
+bench: ## what users, events, calls and the operator cost, each beside a baseline; PARTS="plan grpc" measures those alone
+	$(if $(call measures,writes outbox delay),$(BED) loopback)
+	$(if $(call measures,operator),$(BED) up; $(BED) images; e2e/operator.sh down)
+	$(if $(call measures,operator),$(WITH_BED) kubectl apply --server-side --force-conflicts -f crds/$(CRD))
 	$(WITH_BED) cargo build --release -p bench $(addprefix -p ,$(PROGRAMS)) --locked; \
-	bench/peer/build.sh "$(CARGO_TARGET_DIR)/release/bench-peer"; \
+	$(if $(call measures,grpc),bench/peer/build.sh "$(CARGO_TARGET_DIR)/release/bench-peer";) \
+	$(if $(call measures,operator),bench/kwok/build.sh "$(CARGO_TARGET_DIR)/release/bench-kwok";) \
 	"$(CARGO_TARGET_DIR)/release/bench" $(PARTS)
+
+# Whether one of these parts is measured.
+measures = $(if $(PARTS),$(filter $(1),$(PARTS)),everything)
 
 # Beside the benchmark, since cargo compiles what they share for each selection anew.
 PROGRAMS := user-service userservice-operator kubectl-userservice mongodb-gateway mongodb-faults

@@ -11,6 +11,7 @@ mod figures;
 mod grpc;
 mod load;
 mod machine;
+mod operator;
 mod outbox;
 mod plan;
 mod process;
@@ -42,6 +43,8 @@ enum Part {
     Delay,
     /// One pass of the operator over a resource, beside the JSON of its children
     Plan,
+    /// The operator with thousands of resources, on the bed's cluster
+    Operator,
     /// Calls of the service, beside a bare server and one in Go
     Grpc,
 }
@@ -63,6 +66,7 @@ fn run(part: Part) -> Result<()> {
         Part::Outbox => Runtime::new()?.block_on(outbox::run(&servers()?)),
         Part::Delay => Runtime::new()?.block_on(delay::run(&servers()?)),
         Part::Plan => plan::run(),
+        Part::Operator => Runtime::new()?.block_on(operator::run()),
         // Last, since it leaves a core to the servers for good. The generator is this thread and no other.
         Part::Grpc => Builder::new_current_thread()
             .enable_all()

@@ -1,0 +1,118 @@
+//! The operator, as a process beside the cluster.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::machine::kibibytes;
+
+/// How often it is asked how far it is.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long it may take for thousands of resources, or to end.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Killed when dropped, unless it was [stopped](Self::stop).
+pub(super) struct Operator {
+    child: Child,
+    address: String,
+}
+
+impl Operator {
+    /// Starts it for one namespace, with as many passes at a time as it has by default.
+    pub(super) async fn start(namespace: &str) -> Result<Self> {
+        // Free a moment ago.
+        let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+        let program = std::env::current_exe()?.with_file_name("userservice-operator");
+        let child = Command::new(&program)
+            .args(["run", "--watch-namespace", namespace])
+            .arg(format!("--admin-address={address}"))
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{}: make bench builds it", program.display()))?;
+        Ok(Self {
+            child,
+            address: address.to_string(),
+        })
+    }
+
+    /// Waits until so many passes have succeeded since it started.
+    pub(super) async fn passes(&self, passes: usize) -> Result<()> {
+        let wanted = passes.to_string().parse::<f64>()?;
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                // It does not listen before the API server has answered it once.
+                let text = self.metrics().await.unwrap_or_default();
+                if value(
+                    &text,
+                    "userservice_operator_reconciles_total{outcome=\"Ok\"}",
+                ) >= wanted
+                {
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        })
+        .await
+        .with_context(|| format!("{passes} passes"))
+    }
+
+    /// Writes to the API server since it started.
+    pub(super) async fn writes(&self) -> Result<f64> {
+        Ok(value(
+            &self.metrics().await?,
+            "userservice_operator_writes_total",
+        ))
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        let mut stream = TcpStream::connect(&self.address).await?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
+    /// Resident memory now.
+    #[allow(clippy::cast_precision_loss, reason = "a figure to be shown")]
+    pub(super) fn mebibytes(&self) -> Result<f64> {
+        let status = format!("/proc/{}/status", self.child.id());
+        Ok(kibibytes(&status, "VmRSS")? as f64 / 1024.0)
+    }
+
+    /// Lets it give back its Lease, so that the next one need not wait for that.
+    pub(super) async fn stop(mut self) -> Result<()> {
+        let sent = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()?;
+        ensure!(sent.success(), "kill: {sent}");
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                if self.child.try_wait()?.is_some() {
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        })
+        .await?
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sum of the samples whose line begins so.
+fn value(text: &str, name: &str) -> f64 {
+    text.lines()
+        .filter(|line| line.starts_with(name))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
