@@ -264,6 +264,23 @@ impl Scenario {
         .await
     }
 
+    /// Waits until none of the service's pods has one of these UIDs, not even one that is ending: connections that were
+    /// made to it before may be answered until then.
+    ///
+    /// # Errors
+    /// If one is still there after a minute and a half.
+    pub async fn pods_gone(&self, uids: &BTreeSet<String>) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.client(), &self.namespace);
+        let params = ListParams::default().labels(SERVICE_PODS);
+        until("the old pods are gone", Duration::from_secs(90), || async {
+            let all = pods.list(&params).await?.items;
+            let all: BTreeSet<String> = all.iter().filter_map(ResourceExt::uid).collect();
+            let old: Vec<String> = uids.intersection(&all).cloned().collect();
+            Ok(Seen::when(old.is_empty(), (), old))
+        })
+        .await
+    }
+
     /// UIDs of [`Scenario::pods`], which tell a pod from its successor.
     ///
     /// # Errors

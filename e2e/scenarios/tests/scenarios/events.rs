@@ -34,8 +34,10 @@ const CATCH_UP: f64 = 10.0;
 async fn from_memory_to_database_and_kafka_is_one_edit_and_every_event_arrives_decodable() {
     scenario("durable", async |s| {
         s.ready_with(json!({})).await?;
+        let in_memory = s.pod_uids().await?;
         backing::connect_to(s, DATABASE).await?;
         let resource = s.ready_with(backing::durable(s)).await?;
+        s.pods_gone(&in_memory).await?;
         let durable = condition(&resource, "StorageDurable").context("condition")?;
         ensure!(durable.0 == "True", "{durable:?}");
 

@@ -12,7 +12,6 @@ use scenarios::{
     Scenario,
     cluster::metric,
     load::{Load, RATE},
-    scenario::SERVICE_PODS,
     wait::{Seen, until},
 };
 use serde_json::json;
@@ -36,10 +35,6 @@ async fn calls(s: &Scenario, pod: &Pod) -> Result<f64> {
         .await?;
     let count = format!("{}_count", names::RPC_SERVER_CALL_DURATION);
     Ok(metric(&text, &count, "CreateUser"))
-}
-
-fn uids(pods: &[Pod]) -> BTreeSet<String> {
-    pods.iter().filter_map(ResourceExt::uid).collect()
 }
 
 #[tokio::test]
@@ -76,22 +71,13 @@ async fn calls_over_the_headless_service_spread_over_the_pods_within_20_percent(
 async fn changing_a_setting_rolls_the_pods_and_no_call_fails_meanwhile() {
     scenario("rollout", async |s| {
         s.ready_with(json!({})).await?;
-        let before = s.pods().await?;
+        let before = s.pod_uids().await?;
         let workers = s.cluster.workers().await?;
         let load = Load::start(s, RATE, &workers[1], "users:8080", "pick_first").await?;
 
         s.ready_with(json!({"server": {"maxConcurrentStreams": 128}}))
             .await?;
-        until("the old pods are gone", Duration::from_secs(90), || async {
-            let pods: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
-            let all = pods
-                .list(&ListParams::default().labels(SERVICE_PODS))
-                .await?
-                .items;
-            let old: Vec<String> = uids(&before).intersection(&uids(&all)).cloned().collect();
-            Ok(Seen::when(old.is_empty(), (), old))
-        })
-        .await?;
+        s.pods_gone(&before).await?;
         load.after(AFTERMATH_S).await?.assert_no_call_failed()?;
 
         let maps: Api<ConfigMap> = Api::namespaced(s.client(), &s.namespace);
