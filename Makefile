@@ -86,7 +86,7 @@ soak: images servers ## the crash test until SOAK_EVENTS (a million) were acknow
 	$(WITH_BED) CRASH_LEADER_EVERY_S=30 RUST_BACKTRACE=0 cargo test -p scenarios --locked -- --test-threads=1 --show-output $(addprefix --skip ,$(COUNTS_OPERATORS))
 
 # Scenarios that are about certain operators, how many there are or what they write, which crashes would spoil.
-COUNTS_OPERATORS := apiserver away chart leadership no_event_is_lost operator removal rights upgrade
+COUNTS_OPERATORS := apiserver:: away:: chart:: leadership:: no_event_is_lost operator:: removal:: rights:: upgrade::
 
 PARTS ?=
 
