@@ -17,9 +17,39 @@ const START_WITHIN: Duration = Duration::from_secs(10);
 /// In which `/proc` counts, on every architecture that Linux shows to programs (`USER_HZ`, proc(5)).
 const TICK: Duration = Duration::from_millis(10);
 
+/// A process that is killed when this is dropped, whatever happened.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    /// A line of memory in its status, such as `VmRSS`, in MiB.
+    #[allow(clippy::cast_precision_loss, reason = "a figure to be shown")]
+    pub(crate) fn mebibytes(&self, name: &str) -> Result<f64> {
+        let status = format!("/proc/{}/status", self.0.id());
+        Ok(kibibytes(&status, name)? as f64 / 1024.0)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Where a program lies that `make bench` builds: beside this one.
+pub(crate) fn beside(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    anyhow::ensure!(
+        path.exists(),
+        "{} is not there: make bench builds it",
+        path.display()
+    );
+    Ok(path)
+}
+
 /// Ended when dropped.
 pub(crate) struct Process {
-    child: Child,
+    running: Running,
     pub(crate) address: SocketAddr,
     /// From before it was spawned until it said that it serves.
     pub(crate) started_in: Duration,
@@ -34,23 +64,12 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The programs lie beside this one.
-    fn path(&self) -> Result<PathBuf> {
-        let path = std::env::current_exe()?.with_file_name(self.name);
-        anyhow::ensure!(
-            path.exists(),
-            "{} is not there: make bench builds it",
-            path.display()
-        );
-        Ok(path)
-    }
-
     /// Starts it on its core and waits until it serves.
     pub(crate) fn start(&self, cores: &Cores) -> Result<Process> {
         let start = Instant::now();
         let mut child = Command::new("taskset")
             .args(["--cpu-list", &cores.server])
-            .arg(self.path()?)
+            .arg(beside(self.name)?)
             .args(&self.arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -62,7 +81,7 @@ impl Program {
         let lines = lines(&mut child)?;
         // From here on it is ended whatever happens.
         let mut process = Process {
-            child,
+            running: Running(child),
             address: ([127, 0, 0, 1], 0).into(),
             started_in: Duration::ZERO,
         };
@@ -101,7 +120,7 @@ fn lines(child: &mut Child) -> Result<Receiver<Value>> {
 impl Process {
     /// CPU time that it has used, in user and in kernel.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.running.0.id()))?;
         // The name of the program may have blanks in it, and is the last to have a bracket (proc(5)).
         let (_, fields) = stat.rsplit_once(')').context("a stat without a name")?;
         let ticks = fields.split_whitespace().skip(11).take(2);
@@ -109,17 +128,8 @@ impl Process {
         Ok(TICK * ticks.iter().sum())
     }
 
-    /// A line of memory in its status, such as `VmRSS`, in MiB.
-    #[allow(clippy::cast_precision_loss, reason = "a figure to be shown")]
+    /// As [`Running::mebibytes`].
     pub(crate) fn mebibytes(&self, name: &str) -> Result<f64> {
-        let status = format!("/proc/{}/status", self.child.id());
-        Ok(kibibytes(&status, name)? as f64 / 1024.0)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.running.mebibytes(name)
     }
 }

@@ -1,7 +1,7 @@
 //! The bed's cluster, from its administrator's side.
 
 use std::ops::Range;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -11,6 +11,8 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use operator_api::UserService;
 use serde_json::{Value, json};
+
+use crate::process::{Running, beside};
 
 /// Requests at the same time: as many as the operator has passes.
 pub(super) const AT_ONCE: usize = 8;
@@ -86,7 +88,7 @@ impl Cluster {
     }
 
     /// The node that is none, and kwok, which plays the kubelet there until the answer is dropped.
-    pub(super) async fn node(&self) -> Result<Kwok> {
+    pub(super) async fn node(&self) -> Result<Running> {
         let nodes: Api<Node> = Api::all(self.client.clone());
         let node = json!({
             "apiVersion": "v1",
@@ -107,17 +109,15 @@ impl Cluster {
         nodes
             .patch_status(NODE, &params, &Patch::Apply(&node))
             .await?;
-        let program = std::env::current_exe()?.with_file_name("bench-kwok");
-        let child = Command::new(&program)
+        let child = Command::new(beside("bench-kwok")?)
             .arg(format!(
                 "--manage-nodes-with-annotation-selector={FAKE}=fake"
             ))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{}: make bench builds it", program.display()))?;
-        Ok(Kwok(child))
+            .spawn()?;
+        Ok(Running(child))
     }
 
     pub(super) async fn clean_up(&self) -> Result<()> {
@@ -134,16 +134,6 @@ impl Cluster {
             }
         }
         Ok(())
-    }
-}
-
-/// Ended when dropped.
-pub(super) struct Kwok(Child);
-
-impl Drop for Kwok {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

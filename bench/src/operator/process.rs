@@ -1,13 +1,13 @@
 //! The operator, as a process beside the cluster.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::machine::kibibytes;
+use crate::process::{Running, beside};
 
 /// How often it is asked how far it is.
 const LOOK: Duration = Duration::from_millis(10);
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Killed when dropped, unless it was [stopped](Self::stop).
 pub(super) struct Operator {
-    child: Child,
+    running: Running,
     address: String,
 }
 
@@ -25,17 +25,15 @@ impl Operator {
     pub(super) async fn start(namespace: &str) -> Result<Self> {
         // Free a moment ago.
         let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-        let program = std::env::current_exe()?.with_file_name("userservice-operator");
-        let child = Command::new(&program)
+        let child = Command::new(beside("userservice-operator")?)
             .args(["run", "--watch-namespace", namespace])
             .arg(format!("--admin-address={address}"))
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{}: make bench builds it", program.display()))?;
+            .spawn()?;
         Ok(Self {
-            child,
+            running: Running(child),
             address: address.to_string(),
         })
     }
@@ -78,34 +76,25 @@ impl Operator {
     }
 
     /// Resident memory now.
-    #[allow(clippy::cast_precision_loss, reason = "a figure to be shown")]
     pub(super) fn mebibytes(&self) -> Result<f64> {
-        let status = format!("/proc/{}/status", self.child.id());
-        Ok(kibibytes(&status, "VmRSS")? as f64 / 1024.0)
+        self.running.mebibytes("VmRSS")
     }
 
     /// Lets it give back its Lease, so that the next one need not wait for that.
     pub(super) async fn stop(mut self) -> Result<()> {
         let sent = Command::new("kill")
-            .arg(self.child.id().to_string())
+            .arg(self.running.0.id().to_string())
             .status()?;
         ensure!(sent.success(), "kill: {sent}");
         tokio::time::timeout(PATIENCE, async {
             loop {
-                if self.child.try_wait()?.is_some() {
+                if self.running.0.try_wait()?.is_some() {
                     return Ok(());
                 }
                 tokio::time::sleep(LOOK).await;
             }
         })
         .await?
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
