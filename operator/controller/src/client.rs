@@ -57,7 +57,7 @@ pub(crate) async fn clients(
     // What the fence refuses is asked of nobody, and all attempts end with its bound.
     let fenced = ClientBuilder::try_from(config)?
         .with_layer(&calls)
-        .with_layer(throttle)
+        .with_layer(&throttle.listening())
         // What is sent again needs more than one hold of the way.
         .with_layer(&BufferLayer::new(QUEUE))
         .with_layer(&RetryLayer::new(Retry::new()?))

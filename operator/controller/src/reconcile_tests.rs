@@ -327,7 +327,10 @@ async fn nobody_is_asked_for_as_long_as_the_api_server_wants_to_be_left_alone() 
         std::future::ready(answer.body(kube::client::Body::from(b"too many".to_vec())))
     });
     let throttle = Throttle::default();
-    let client = Client::new(tower::Layer::layer(&throttle, throttled), "team-a");
+    let client = Client::new(
+        tower::Layer::layer(&throttle.listening(), throttled),
+        "team-a",
+    );
     let context = Arc::new(Context {
         throttle,
         ..context_of(client, 2)

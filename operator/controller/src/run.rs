@@ -123,13 +123,13 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
         passes: Semaphore::new(concurrency.into()),
         kafka: reconcile::kafka_permits(concurrency),
     });
-    let passes = controllers.into_iter().map(|(place, controller)| {
+    let passes = controllers.into_iter().map(|controller| {
         let context = Arc::clone(&context);
         controller
             .graceful_shutdown_on(stopped(stop.clone()))
             .run(reconcile, on_error, Arc::clone(&context))
             .for_each(move |result| {
-                seen(&context, &place, result);
+                seen(&context, result);
                 std::future::ready(())
             })
     });
@@ -200,7 +200,6 @@ fn is_forbidden(error: &kube::Error) -> bool {
 /// What comes out of the controller beside the failures of passes, which `on_error` has told.
 fn seen(
     context: &Context,
-    place: &Place,
     result: Result<Passed, controller::Error<reconcile::Error, watcher::Error>>,
 ) {
     match result {
@@ -211,7 +210,7 @@ fn seen(
             context.queue.taken(&key);
         }
         Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) => {
-            tracing::warn!(%place, %error, "watch");
+            tracing::warn!(%error, "watch");
         }
         Err(controller::Error::ReconcilerFailed(..)) | Ok(_) => {}
     }

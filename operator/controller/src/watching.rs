@@ -59,13 +59,13 @@ pub(crate) fn controllers(
     places: Vec<Looked>,
     concurrency: u16,
     queue: &Queue,
-) -> (Vec<(Place, Controller<Guarded>)>, Known) {
+) -> (Vec<Controller<Guarded>>, Known) {
     let mut known = Known::default();
     let controllers = places.into_iter().map(|Looked { place, is_refused }| {
         let (sender, ready) = sync::watch::channel(is_refused);
         let controller = controller(client, &place, concurrency, queue, sender);
         known.add(controller.store(), ready);
-        (place, controller)
+        controller
     });
     let controllers = controllers.collect();
     (controllers, known)

@@ -2,14 +2,12 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
     time::Duration,
 };
 
-use futures::future::{BoxFuture, FutureExt};
-use http::{HeaderMap, Request, Response, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
 use tokio::time::Instant;
-use tower::{Layer, Service};
+use tower::util::MapResponseLayer;
 
 /// What is believed at most: whoever says more need not be the API server.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -31,6 +29,19 @@ impl Throttle {
         (!remaining.is_zero()).then_some(remaining)
     }
 
+    /// A layer of a client that listens to what it is answered.
+    pub(crate) fn listening<R>(
+        &self,
+    ) -> MapResponseLayer<impl Fn(Response<R>) -> Response<R> + Clone + Send + use<R>> {
+        let throttle = self.clone();
+        MapResponseLayer::new(move |answer: Response<R>| {
+            if let Some(wait) = retry_after(answer.status(), answer.headers()) {
+                throttle.heard(Instant::now(), wait);
+            }
+            answer
+        })
+    }
+
     fn heard(&self, now: Instant, wait: Duration) {
         let asked = now + wait.min(LONGEST);
         let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,55 +60,12 @@ pub(super) fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Dur
     .map(Duration::from_secs)
 }
 
-impl<S> Layer<S> for Throttle {
-    type Service = Heard<S>;
-
-    fn layer(&self, inner: S) -> Heard<S> {
-        Heard {
-            inner,
-            throttle: self.clone(),
-        }
-    }
-}
-
-/// A service whose answers are listened to.
-#[derive(Clone)]
-pub(crate) struct Heard<S> {
-    inner: S,
-    throttle: Throttle,
-}
-
-impl<S, B, R> Service<Request<B>> for Heard<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Future: Send + 'static>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let throttle = self.throttle.clone();
-        let answer = self.inner.call(request);
-        async move {
-            let answer = answer.await?;
-            if let Some(wait) = retry_after(answer.status(), answer.headers()) {
-                throttle.heard(Instant::now(), wait);
-            }
-            Ok(answer)
-        }
-        .boxed()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
 
-    use tower::{ServiceExt, service_fn};
+    use http::Request;
+    use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
 
@@ -108,7 +76,11 @@ mod tests {
             let answer = Response::builder().status(code).header(RETRY_AFTER, wait);
             Ok::<_, Infallible>(answer.body(()).unwrap())
         });
-        let _ = throttle.layer(server).oneshot(Request::new(())).await;
+        let _ = throttle
+            .listening()
+            .layer(server)
+            .oneshot(Request::new(()))
+            .await;
         throttle.remaining()
     }
 
