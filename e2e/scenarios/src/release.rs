@@ -14,13 +14,12 @@ use tokio::process::Command;
 use crate::{
     Scenario,
     cluster::{OPERATOR, OPERATOR_NAMESPACE},
+    kubectl::HELM,
     wait::{Seen, until},
 };
 
 /// Selects what the chart installs, the operator's pods among it.
 pub const LABEL: &str = "app.kubernetes.io/name=userservice-operator";
-/// Bound of an install, an upgrade or an uninstall.
-const HELM: Duration = Duration::from_secs(150);
 
 /// Installs or upgrades the release of this name with one value more than the bed gives.
 ///

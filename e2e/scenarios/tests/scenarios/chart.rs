@@ -1,6 +1,6 @@
 //! What the chart does beside an installation: its own proof, its network policy, and the way to another chart and back.
 
-use std::{cell::Cell, process::Stdio, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -10,37 +10,16 @@ use scenarios::{
     Scenario,
     backing::{self, BROKERS},
     cluster::{OPERATOR, OPERATOR_NAMESPACE},
-    kubectl::kubectl,
+    kubectl::{helm, kubectl},
     release::install,
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::scenario;
 
-/// Bound of what Helm does once.
-const HELM: Duration = Duration::from_secs(150);
 /// What the account of the test works by.
 const RIGHTS: &str = "serviceaccounts,roles,rolebindings";
-
-async fn helm(arguments: &[&str]) -> Result<String> {
-    let command = Command::new("helm")
-        .args(["--namespace", OPERATOR_NAMESPACE])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(HELM, command).await?.context("helm")?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        output.status.success(),
-        "helm {}: {said}{}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(said)
-}
 
 /// The package of the chart before this one; there is one alone.
 fn previous() -> Result<String> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use kube::{
     Api, ResourceExt,
@@ -11,11 +11,11 @@ use kube::{
 use scenarios::{
     Scenario,
     cluster::metric,
+    kubectl::kubectl,
     load::{Load, RATE},
     wait::{Seen, until},
 };
 use serde_json::json;
-use tokio::process::Command;
 use user_settings::{ADMIN_PORT, metric as names, path};
 
 use crate::scenario;
@@ -147,24 +147,15 @@ async fn nodes_of(s: &Scenario) -> Result<BTreeSet<String>> {
 
 /// Drains the node as an administrator does, and waits until all pods run elsewhere.
 async fn drain(s: &Scenario, node: &str) -> Result<()> {
-    let output = Command::new("kubectl")
-        .args([
-            "drain",
-            node,
-            "--ignore-daemonsets",
-            "--delete-emptydir-data",
-            "--force",
-            "--timeout=150s",
-        ])
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("kubectl drain")?;
-    ensure!(
-        output.status.success(),
-        "kubectl drain: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    kubectl(&[
+        "drain",
+        node,
+        "--ignore-daemonsets",
+        "--delete-emptydir-data",
+        "--force",
+        "--timeout=150s",
+    ])
+    .await?;
     s.ready().await?;
     let nodes = nodes_of(s).await?;
     ensure!(!nodes.contains(node), "a pod is still on {node}");
