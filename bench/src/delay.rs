@@ -97,11 +97,12 @@ impl Seen {
 impl RelayObserver for Seen {
     fn leads(&self, _: Option<Instant>) {}
 
-    fn published(&self, records: &[OutboxRecord]) {
-        let now = Instant::now();
+    fn acknowledged(&self, record: &OutboxRecord) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.extend(records.iter().map(|record| (record.event.id(), now)));
+        seen.insert(record.event.id(), Instant::now());
     }
+
+    fn published(&self, _: &[OutboxRecord]) {}
 
     fn retrying(&self, error: &RelayError, _: Duration) {
         println!("  retrying: {error}");

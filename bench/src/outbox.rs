@@ -208,6 +208,8 @@ impl Count {
 impl RelayObserver for Count {
     fn leads(&self, _: Option<Instant>) {}
 
+    fn acknowledged(&self, _: &OutboxRecord) {}
+
     fn published(&self, records: &[OutboxRecord]) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         *left = left.saturating_sub(records.len());

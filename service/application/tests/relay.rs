@@ -51,7 +51,7 @@ async fn without_an_outbox_that_lasts_everything_is_published_before_the_relay_s
     let recorder = Recorder::default();
     relay(&store, &recorder).run(std::future::ready(())).await;
     assert_eq!(recorder.noted().published, ids);
-    assert_eq!(recorder.noted().acknowledged.len(), 2500);
+    assert_eq!(recorder.noted().marked.len(), 2500);
     assert!(store.state().pending.is_empty());
 }
 
@@ -234,5 +234,5 @@ async fn an_outbox_that_fails_is_tried_again_and_at_worst_events_are_repeated() 
     published.dedup();
     let firsts: Vec<EventId> = published.iter().copied().take(4).collect();
     assert_eq!(firsts, ids);
-    assert_eq!(recorder.noted().acknowledged, ids);
+    assert_eq!(recorder.noted().marked, ids);
 }

@@ -126,8 +126,24 @@ async fn a_mark_that_fails_is_made_good_without_sending_again() {
     let watched = Watched::default();
     run(&store, &watched, is_empty(&store)).await;
     assert_eq!(watched.published(), ids);
-    assert_eq!(watched.recorder.noted().acknowledged.len(), ids.len());
+    assert_eq!(watched.recorder.noted().marked.len(), ids.len());
     assert_eq!(watched.recorder.noted().pauses.len(), 3);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_is_told_at_once_and_not_only_when_it_is_marked() {
+    let (store, ids) = Store::<true>::with_users(50);
+    store.state().failing_marks = u32::MAX;
+    let watched = Watched::default();
+    let told = || watched.recorder.noted().acknowledged.len() >= ids.len();
+    let all_told = async {
+        eventually(told).await;
+        assert!(watched.recorder.noted().marked.is_empty());
+        store.state().failing_marks = 0;
+    };
+    run(&store, &watched, all_told).await;
+    assert_eq!(watched.recorder.noted().acknowledged, ids);
+    assert_eq!(watched.recorder.noted().marked, ids);
 }
 
 #[tokio::test]

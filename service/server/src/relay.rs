@@ -97,8 +97,12 @@ impl RelayObserver for Observer {
         }
     }
 
+    fn acknowledged(&self, record: &OutboxRecord) {
+        self.0.acknowledged(record, SystemTime::now());
+    }
+
     fn published(&self, records: &[OutboxRecord]) {
-        self.0.published(records, SystemTime::now());
+        self.0.published(records.len());
         tracing::debug!(events = records.len(), "events published");
     }
 

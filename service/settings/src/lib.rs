@@ -119,7 +119,7 @@ pub mod metric {
     pub const USERS_STORED: &str = "users_stored";
     /// Gauge: events written and not yet acknowledged by the publisher.
     pub const OUTBOX_PENDING: &str = "outbox_pending";
-    /// Counter: events published and acknowledged.
+    /// Counter: events published and marked so in the outbox.
     pub const OUTBOX_PUBLISHED: &str = "outbox_published_total";
     /// Counter: attempts to publish that failed and were retried, by [`REASON`].
     pub const OUTBOX_PUBLISH_FAILURES: &str = "outbox_publish_failures_total";

@@ -67,6 +67,7 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
             }
             sent.left -= 1;
             let Err(error) = self.publisher.publish(&record).await else {
+                self.observer.acknowledged(&record);
                 sent.published.push(record);
                 continue;
             };

@@ -26,7 +26,10 @@ pub trait RelayObserver: Send + Sync + 'static {
     /// This relay is the active one until then unless it says so again, or is no more.
     fn leads(&self, until: Option<Instant>);
 
-    /// These events are out and acknowledged.
+    /// The publisher has just acknowledged this event; it is out, and not yet marked so.
+    fn acknowledged(&self, record: &OutboxRecord);
+
+    /// These events are out, and marked so in the outbox.
     fn published(&self, records: &[OutboxRecord]);
 
     /// An attempt failed; the next one comes after `pause`.

@@ -130,8 +130,10 @@ pub struct Noted {
     pub dead: Vec<EventId>,
     /// Pauses that the relay reported.
     pub pauses: Vec<Duration>,
-    /// Events that the relay reported as published and acknowledged.
+    /// Events that the relay reported as acknowledged.
     pub acknowledged: Vec<EventId>,
+    /// Events that the relay reported as published and marked so.
+    pub marked: Vec<EventId>,
     /// Events that the relay reported as given up.
     pub buried: Vec<EventId>,
     /// How often the relay became the active one.
@@ -253,9 +255,13 @@ impl RelayObserver for Recorder {
         noted.leads_until = until;
     }
 
+    fn acknowledged(&self, record: &OutboxRecord) {
+        self.noted().acknowledged.push(record.event.id());
+    }
+
     fn published(&self, records: &[OutboxRecord]) {
         let ids = records.iter().map(|record| record.event.id());
-        self.noted().acknowledged.extend(ids);
+        self.noted().marked.extend(ids);
     }
 
     fn retrying(&self, _error: &RelayError, pause: Duration) {

@@ -52,7 +52,7 @@ impl RelayMetrics {
         registry.register_collector(Box::new(Active(metrics.clone())));
         registry.register(
             counter_name(metric::OUTBOX_PUBLISHED),
-            "Events published and acknowledged",
+            "Events published and marked so in the outbox",
             metrics.published.clone(),
         );
         registry.register(
@@ -67,7 +67,7 @@ impl RelayMetrics {
         );
         registry.register_with_unit(
             without_unit(metric::OUTBOX_PUBLISH_DELAY),
-            "From the event to the acknowledgement that it is out",
+            "From the event to its acknowledgement by the publisher",
             Unit::Seconds,
             metrics.delay.clone(),
         );
@@ -92,12 +92,13 @@ impl RelayMetrics {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    pub(crate) fn published(&self, records: &[OutboxRecord], now: SystemTime) {
-        let events = u64::try_from(records.len()).unwrap_or(u64::MAX);
+    pub(crate) fn acknowledged(&self, record: &OutboxRecord, now: SystemTime) {
+        self.delay.observe(age(record.event.occurred_at(), now));
+    }
+
+    pub(crate) fn published(&self, events: usize) {
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
         self.published.inc_by(events);
-        for record in records {
-            self.delay.observe(age(record.event.occurred_at(), now));
-        }
     }
 
     pub(crate) fn failed(&self, reason: &'static str) {
