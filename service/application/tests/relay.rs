@@ -12,9 +12,9 @@ mod support;
 
 use std::time::Duration;
 
-use support::{POLICY, Store};
+use support::{POLICY, State, Store};
 use user_application::testkit::{Fails, ImmediateTimer, Recorder};
-use user_application::{Outbox, Relay, RelayId};
+use user_application::{Outbox, Relay, RelayId, RelayPolicy, Timer as _};
 use user_domain::EventId;
 use uuid::Uuid;
 
@@ -235,4 +235,42 @@ async fn an_outbox_that_fails_is_tried_again_and_at_worst_events_are_repeated() 
     let firsts: Vec<EventId> = published.iter().copied().take(4).collect();
     assert_eq!(firsts, ids);
     assert_eq!(recorder.noted().marked, ids);
+}
+
+/// Seconds that an idle relay spends, in its own time.
+const IDLE_SECONDS: u32 = 600;
+
+#[tokio::test]
+async fn an_idle_relay_asks_less_than_once_a_second_renewals_included() {
+    let (store, _) = Store::<true>::with_users(0);
+    let timer = ImmediateTimer::default();
+    let recorder = Recorder::default();
+    let policy = RelayPolicy {
+        lease: Duration::from_secs(15),
+        publish_within: Duration::from_secs(10),
+        ..POLICY
+    };
+    let end = timer.now() + Duration::from_secs(1) * IDLE_SECONDS;
+    let over = async {
+        while timer.now() < end {
+            tokio::task::yield_now().await;
+        }
+    };
+    let relay = Relay::new(
+        store.clone(),
+        recorder.clone(),
+        timer.clone(),
+        recorder,
+        policy,
+    );
+    relay.run(over).await;
+    let State { claims, looks, .. } = *store.state();
+    assert!(claims > IDLE_SECONDS / 6, "renews in time: {claims}");
+    assert!(
+        looks > IDLE_SECONDS / 4,
+        "finds what others stored: {looks}"
+    );
+    // What is left to one a second is for a look at the backlog every ten seconds.
+    let most = IDLE_SECONDS * 9 / 10;
+    assert!(claims + looks <= most, "{claims} renewals, {looks} looks");
 }

@@ -120,6 +120,9 @@ impl Outbox for MongoStorage {
                 .max_time(TIMEOUT)
                 .await
                 .map_err(DatabaseError::from)?;
+            if pending == 0 {
+                return Ok(Backlog::default());
+            }
             let oldest = outbox
                 .find_one(doc! { "state": PENDING })
                 .sort(doc! { "occurred_at": 1, "aggregateid": 1, "version": 1 })

@@ -29,7 +29,7 @@ use crate::{
 const IN_HAND: usize = 2 * BATCH.get();
 
 /// Between two looks at the outbox when nothing comes in: at first, and doubling up to at last.
-const IDLE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(1500)];
+const IDLE: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
 
 /// Something that was begun has ended.
 enum Done {

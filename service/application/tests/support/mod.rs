@@ -38,6 +38,9 @@ pub(crate) struct State {
     pub(crate) buried: HashMap<EventId, &'static str>,
     pub(crate) holder: Option<RelayId>,
     pub(crate) refused_claims: usize,
+    /// How often the lease was claimed or renewed, and how often it was asked what waits.
+    pub(crate) claims: u32,
+    pub(crate) looks: u32,
     /// The next call of the repository answers this.
     pub(crate) error: Option<RepositoryError>,
     /// So many calls of the outbox fail.
@@ -172,6 +175,7 @@ impl<const DURABLE: bool> Outbox for Store<DURABLE> {
 
     async fn claim(&self, holder: RelayId, _: Duration) -> Result<Option<Epoch>, OutboxError> {
         let mut state = self.state();
+        state.claims += 1;
         if *state.holder.get_or_insert(holder) == holder {
             return Ok(Some(Epoch(1)));
         }
@@ -195,6 +199,7 @@ impl<const DURABLE: bool> Outbox for Store<DURABLE> {
         except: &[UserId],
     ) -> Result<Vec<OutboxRecord>, OutboxError> {
         let mut state = self.state();
+        state.looks += 1;
         state.check()?;
         let waiting = |record: &&OutboxRecord| !except.contains(&record.event.user_id());
         let found = state.pending.iter().filter(waiting).take(limit.get());
