@@ -2,6 +2,7 @@
 
 mod producer;
 mod relay;
+mod runtime;
 mod spans;
 mod tls;
 
@@ -37,10 +38,11 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// With what is scraped.
+    /// With what is scraped. Has to be called inside the runtime that is measured.
     pub(crate) fn register(started: SystemTime) -> Result<(Self, Registry), ServiceError> {
         let mut registry = Registry::default();
         register_process(&mut registry, started);
+        runtime::register(&mut registry);
         let memory = MemoryStorage::new(Capacity::default());
         let relay = RelayMetrics::register(&mut registry);
         registry.register_collector(Box::new(StorageMetrics {
