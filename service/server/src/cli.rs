@@ -11,6 +11,7 @@ use crate::error::innermost;
 use crate::lifecycle::{Service, Stopped};
 use crate::signals::Signals;
 use crate::telemetry::log;
+use crate::workers::Workers;
 use crate::{ServiceError, build, config};
 
 /// gRPC user service: creates users, finds them again and changes them (user.v1.UserService).
@@ -87,7 +88,10 @@ fn carry_out(command: Command, settings: &Settings) -> u8 {
 
 /// Serves until a signal asks to stop.
 fn serve(settings: &Settings) -> Result<Stopped, ServiceError> {
+    let Workers { threads, source } = Workers::for_this_process();
+    tracing::info!(threads, source, "worker threads");
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()?;
     let stopped = runtime.block_on(async {

@@ -27,6 +27,7 @@ mod task;
 mod telemetry;
 mod tls;
 mod wiring;
+mod workers;
 
 pub use error::ServiceError;
 pub use lifecycle::{Service, Stopped};

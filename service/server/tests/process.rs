@@ -216,3 +216,24 @@ async fn help_lists_every_setting() {
         );
     }
 }
+
+#[tokio::test]
+async fn calls_are_answered_by_as_many_threads_as_there_are_processors_for_them() {
+    for (command, processors) in [
+        (&[][..], std::thread::available_parallelism().unwrap().get()),
+        // The first one is always there for whoever may run anywhere.
+        (&["taskset", "--cpu-list", "0"][..], 1),
+    ] {
+        let process = Process::spawn_by(command, &[]);
+        let (_, admin) = process.serving().await;
+        let log = process.stderr.json();
+        let line = log
+            .iter()
+            .find(|line| line["message"] == "worker threads")
+            .expect("the log says it");
+        assert_eq!(line["threads"], processors);
+        let metrics = http_get(admin, path::METRICS).await;
+        let workers = format!("\ntokio_workers {processors}\n");
+        assert!(metrics.contains(&workers), "{metrics}");
+    }
+}

@@ -58,8 +58,17 @@ impl Output {
 
 impl Process {
     pub fn spawn(vars: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_user-service"))
+        Self::spawn_by(&[], vars)
+    }
+
+    /// By this command, which takes the binary as its last argument.
+    pub fn spawn_by(command: &[&str], vars: &[(&str, &str)]) -> Self {
+        let mut words = command.to_vec();
+        words.push(env!("CARGO_BIN_EXE_user-service"));
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("USERSVC_GRPC_ADDRESS", "127.0.0.1:0")
             .env("USERSVC_ADMIN_ADDRESS", "127.0.0.1:0")
             .envs(vars.iter().copied())
