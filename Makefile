@@ -58,7 +58,7 @@ e2e: images servers ## the scenarios, on the real cluster
 	$(WITH_BED) $(NAME_DATABASE) cargo build -p kubectl-userservice -p userservice-operator --locked && RUST_BACKTRACE=0 cargo test -p scenarios --locked -- --test-threads=1 --show-output
 
 docs-check: images servers ## every command and manifest of the documentation, on the bed; removes the demo
-	cargo build --release $(addprefix -p ,$(PROGRAMS)) --locked
+	cargo build --profile bed $(addprefix -p ,$(PROGRAMS)) --locked
 	e2e/docs.sh
 
 # A report has to say it.
@@ -92,11 +92,12 @@ PARTS ?=
 
 bench: ## what users, events, calls and the operator cost, each beside a baseline; PARTS="plan grpc" measures those alone
 	$(if $(call measures,writes outbox delay),$(BED) loopback)
-	$(if $(call measures,operator),$(BED) up; $(BED) images; e2e/operator.sh down)
-	$(if $(call measures,operator),$(WITH_BED) kubectl apply --server-side --force-conflicts -f crds/$(CRD))
+	$(if $(call measures,operator),$(BED) up; BED_PROFILE=release $(BED) images)
+	$(if $(call measures,operator converge),$(BED) up; e2e/operator.sh down)
+	$(if $(call measures,operator converge),$(WITH_BED) kubectl apply --server-side --force-conflicts -f crds/$(CRD))
 	$(WITH_BED) cargo build --release -p bench $(addprefix -p ,$(PROGRAMS)) --locked; \
 	$(if $(call measures,grpc),bench/peer/build.sh "$(CARGO_TARGET_DIR)/release/bench-peer";) \
-	$(if $(call measures,operator),bench/kwok/build.sh "$(CARGO_TARGET_DIR)/release/bench-kwok";) \
+	$(if $(call measures,converge),bench/kwok/build.sh "$(CARGO_TARGET_DIR)/release/bench-kwok";) \
 	"$(CARGO_TARGET_DIR)/release/bench" $(PARTS)
 
 # Whether one of these parts is measured.

@@ -145,7 +145,7 @@ jq . <<<"$event" | indented
 say "what the operator says"
 shown kubectl get userservices -n demo
 # `make images` compiles it beside the programs; where images are given, it is still to be made.
-[[ -x $CARGO_TARGET_DIR/release/kubectl-userservice ]] || cargo build --quiet --release --locked -p kubectl-userservice
-PATH=$CARGO_TARGET_DIR/release:$PATH
+[[ -x $CARGO_TARGET_DIR/bed/kubectl-userservice ]] || cargo build --quiet --profile bed --locked -p kubectl-userservice
+PATH=$CARGO_TARGET_DIR/bed:$PATH
 shown kubectl userservice status users -n demo
 how_to_go_on

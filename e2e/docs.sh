@@ -50,5 +50,5 @@ trap restore EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 kubectl delete namespace team-a --ignore-not-found --timeout=120s
-export PATH=$CARGO_TARGET_DIR/release:$PATH
+export PATH=$CARGO_TARGET_DIR/bed:$PATH
 RUST_BACKTRACE=0 DOCS_PAGES=$* cargo test -p docs --locked -- --ignored --nocapture

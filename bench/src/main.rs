@@ -43,8 +43,10 @@ enum Part {
     Delay,
     /// One pass of the operator over a resource, beside the JSON of its children
     Plan,
-    /// The operator with thousands of resources, on the bed's cluster
+    /// The operator's memory and time to start with thousands of resources, on the bed's cluster
     Operator,
+    /// A thousand resources from nothing to pods that run, on the bed's cluster, beside a loop that only writes
+    Converge,
     /// Calls of the service, beside a bare server and one in Go
     Grpc,
 }
@@ -66,7 +68,8 @@ fn run(part: Part) -> Result<()> {
         Part::Outbox => Runtime::new()?.block_on(outbox::run(&servers()?)),
         Part::Delay => Runtime::new()?.block_on(delay::run(&servers()?)),
         Part::Plan => plan::run(),
-        Part::Operator => Runtime::new()?.block_on(operator::run()),
+        Part::Operator => Runtime::new()?.block_on(operator::footprint()),
+        Part::Converge => Runtime::new()?.block_on(operator::converge()),
         // Last, since it leaves a core to the servers for good. The generator is this thread and no other.
         Part::Grpc => Builder::new_current_thread()
             .enable_all()

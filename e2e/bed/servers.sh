@@ -92,7 +92,7 @@ make_gateway_image() {
   mkdir -p "$IMAGES_MAKING/bin"
   if [[ $BRANCH == offline ]]; then
     bases
-    step "server image: compiling the programs (10 to 15 minutes the first time)" compile_programs mongodb-gateway mongodb-faults
+    step "server image: compiling the programs (5 to 10 minutes the first time)" compile_programs mongodb-gateway mongodb-faults
   fi
   step "server image: gateway" build_gateway
   GATEWAY_IMAGE=$(cut -d= -f2 "$IMAGES_MAKING/refs")

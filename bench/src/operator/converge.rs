@@ -32,7 +32,7 @@ struct Took {
 
 pub(super) async fn run(cluster: &Cluster) -> Result<()> {
     println!(
-        "{RESOURCES} resources of one pod each, by {AT_ONCE} at a time, to pods that kwok says are ready"
+        "\n{RESOURCES} resources of one pod each, by {AT_ONCE} at a time, to pods that kwok says are ready"
     );
     let _kwok = cluster.node().await?;
     let spec = json!({

@@ -25,9 +25,16 @@ const MANY: usize = 10_000;
 const SETTLED: Duration = Duration::from_secs(5);
 const MIB: f64 = 1024.0 * 1024.0;
 
-pub(crate) async fn run() -> Result<()> {
+pub(crate) async fn footprint() -> Result<()> {
     let cluster = Cluster::connect().await?;
     let outcome = measure(&cluster).await;
+    cluster.clean_up().await?;
+    outcome
+}
+
+pub(crate) async fn converge() -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    let outcome = converge::run(&cluster).await;
     cluster.clean_up().await?;
     outcome
 }
@@ -67,9 +74,7 @@ async fn measure(cluster: &Cluster) -> Result<()> {
     let each = (all - idle) * MIB / 1000.0 / rate(MANY);
     println!("  {MANY} resources at rest  {all:6.1} MiB, {each:.1} kB for each, goal 25");
     operator.stop().await?;
-    cluster.forget(&namespace).await?;
-
-    converge::run(cluster).await
+    cluster.forget(&namespace).await
 }
 
 /// Starts the operator and tells how long it takes until it has looked at one resource, and at all.
