@@ -108,11 +108,35 @@ impl DeliveryError {
         }
     }
 
+    /// A word for it, one of [`FAILURES`].
+    pub(crate) fn class(&self) -> &'static str {
+        match self {
+            Self::Failed { code, .. } => class(*code),
+            Self::Silent { .. } | Self::Replaced => "timed_out",
+            Self::Irreplaceable(_) => "fatal",
+        }
+    }
+
     /// Whether the record was refused, or another one of its batch: brokers mostly refuse a batch as a whole.
     pub(crate) fn is_refusal(&self) -> bool {
         self.fault() != Fault::Elsewhere
     }
 }
+
+/// All words for why a record was not acknowledged.
+pub const FAILURES: [&str; 11] = [
+    "authentication",
+    "authorization",
+    "connection",
+    "fatal",
+    "other",
+    "queue_full",
+    "refused",
+    "timed_out",
+    "too_few_replicas",
+    "too_large",
+    "unknown_topic",
+];
 
 /// Where an error belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +163,32 @@ const fn fault(code: Code) -> Fault {
     }
 }
 
+const fn class(code: Code) -> &'static str {
+    match code {
+        Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL => "authentication",
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => "authorization",
+        Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve => "connection",
+        Code::Fatal => "fatal",
+        Code::QueueFull => "queue_full",
+        Code::InvalidRecord
+        | Code::InvalidMessage
+        | Code::InvalidDifferentRecord
+        | Code::PolicyViolation => "refused",
+        Code::MessageTimedOut | Code::OperationTimedOut | Code::RequestTimedOut => "timed_out",
+        Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => "too_few_replicas",
+        Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::MessageBatchTooLarge => {
+            "too_large"
+        }
+        Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
+            "unknown_topic"
+        }
+        _ => "other",
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::error::Error as _;
 
     use rdkafka::types::{RDKafkaConfRes, RDKafkaRespErr};
@@ -169,6 +217,13 @@ mod tests {
                 (Code::InvalidRecord, Fault::RecordForNow),
             ]
         );
+    }
+
+    #[test]
+    fn every_code_has_a_word_from_the_list_and_every_word_a_code() {
+        let codes = (-200..=200).filter_map(|number| RDKafkaRespErr::try_from(number).ok());
+        let words: BTreeSet<&str> = codes.map(|code| class(code.into())).collect();
+        assert!(words.into_iter().eq(FAILURES));
     }
 
     #[test]

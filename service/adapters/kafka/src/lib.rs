@@ -14,12 +14,14 @@ mod headers;
 mod message;
 mod observer;
 mod producer;
+mod producers;
 mod publisher;
 mod registry;
+mod reload;
 mod trace;
 
 pub use config::{KafkaOptions, TopicNames, Topics};
-pub use error::{ConfigError, DeliveryError};
+pub use error::{ConfigError, DeliveryError, FAILURES};
 pub use events::PerEvent;
 pub use framing::{Framing, SchemaId};
 pub use headers::SOURCE;

@@ -11,6 +11,11 @@ pub trait ProducerObserver: Send + Sync + 'static {
         let _ = (event_type, took);
     }
 
+    /// A record was not acknowledged; a word of [`FAILURES`](crate::FAILURES) says why.
+    fn failed(&self, class: &'static str) {
+        let _ = class;
+    }
+
     /// Every ten seconds.
     fn statistics(&self, statistics: &ProducerStatistics) {
         let _ = statistics;
@@ -18,6 +23,11 @@ pub trait ProducerObserver: Send + Sync + 'static {
 
     /// The producer had broken down for good, and another has taken its place.
     fn replaced(&self) {}
+
+    /// The files with credentials have changed; whether they are in force.
+    fn reloaded(&self, in_force: bool) {
+        let _ = in_force;
+    }
 }
 
 /// Hears nothing.

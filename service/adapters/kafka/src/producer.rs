@@ -1,9 +1,10 @@
-//! The library's producer, and its replacement when it has broken down.
+//! The library's producer, and its replacement when it has broken down or its credentials have changed.
 //!
 //! An idempotent producer that can no longer tell what the broker has of it fails everything from then on (librdkafka's
-//! fatal errors). Another one begins anew; what was in the old one's queue fails, and its events are published again.
+//! fatal errors), and none takes another certificate or password. Another one begins anew, and what is taken from the
+//! old one's queue is sent by it. The order of a key does not suffer: no two records of it are under way at a time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -11,7 +12,7 @@ use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{
-    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
 };
 use rdkafka::statistics::Statistics;
 use tokio::sync::oneshot;
@@ -23,8 +24,10 @@ use crate::observer::{ProducerObserver, ProducerStatistics};
 /// Least time between two replacements, so that a producer that breaks down at once does not cost a processor.
 const REPLACE_EVERY: Duration = Duration::from_secs(1);
 
+/// What a producer whose credentials have changed may take to finish what is in flight.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
 /// A record on its way to a topic.
-#[derive(Clone)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) topic: &'a str,
     pub(crate) key: &'a str,
@@ -37,13 +40,13 @@ type Native<W> = ThreadedProducer<Context<W>>;
 
 /// The producer of the moment.
 pub(crate) struct Producer<W: ProducerObserver> {
-    properties: Properties,
     observer: Arc<W>,
     current: Mutex<Current<W>>,
 }
 
 struct Current<W: ProducerObserver> {
     native: Arc<Native<W>>,
+    properties: Properties,
     since: Instant,
 }
 
@@ -56,43 +59,43 @@ struct Sent<W: ProducerObserver> {
 impl<W: ProducerObserver> Producer<W> {
     /// A producer with these properties; it connects by and by.
     pub(crate) fn new(properties: Properties, observer: Arc<W>) -> Result<Self, ConfigError> {
-        let native = make(&properties, &observer)?;
-        Ok(Self {
-            properties,
-            observer,
-            current: Mutex::new(Current {
-                native: Arc::new(native),
-                since: Instant::now(),
-            }),
-        })
+        let current = Mutex::new(Current::make(properties, &observer)?);
+        Ok(Self { observer, current })
     }
 
-    /// Sends a record and waits for the acknowledgement, no longer than `within`.
+    /// Sends a record and waits for the acknowledgement, no longer than `within` in one producer. What waits in one that
+    /// is replaced goes on in the next one.
     pub(crate) async fn deliver(
         &self,
-        record: Outgoing<'_>,
+        record: &Outgoing<'_>,
         within: Duration,
     ) -> Result<(), DeliveryError> {
-        let outcome = match self.send(record) {
-            Ok(sent) => sent.acknowledged(within).await,
-            Err(error) => Err(error),
-        };
-        if outcome.is_err() {
-            self.mend();
+        loop {
+            let outcome = match self.send(record) {
+                Ok(sent) => sent.acknowledged(within).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(DeliveryError::Replaced) => {}
+                Err(error) => {
+                    self.observer.failed(error.class());
+                    self.mend();
+                    return Err(error);
+                }
+            }
         }
-        outcome
     }
 
     /// Hands a record over, to another producer if this one turns out to have broken down.
-    fn send(&self, record: Outgoing<'_>) -> Result<Sent<W>, DeliveryError> {
+    fn send(&self, record: &Outgoing<'_>) -> Result<Sent<W>, DeliveryError> {
         let native = self.native();
         match hand_over(&native, record) {
-            Ok(sent) => Ok(sent),
-            Err((Code::Fatal, record)) => {
+            Err(Code::Fatal) => {
                 let native = self.replacement(&native)?;
-                hand_over(&native, record).map_err(|(code, _)| failed(code, &native))
+                hand_over(&native, record).map_err(|code| failed(code, &native))
             }
-            Err((code, _)) => Err(failed(code, &native)),
+            sent => sent.map_err(|code| failed(code, &native)),
         }
     }
 
@@ -118,14 +121,37 @@ impl<W: ProducerObserver> Producer<W> {
         usize::try_from(self.native().in_flight_count()).unwrap_or_default()
     }
 
+    /// By what it is set up.
+    pub(crate) fn properties(&self) -> Properties {
+        self.current().properties.clone()
+    }
+
+    /// Goes on with these properties. What is in flight has a moment to finish by the old ones; the rest is sent anew.
+    ///
+    /// # Errors
+    /// They are unusable; the old ones stay in force.
+    pub(crate) fn renew(&self, properties: Properties) -> Result<(), ConfigError> {
+        let next = Current::make(properties, &self.observer)?;
+        let old = std::mem::replace(&mut *self.current(), next);
+        std::thread::spawn(move || {
+            old.native.purge(PurgeConfig::default().queue());
+            // An error says no more than that records are left.
+            let _ = old.native.flush(FINISH_WITHIN);
+        });
+        Ok(())
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current<W>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn native(&self) -> Arc<Native<W>> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&current.native)
+        Arc::clone(&self.current().native)
     }
 
     /// The producer in place of this one, made unless another call has done so.
     fn replacement(&self, broken: &Arc<Native<W>>) -> Result<Arc<Native<W>>, DeliveryError> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current();
         if !Arc::ptr_eq(&current.native, broken) {
             return Ok(Arc::clone(&current.native));
         }
@@ -134,22 +160,31 @@ impl<W: ProducerObserver> Producer<W> {
                 "it is new itself and broke down at once".to_owned(),
             ));
         }
-        let native = make(&self.properties, &self.observer)
+        let next = Current::make(current.properties.clone(), &self.observer)
             .map_err(|error| DeliveryError::Irreplaceable(error.to_string()))?;
-        let native = Arc::new(native);
-        let old = std::mem::replace(
-            &mut *current,
-            Current {
-                native: Arc::clone(&native),
-                since: Instant::now(),
-            },
-        );
+        let native = Arc::clone(&next.native);
+        let old = std::mem::replace(&mut *current, next);
         drop(current);
         tracing::warn!(reason = ?broken.client().fatal_error().map(|(code, _)| code), "producer replaced");
         self.observer.replaced();
         // Purges its queue and waits for its thread: at most a second.
         std::thread::spawn(move || drop(old));
         Ok(native)
+    }
+}
+
+impl<W: ProducerObserver> Current<W> {
+    fn make(properties: Properties, observer: &Arc<W>) -> Result<Self, ConfigError> {
+        let context = Context {
+            observer: Arc::clone(observer),
+            trouble: Mutex::new(None),
+        };
+        let native = ThreadedProducer::from_config_and_context(&properties.0, context)?;
+        Ok(Self {
+            native: Arc::new(native),
+            properties,
+            since: Instant::now(),
+        })
     }
 }
 
@@ -173,45 +208,23 @@ impl<W: ProducerObserver> Sent<W> {
     }
 }
 
-fn make<W: ProducerObserver>(
-    properties: &Properties,
-    observer: &Arc<W>,
-) -> Result<Native<W>, ConfigError> {
-    let context = Context {
-        observer: Arc::clone(observer),
-        trouble: Mutex::new(None),
-    };
-    Ok(ThreadedProducer::from_config_and_context(
-        &properties.0,
-        context,
-    )?)
-}
-
 /// Puts a record into the queue; never blocks.
-fn hand_over<'a, W: ProducerObserver>(
+fn hand_over<W: ProducerObserver>(
     native: &Native<W>,
-    record: Outgoing<'a>,
-) -> Result<Sent<W>, (Code, Outgoing<'a>)> {
+    record: &Outgoing<'_>,
+) -> Result<Sent<W>, Code> {
     let (sender, acknowledgement) = oneshot::channel();
     let mut outgoing = BaseRecord::with_opaque_to(record.topic, Box::new(sender))
         .key(record.key)
-        .headers(record.headers);
+        .headers(record.headers.clone());
     outgoing.payload = record.value;
-    native.send(outgoing).map_or_else(
-        |(error, back)| {
-            let record = Outgoing {
-                headers: back.headers.unwrap_or_default(),
-                ..record
-            };
-            Err((code_of(&error), record))
-        },
-        |()| {
-            Ok(Sent {
-                acknowledgement,
-                context: Arc::clone(native.client().context()),
-            })
-        },
-    )
+    match native.send(outgoing) {
+        Ok(()) => Ok(Sent {
+            acknowledgement,
+            context: Arc::clone(native.client().context()),
+        }),
+        Err((error, _)) => Err(code_of(&error)),
+    }
 }
 
 fn failed<W: ProducerObserver>(code: Code, native: &Native<W>) -> DeliveryError {

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::OwnedHeaders;
-use tokio::sync::OnceCell;
 use user_application::{EventPublisher, OutboxRecord, PublishError};
 use user_domain::UserEvent;
 
-use crate::config::{KafkaOptions, Properties, TopicNames, Topics};
+use crate::config::{KafkaOptions, TopicNames, Topics};
 use crate::error::{ConfigError, DeliveryError, classified};
 use crate::events::event_type_of;
 use crate::framing::Framing;
 use crate::observer::ProducerObserver;
-use crate::producer::{Outgoing, Producer};
+use crate::producer::Outgoing;
+use crate::producers::Producers;
+use crate::reload::Watch;
 use crate::trace::Sending;
 use crate::{headers, message};
 
@@ -22,11 +23,8 @@ use crate::{headers, message};
 /// Each event is acknowledged by all in-sync replicas before `publish` returns, and is in its partition once for each
 /// call. Calls may be dropped: the record goes out nonetheless.
 pub struct KafkaPublisher<W: ProducerObserver> {
-    producer: Producer<W>,
-    /// For records that were refused, maybe for the sake of another one in their batch: made when there is one.
-    alone: OnceCell<Producer<W>>,
-    properties: Properties,
-    observer: Arc<W>,
+    producers: Arc<Producers<W>>,
+    watch: Watch,
     framing: Framing,
     topics: Topics,
     within: Duration,
@@ -43,18 +41,22 @@ impl<W: ProducerObserver> KafkaPublisher<W> {
     /// # Errors
     /// The options or the files with credentials are unusable.
     pub fn new(options: &KafkaOptions, framing: Framing, observer: W) -> Result<Self, ConfigError> {
-        let observer = Arc::new(observer);
-        let properties = options.producer()?;
-        let producer = Producer::new(properties.clone(), Arc::clone(&observer))?;
+        let watch = Watch::begin(options);
         Ok(Self {
-            producer,
-            alone: OnceCell::new(),
-            properties,
-            observer,
+            producers: Arc::new(Producers::new(options.producer()?, observer)?),
+            watch,
             framing,
             topics: options.topics.clone(),
             within: options.publish_within(),
         })
+    }
+
+    /// Looks at the files with credentials `every` so often, as long as the publisher exists, and takes changed ones into
+    /// force: no event is lost for it, none overtakes another of its user, and the calls under way notice no more than
+    /// that they take a little longer. Files that cannot be used change nothing.
+    pub fn keep_current(&self, every: Duration) -> impl Future<Output = ()> + Send + use<W> {
+        let producers = Arc::downgrade(&self.producers);
+        self.watch.clone().run(producers, every)
     }
 
     /// Waits until everything is acknowledged or has failed, no longer than `within`. To be called when nothing is
@@ -63,13 +65,9 @@ impl<W: ProducerObserver> KafkaPublisher<W> {
     /// # Errors
     /// Something was left.
     pub async fn close(self, within: Duration) -> Result<(), Undelivered> {
-        let waiting = self.producers().map(Producer::unacknowledged).sum();
-        let end = Instant::now() + within;
+        let waiting = self.producers.unacknowledged();
         let close = tokio::task::spawn_blocking(move || {
-            let left = self
-                .producers()
-                .map(|producer| producer.flush(end.saturating_duration_since(Instant::now())))
-                .sum();
+            let left = self.producers.flush(within);
             drop(self);
             left
         });
@@ -77,10 +75,6 @@ impl<W: ProducerObserver> KafkaPublisher<W> {
             0 => Ok(()),
             left => Err(Undelivered(left)),
         }
-    }
-
-    fn producers(&self) -> impl Iterator<Item = &Producer<W>> {
-        std::iter::once(&self.producer).chain(self.alone.get())
     }
 
     fn names(&self, event: &UserEvent) -> &TopicNames {
@@ -101,19 +95,8 @@ impl<W: ProducerObserver> KafkaPublisher<W> {
             value,
             headers,
         };
-        let mut outcome = self.producer.deliver(outgoing.clone(), self.within).await;
-        if outcome.as_ref().is_err_and(DeliveryError::is_refusal) {
-            outcome = self.deliver_alone(outgoing).await;
-        }
+        let outcome = self.producers.deliver(&outgoing, self.within).await;
         outcome.map_err(classified)
-    }
-
-    /// What is refused then is refused for its own sake.
-    async fn deliver_alone(&self, record: Outgoing<'_>) -> Result<(), DeliveryError> {
-        let make = async || Producer::new(self.properties.one_by_one(), Arc::clone(&self.observer));
-        let alone = self.alone.get_or_try_init(make).await;
-        let alone = alone.map_err(|error| DeliveryError::Irreplaceable(error.to_string()))?;
-        alone.deliver(record, self.within).await
     }
 
     /// However many attempts it takes.
@@ -171,7 +154,9 @@ impl<W: ProducerObserver> EventPublisher for KafkaPublisher<W> {
             error => error,
         })?;
         let event_type = event_type_of(event.kind());
-        self.observer.delivered(event_type, before.elapsed());
+        self.producers
+            .observer()
+            .delivered(event_type, before.elapsed());
         Ok(())
     }
 

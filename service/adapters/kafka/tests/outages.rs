@@ -8,8 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::mocking::MockCluster;
@@ -27,6 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 struct Counts {
     delivered: Arc<AtomicUsize>,
     replaced: Arc<AtomicUsize>,
+    failed: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl ProducerObserver for Counts {
@@ -34,6 +35,10 @@ impl ProducerObserver for Counts {
         assert_eq!(event_type, USER_CREATED);
         assert!(took > Duration::ZERO);
         self.delivered.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn failed(&self, class: &'static str) {
+        self.failed.lock().unwrap().push(class);
     }
 
     fn replaced(&self) {
@@ -78,6 +83,11 @@ impl Bed {
         outcome
     }
 
+    /// Why records were not acknowledged so far.
+    fn failures(&self) -> Vec<&'static str> {
+        self.counts.failed.lock().unwrap().clone()
+    }
+
     /// The next answers to records.
     fn answers(&self, errors: &[Answer]) {
         self.cluster.request_errors(Api::Produce, errors);
@@ -108,6 +118,7 @@ async fn while_the_broker_is_down_it_is_an_outage_and_after_that_it_goes_on() {
     bed.cluster.broker_down(1).unwrap();
     let error = bed.publish().await.unwrap_err();
     assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
+    assert_eq!(bed.failures(), ["timed_out"]);
     bed.cluster.broker_up(1).unwrap();
     bed.publishes().await;
 }
@@ -140,6 +151,7 @@ async fn a_forbidden_topic_is_an_outage_of_what_was_set_up() {
     bed.answers(&[Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
     let error = bed.publish().await.unwrap_err();
     assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
+    assert_eq!(bed.failures(), ["authorization"]);
     bed.publishes().await;
 }
 
@@ -154,6 +166,7 @@ async fn a_record_that_was_refused_with_its_batch_goes_alone() {
         bed.answers(&[refusal]);
         bed.publish().await.unwrap();
     }
+    assert_eq!(bed.failures(), ["too_large", "refused", "refused"]);
     assert_eq!(bed.counts.delivered.load(Ordering::SeqCst), 3);
 }
 

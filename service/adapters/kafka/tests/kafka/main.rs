@@ -13,4 +13,5 @@ mod contract;
 mod limits;
 mod publishing;
 mod registry;
+mod reload;
 mod security;

@@ -17,7 +17,7 @@ const MECHANISMS: [SaslMechanism; 3] = [
 ];
 
 /// What the bed made, in PEM; nobody trusts the `stranger`.
-fn made(name: &str) -> String {
+pub(crate) fn made(name: &str) -> String {
     let path = PathBuf::from(variable("TEST_KAFKA_CERTIFICATES")).join(name);
     std::fs::read_to_string(path).unwrap()
 }
@@ -30,7 +30,7 @@ fn login(password: &str, authority: &str) -> Folder {
     ])
 }
 
-fn certificate(name: &str) -> Folder {
+pub(crate) fn certificate(name: &str) -> Folder {
     Folder::with(&[
         ("ca.crt", &made("ca.crt")),
         ("tls.crt", &made(&format!("{name}.crt"))),
@@ -45,7 +45,7 @@ fn by_password(bed: &mut Bed, mechanism: SaslMechanism, folder: &Folder) {
     bed.settings.credentials_directory.clone_from(&folder.0);
 }
 
-fn by_certificate(bed: &mut Bed, folder: &Folder) {
+pub(crate) fn by_certificate(bed: &mut Bed, folder: &Folder) {
     bed.settings.bootstrap_servers = variable("TEST_KAFKA_MUTUAL_TLS");
     bed.settings.security_protocol = SecurityProtocol::Ssl;
     bed.settings.credentials_directory.clone_from(&folder.0);
