@@ -7,7 +7,7 @@ check_examples() {
     name=$(basename "$example" .yaml)
     check "example $name: every field is one that the cluster knows" conforms "$example"
     check "example $name: render" "$OPERATOR" render -f "$example"
-    cp "$WORK/output" "$WORK/children-$name.yaml"
+    served "$WORK/output" >"$WORK/children-$name.yaml"
     check "example $name: every field of its children is one that the cluster knows" conforms "$WORK/children-$name.yaml"
   done
   check "a misspelt field of a UserService is noticed" misspell autoscaling examples/userservice-full.yaml

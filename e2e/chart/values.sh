@@ -4,7 +4,7 @@
 template() { helm template operator "$CHART" --namespace "$NAMESPACE" "$@"; }
 
 # The cluster serves no such kind; unit tests look at it.
-served() { awk 'BEGIN {RS = "---\n"} !/\nkind: PodMonitor\n/ {print "---\n" $0}' "$1"; }
+served() { awk 'BEGIN {RS = "---\n"} !/\nkind: (PodMonitor|Certificate)\n/ {print "---\n" $0}' "$1"; }
 
 without_word_of_helm() { ! grep -i helm "$1"; }
 

@@ -5,6 +5,7 @@
 //! `kubectl explain userservice` prints it.
 
 mod autoscaling;
+mod certificate;
 mod container;
 mod crd;
 mod events;
@@ -24,6 +25,7 @@ mod telemetry;
 mod tls;
 
 pub use autoscaling::AutoscalingSpec;
+pub use certificate::{CertificateSpec, IssuerReference};
 pub use container::{
     ClaimVolume, ConfigMapVolume, EmptyDirVolume, EnvSource, EnvVar, ExtraVolume, KeyReference,
     Medium, SecretVolume,

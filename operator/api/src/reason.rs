@@ -31,6 +31,11 @@ reasons! {
     NAME_CONFLICT = "NameConflict";
     /// A Secret that the spec names, or a key of it, does not exist; the message names both.
     SECRET_MISSING = "SecretMissing";
+    /// The spec asks cert-manager for a certificate, and the cluster has none; the message names the
+    /// field. What runs is left as it is.
+    CERT_MANAGER_MISSING = "CertManagerMissing";
+    /// The certificate has not been issued yet; the message has what cert-manager says of it.
+    CERTIFICATE_PENDING = "CertificatePending";
     /// The database or the schema registry is being prepared for the pods of the current spec.
     PREPARING = "Preparing";
     /// The preparation failed; the message says where its log is. What runs is left as it is.

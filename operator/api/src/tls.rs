@@ -7,13 +7,15 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::pod::DNS_NAME;
+use crate::{CertificateSpec, pod::DNS_NAME};
 
-/// TLS on the gRPC port. Changed Secrets are taken into force by the running pods, which are not
-/// replaced for it.
+/// TLS on the gRPC port, with exactly one of `secret` and `certificate`. Changed Secrets are taken
+/// into force by the running pods, which are not replaced for it.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[x_kube(
     crates(kube_core = "::kube_core"),
+    validation = Rule::new("has(self.secret) != has(self.certificate)")
+        .message("exactly one of secret and certificate must be given"),
     validation = Rule::new("!has(self.allowedClients) || has(self.clientCa)")
         .message("allowedClients needs clientCa").field_path(".allowedClients")
 )]
@@ -22,8 +24,13 @@ pub struct TlsSpec {
     /// Name of a Secret in the namespace of the resource, with the server's certificate and its
     /// chain under `tls.crt` and the private key under `tls.key`, as cert-manager and `kubectl
     /// create secret tls` write them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = DNS_NAME))]
-    pub secret: String,
+    pub secret: Option<String>,
+
+    /// A certificate that the operator asks cert-manager for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateSpec>,
 
     /// Authorities that the certificates of clients have to come from. Absent: clients need no
     /// certificate.

@@ -25,7 +25,7 @@ use kube::{
 use operator_api::UserService;
 use operator_core::{
     ChildKind, Release, World,
-    children::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
+    children::{Certificate, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
     needs_pods, secret_names,
 };
 use serde_json::Value;
@@ -67,13 +67,21 @@ impl Reader<'_> {
             self.secrets(resource),
         )?;
         let mut world = World {
-            live: listed.into_iter().flatten().collect(),
             secrets: data.digests(&resource.uid().unwrap_or_default()),
+            issued: data.issued(),
             ..World::default()
         };
+        for (kind, listed) in ChildKind::ALL.into_iter().zip(listed) {
+            match listed {
+                Some(children) => world.live.extend(children),
+                None => _ = world.unknown.insert(kind),
+            }
+        }
         let missing = operator_core::child_names(&world, resource, release)
             .into_iter()
-            .filter(|(kind, name)| world.get(*kind, name).is_none());
+            .filter(|(kind, name)| {
+                !world.unknown.contains(kind) && world.get(*kind, name).is_none()
+            });
         for found in try_join_all(missing.map(|(kind, name)| self.get(kind, name))).await? {
             world.live.extend(found);
         }
@@ -92,10 +100,10 @@ impl Reader<'_> {
     async fn secrets(&self, resource: &UserService) -> Result<SecretData, Error> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
         let reads = secret_names(resource).into_iter().map(|name| {
-            let request = api.get_opt(name);
+            let api = &api;
             async move {
-                let secret = bounded("get", "Secret", name, request).await?;
-                Ok::<_, Error>(secret.map(|secret| (name.to_owned(), secret)))
+                let secret = bounded("get", "Secret", &name, api.get_opt(&name)).await?;
+                Ok::<_, Error>(secret.map(|secret| (name.into_owned(), secret)))
             }
         });
         let mut data = SecretData::default();
@@ -105,24 +113,27 @@ impl Reader<'_> {
         Ok(data)
     }
 
-    /// The children of one kind, by label.
+    /// The children of one kind, by label; nothing where the cluster does not know the kind.
     ///
     /// # Errors
     /// As [`Reader::dereference`].
     pub async fn children(
         &self,
         kind: ChildKind,
-    ) -> Result<Vec<((ChildKind, String), Value)>, Error> {
+    ) -> Result<Option<Vec<((ChildKind, String), Value)>>, Error> {
         let labels = format!(
             "{INSTANCE_LABEL}={},{MANAGED_BY_LABEL}={MANAGER}",
             self.name
         );
         let params = ListParams::default().labels(&labels);
-        let list = bounded("list", kind.name(), self.name, self.api(kind).list(&params)).await?;
-        list.items
-            .into_iter()
-            .map(|object| live(kind, object))
-            .collect()
+        let list = match bounded("list", kind.name(), self.name, self.api(kind).list(&params)).await
+        {
+            // A list of a kind that is known is empty at the least.
+            Err(error) if error.code() == Some(404) && kind.is_foreign() => return Ok(None),
+            list => list?,
+        };
+        let items = list.items.into_iter().map(|object| live(kind, object));
+        items.collect::<Result<_, _>>().map(Some)
     }
 
     async fn get(
@@ -169,6 +180,7 @@ fn api_resource(kind: ChildKind) -> ApiResource {
         ChildKind::ControllerRevision => ApiResource::erase::<ControllerRevision>(&()),
         ChildKind::Service => ApiResource::erase::<Service>(&()),
         ChildKind::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
+        ChildKind::Certificate => ApiResource::erase::<Certificate>(&()),
         ChildKind::Job => ApiResource::erase::<Job>(&()),
         ChildKind::Deployment => ApiResource::erase::<Deployment>(&()),
         ChildKind::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),

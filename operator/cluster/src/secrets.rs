@@ -3,21 +3,36 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::ResourceExt;
 use operator_core::{SecretKeys, secret_digest};
 
 /// What the Secrets of one resource hold, by name and key. It cannot be printed.
 #[derive(Default)]
-pub struct SecretData(BTreeMap<String, BTreeMap<String, ByteString>>);
+pub struct SecretData {
+    held: BTreeMap<String, BTreeMap<String, ByteString>>,
+    issued: BTreeMap<String, String>,
+}
+
+/// Annotation of cert-manager: the Certificate that a Secret was written for.
+const CERTIFICATE_NAME: &str = "cert-manager.io/certificate-name";
 
 impl SecretData {
     /// Adds a Secret.
     pub fn insert(&mut self, name: String, secret: Secret) {
-        self.0.insert(name, secret.data.unwrap_or_default());
+        if let Some(certificate) = secret.annotations().get(CERTIFICATE_NAME) {
+            self.issued.insert(name.clone(), certificate.clone());
+        }
+        self.held.insert(name, secret.data.unwrap_or_default());
     }
 
     /// What a Secret holds under a key.
     pub fn value(&self, secret: &str, key: &str) -> Option<&[u8]> {
-        Some(&self.0.get(secret)?.get(key)?.0)
+        Some(&self.held.get(secret)?.get(key)?.0)
+    }
+
+    /// Those that cert-manager wrote, each with the name of the Certificate.
+    pub fn issued(&self) -> BTreeMap<String, String> {
+        self.issued.clone()
     }
 
     /// Names, keys and digests: all that leaves this type but for what a client is given.
@@ -27,7 +42,7 @@ impl SecretData {
                 .map(|(key, value)| (key.clone(), secret_digest(uid, key, &value.0)))
                 .collect()
         };
-        self.0
+        self.held
             .iter()
             .map(|(name, data)| (name.clone(), digests(data)))
             .collect()

@@ -342,3 +342,29 @@ async fn nobody_is_asked_for_as_long_as_the_api_server_wants_to_be_left_alone() 
     assert_ne!(later.unwrap(), Action::requeue(Duration::ZERO));
     assert_eq!(asked.load(Ordering::Relaxed), before);
 }
+
+#[tokio::test]
+async fn only_a_kind_of_another_operator_may_be_one_that_the_cluster_does_not_know() {
+    for (group, is_fatal) in [("/apis/cert-manager.io/", false), ("/apis/apps/", true)] {
+        let (client, _log) = server(move |asked| {
+            if asked.path.starts_with(group) {
+                return crate::testing::failure(404, "NotFound");
+            }
+            nothing_there(&asked.method, &asked.path)
+        })
+        .await;
+        let context = context_of(client, 2);
+        let cluster = Cluster {
+            client: context.client.clone(),
+            metrics: &context.metrics,
+            namespace: "team-a",
+            name: "users",
+        };
+        let read = cluster.dereference(&resource(), &context.release).await;
+        let unknown = read.map(|(world, _)| world.unknown);
+        assert_eq!(unknown.is_err(), is_fatal, "{group}");
+        if let Ok(unknown) = unknown {
+            assert_eq!(unknown, [operator_core::ChildKind::Certificate].into());
+        }
+    }
+}

@@ -17,7 +17,6 @@ use k8s_openapi::{
         networking::v1::NetworkPolicy,
         policy::v1::PodDisruptionBudget,
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Client, Resource, ResourceExt,
@@ -30,14 +29,14 @@ use kube::{
 };
 use operator_api::UserService;
 use operator_core::{
-    children::{MANAGED_BY_LABEL, MANAGER},
+    children::{Certificate, MANAGED_BY_LABEL, MANAGER},
     secret_names,
 };
 use serde::de::DeserializeOwned;
 use tokio::sync;
 
 pub(crate) use self::place::{Known, Place};
-use self::steady::watch;
+use self::steady::{watch, watch_if_known};
 use crate::queue::Queue;
 
 /// Events that come in this short a time are answered by one pass.
@@ -115,6 +114,7 @@ fn controller(
             owners(queue),
         )
         .watches_stream(children::<NetworkPolicy>(client, place), owners(queue))
+        .watches_stream(certificates(client, place), owners(queue))
         .watches_stream(children::<Job>(client, place), owners(queue))
         .watches_stream(children::<Deployment>(client, place), owners(queue))
         .watches_stream(
@@ -148,11 +148,11 @@ fn kept(
 /// The resources that own a child.
 fn owners<K>(queue: &Queue) -> impl Fn(K) -> Vec<ObjectRef<Guarded>> + Send + Sync + 'static
 where
-    K: k8s_openapi::Metadata<Ty = ObjectMeta>,
+    K: Resource,
 {
     let queue = queue.clone();
     move |child: K| {
-        let meta = child.metadata();
+        let meta = child.meta();
         let owners = meta.owner_references.iter().flatten();
         let namespace = meta.namespace.as_deref();
         queue.noted(owners.filter_map(|owner| ObjectRef::from_owner_ref(namespace, owner, ())))
@@ -191,8 +191,20 @@ where
         + Send
         + 'static,
 {
-    let ours = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"));
-    watch(place, place.api(client), ours).touched_objects()
+    watch(place, place.api(client), ours()).touched_objects()
+}
+
+/// Those of cert-manager, once the cluster knows such. Metadata alone: it tells that there is a reason
+/// to look.
+fn certificates(
+    client: &Client,
+    place: &Place,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Certificate>>> + Send + use<> {
+    watch_if_known(place, place.api(client), ours()).touched_objects()
+}
+
+fn ours() -> watcher::Config {
+    watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"))
 }
 
 /// Metadata alone: what Secrets hold is asked for by name, when a resource refers to one.

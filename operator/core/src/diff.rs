@@ -150,7 +150,7 @@ pub fn diff(
     let hash = secrets_hash.as_deref();
     let wanted = Revision::wanted(world, &validated, &resource.spec, release, hash)?;
     let children = children::build(&validated, &wanted, hash, replicas)?;
-    if name_taken(world, &children.all, validated.owner.as_ref()).is_some() {
+    if name_taken(world, &children.all, &validated).is_some() {
         return Ok(blocked(standing));
     }
     let waits_for = standing.as_ref().map(|standing| standing.reason.clone());

@@ -197,6 +197,7 @@ fn child(child: &Child) -> ExplainedChild {
         }
         ChildKind::Service => "address for most clients",
         ChildKind::NetworkPolicy => "whom the pods may speak to",
+        ChildKind::Certificate => "asks cert-manager for the certificate of the pods",
         ChildKind::Job => "prepares the database and the schema registry before the pods start",
         ChildKind::Deployment => "the pods, replaced as spec.rollout says",
         ChildKind::HorizontalPodAutoscaler => "decides on the number of pods by their load",

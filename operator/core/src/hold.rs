@@ -7,7 +7,7 @@ use operator_api::condition::reason;
 use serde_json::Value;
 
 use crate::{
-    Child, ChildKind, Delete, Validated, World,
+    Child, ChildKind, Delete, Validated, World, certificate,
     children::{Children, PREPARED, TOPICS_HASH},
     diagnosis,
     plan::delete_of,
@@ -41,9 +41,17 @@ pub(crate) fn hold(
     {
         return Some(failed.clone());
     }
+    let certificate = certificate::hold(world, validated);
+    if certificate
+        .as_ref()
+        .is_some_and(|stage| stage.health == Health::Stuck)
+    {
+        return certificate;
+    }
     review
         .and_then(|review| topics(world, validated, review))
         .or(preparation)
+        .or(certificate)
 }
 
 /// A Secret or a key of it is missing.

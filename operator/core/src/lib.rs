@@ -5,6 +5,7 @@
 //! the status is. No async, no client, no clock, ordered maps only: the same function answers the
 //! reconcile loop and `userservice-operator render`.
 
+mod certificate;
 pub mod children;
 mod contained;
 mod diagnosis;

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    Child, ChildKind, Release, TopicChange, Validated, Violation, World,
+    Child, ChildKind, Release, TopicChange, Validated, Violation, World, certificate,
     children::{self, Children},
     contained::contained,
     hold::{self, Retry},
@@ -14,14 +14,15 @@ use crate::{
     validate::validate,
     world::{Owner, owner_of},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use operator_api::{
     UserService, UserServiceStatus,
     condition::{self, reason},
 };
 use serde_json::Value;
 
-/// How often a name conflict is looked at again: the other object is not watched.
+/// How often it is looked again at a name conflict, whose other object is not watched, and for a kind
+/// that the cluster does not know.
 pub(crate) const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
 
 /// How soon the result of writes, or of the garbage collector's work, is looked at: neither has to
@@ -87,7 +88,7 @@ pub fn plan(
     let replicas = scaling::replicas(world, &validated);
     let wanted = Revision::wanted(world, &validated, &resource.spec, release, secrets_hash)?;
     let children = children::build(&validated, &wanted, secrets_hash, replicas)?;
-    if let Some((obstacle, recheck)) = name_taken(world, &children.all, validated.owner.as_ref()) {
+    if let Some((obstacle, recheck)) = name_taken(world, &children.all, &validated) {
         let status = status::held_up(world, resource, obstacle, now);
         return Ok(report(resource, status, Some(recheck)));
     }
@@ -132,7 +133,8 @@ pub fn plan(
     let recheck = if writing || !topics.is_empty() {
         Some(WRITE_RECHECK)
     } else {
-        (!world.claims.is_empty()).then_some(CONFLICT_RECHECK)
+        let waits = !world.claims.is_empty() || certificate::lacks_cert_manager(world, &validated);
+        waits.then_some(CONFLICT_RECHECK)
     };
     let mut deletes = deletes;
     deletes.retain(|delete| rolled_out || !is_of_pods(delete.kind));
@@ -200,6 +202,7 @@ fn writes(
         .all
         .into_iter()
         .filter(|child| match child.kind {
+            kind if world.unknown.contains(&kind) => false,
             // A Job runs once; what it did may be on record without it.
             ChildKind::Job => {
                 has_secrets && !is_prepared && world.get(child.kind, &child.name).is_none()
@@ -271,19 +274,26 @@ fn is_applied(world: &World, child: &Child) -> bool {
         .is_some_and(|live| contained(&child.object, live))
 }
 
-/// The first child whose name is taken by an object that is not ours, and when to look again.
+/// The first name that is taken by an object that is not ours, and when to look again.
 pub(crate) fn name_taken<'a>(
     world: &World,
     desired: &'a [Child],
-    us: Option<&OwnerReference>,
+    validated: &Validated,
 ) -> Option<(Obstacle<'a>, Duration)> {
-    desired.iter().find_map(|child| {
+    let us = validated.owner.as_ref();
+    let child = desired.iter().find_map(|child| {
         let live = world.get(child.kind, &child.name)?;
         match us.map_or(Owner::Stranger, |us| owner_of(live, us)) {
             Owner::Us => None,
             Owner::Predecessor => Some((Obstacle::AwaitingRemoval(child), WRITE_RECHECK)),
             Owner::Stranger => Some((Obstacle::NameConflict(child), CONFLICT_RECHECK)),
         }
+    });
+    child.or_else(|| {
+        Some((
+            certificate::secret_taken(world, validated)?,
+            CONFLICT_RECHECK,
+        ))
     })
 }
 

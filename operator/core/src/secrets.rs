@@ -1,12 +1,16 @@
 //! Secrets that a resource refers to. Only names, keys and digests get here, never what a Secret
 //! holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
+use kube_core::ResourceExt;
 use operator_api::{EnvSource, PodSpec, SecretReference, UserService};
 use sha2::{Digest, Sha256};
 
-use crate::children::short_hash;
+use crate::children::{certificate_secret, short_hash};
 
 /// Keys that a Secret has, each with the [`secret_digest`] of its value.
 pub type SecretKeys = BTreeMap<String, String>;
@@ -23,8 +27,9 @@ pub fn secret_digest(uid: &str, key: &str, value: &[u8]) -> String {
     short_hash(&hasher.finalize())
 }
 
-/// Names of all Secrets that the spec refers to, whatever else is wrong with it.
-pub fn secret_names(resource: &UserService) -> BTreeSet<&str> {
+/// Names of all Secrets that the spec refers to, or that cert-manager writes for it, whatever else is
+/// wrong with it.
+pub fn secret_names(resource: &UserService) -> BTreeSet<Cow<'_, str>> {
     let kafka = resource
         .spec
         .events
@@ -37,6 +42,9 @@ pub fn secret_names(resource: &UserService) -> BTreeSet<&str> {
         .as_ref()
         .and_then(|storage| storage.mongodb.as_ref());
     let tls = resource.spec.tls.as_ref();
+    let issued = tls
+        .and_then(|tls| tls.certificate.as_ref())
+        .map(|_| certificate_secret(&resource.name_any()));
     let client_ca = tls.and_then(|tls| tls.client_ca.as_ref());
     let credentials = [
         kafka.and_then(|kafka| kafka.credentials.as_ref()),
@@ -47,9 +55,11 @@ pub fn secret_names(resource: &UserService) -> BTreeSet<&str> {
         .flatten()
         .map(|SecretReference { secret }| secret.as_str())
         .chain(mongodb.map(|mongodb| mongodb.connection.secret.as_str()))
-        .chain(tls.map(|tls| tls.secret.as_str()))
+        .chain(tls.and_then(|tls| tls.secret.as_deref()))
         .chain(client_ca.map(|authorities| authorities.secret.as_str()))
         .chain(extras(&resource.spec.pod).map(|need| need.secret))
+        .map(Cow::Borrowed)
+        .chain(issued.map(Cow::Owned))
         .collect()
 }
 
@@ -145,6 +155,8 @@ pub(crate) struct SecretMount {
     /// Whether running pods take changed files into force by themselves. Only they get it: nothing
     /// is prepared with it.
     pub(crate) is_reloaded: bool,
+    /// Whether cert-manager writes it, so that it is no fault of the user's while it is missing.
+    pub(crate) is_issued: bool,
 }
 
 /// One key of a Secret as a file.

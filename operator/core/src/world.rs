@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use serde_json::Value;
@@ -19,6 +19,8 @@ pub enum ChildKind {
     Service,
     /// `networking.k8s.io/v1/NetworkPolicy`
     NetworkPolicy,
+    /// `cert-manager.io/v1/Certificate`
+    Certificate,
     /// `batch/v1/Job`
     Job,
     /// `apps/v1/Deployment`
@@ -31,12 +33,13 @@ pub enum ChildKind {
 
 impl ChildKind {
     /// Every kind, in write order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::ControllerRevision,
         Self::Service,
         Self::NetworkPolicy,
+        Self::Certificate,
         Self::Job,
         Self::Deployment,
         Self::HorizontalPodAutoscaler,
@@ -51,11 +54,17 @@ impl ChildKind {
             Self::ControllerRevision => "ControllerRevision",
             Self::Service => "Service",
             Self::NetworkPolicy => "NetworkPolicy",
+            Self::Certificate => "Certificate",
             Self::Job => "Job",
             Self::Deployment => "Deployment",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
         }
+    }
+
+    /// Whether a cluster may not know it: its definition comes with another operator.
+    pub const fn is_foreign(self) -> bool {
+        matches!(self, Self::Certificate)
     }
 }
 
@@ -75,12 +84,16 @@ pub struct Child {
 pub struct World {
     /// Live objects that carry a name or the labels of a child, by kind and name.
     pub live: BTreeMap<(ChildKind, String), Value>,
+    /// Kinds that the cluster does not know.
+    pub unknown: BTreeSet<ChildKind>,
     /// Pods of the resource, looked at only while there is something to learn from them.
     pub pods: Vec<Pod>,
     /// Why volumes of pods cannot be mounted, by the UID of the pod, in the kubelet's words.
     pub failed_mounts: BTreeMap<String, String>,
     /// Those of the Secrets that the resource refers to that exist, by name.
     pub secrets: BTreeMap<String, SecretKeys>,
+    /// Those of them that cert-manager wrote, each with the name of the Certificate.
+    pub issued: BTreeMap<String, String>,
     /// The topics.
     pub topics: SeenTopics,
     /// Topics that an older resource claims too, each with its namespace and name.

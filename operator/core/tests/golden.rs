@@ -56,6 +56,11 @@ fn the_example_with_tls_renders_as_recorded() {
 }
 
 #[test]
+fn the_example_with_a_certificate_renders_as_recorded() {
+    check("userservice-certificate.yaml");
+}
+
+#[test]
 fn the_example_with_mongodb_and_kafka_renders_as_recorded() {
     check("userservice-mongodb-kafka.yaml");
 }

@@ -112,6 +112,61 @@ fn tls_that_cannot_be_is_refused_by_its_field() {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_is_refused_by_its_field() {
+    let certificate = |issuer: Value, more: Value| {
+        let mut certificate = more;
+        certificate["issuerRef"] = issuer;
+        json!({"tls": {"certificate": certificate}})
+    };
+    let named = json!({"name": "internal"});
+    refused_by(vec![
+        (json!({"tls": {}}), "spec.tls"),
+        (
+            json!({"tls": {"secret": "a", "certificate": {"issuerRef": named}}}),
+            "spec.tls",
+        ),
+        (
+            certificate(json!({"name": "UPPER"}), json!({})),
+            "spec.tls.certificate.issuerRef.name",
+        ),
+        (
+            certificate(json!({"name": "a", "group": ""}), json!({})),
+            "spec.tls.certificate.issuerRef.group",
+        ),
+        (
+            certificate(json!({"name": "a", "kind": "Secret"}), json!({})),
+            "spec.tls.certificate.issuerRef.kind",
+        ),
+        (
+            certificate(
+                json!({"name": "a", "kind": "issuer", "group": "example.com"}),
+                json!({}),
+            ),
+            "spec.tls.certificate.issuerRef.kind",
+        ),
+        (
+            certificate(named.clone(), json!({"duration": "59m"})),
+            "spec.tls.certificate.duration",
+        ),
+        (
+            certificate(named.clone(), json!({"renewBefore": "1h"})),
+            "spec.tls.certificate.renewBefore",
+        ),
+        (
+            certificate(
+                named.clone(),
+                json!({"duration": "2h", "renewBefore": "2h"}),
+            ),
+            "spec.tls.certificate.renewBefore",
+        ),
+        (
+            certificate(named, json!({"duration": "2h", "renewBefore": "299s"})),
+            "spec.tls.certificate.renewBefore",
+        ),
+    ]);
+}
+
+#[test]
 fn a_storage_that_is_out_of_bounds_is_refused_by_its_field() {
     let connection = "spec.storage.mongodb.connection";
     refused_by(vec![

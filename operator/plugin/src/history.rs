@@ -117,6 +117,7 @@ async fn recorded(
     let revisions = reader.children(ChildKind::ControllerRevision).await?;
     let mut recorded: Vec<Recorded> = revisions
         .iter()
+        .flatten()
         .filter(|(_, live)| is_ours(live))
         .filter_map(|(_, live)| Recorded::read(live))
         .collect();

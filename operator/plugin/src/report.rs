@@ -62,7 +62,7 @@ async fn secrets(
     let api: Api<Secret> = Api::namespaced(connection.client.clone(), &connection.namespace);
     let mut values = Vec::new();
     for name in secret_names(resource) {
-        let read = bounded("get", "Secret", name, api.get_opt(name)).await;
+        let read = bounded("get", "Secret", &name, api.get_opt(&name)).await;
         let Some(Some(secret)) = report.allowed(read)? else {
             continue;
         };
@@ -103,6 +103,7 @@ impl Report {
         for kind in ChildKind::ALL {
             for ((kind, name), live) in self
                 .allowed(reader.children(kind).await)?
+                .flatten()
                 .unwrap_or_default()
             {
                 self.add_object(&format!("children/{}-{name}.yaml", kind.name()), &live)?;

@@ -63,7 +63,11 @@ pub(crate) async fn read(connection: &Connection, resource: &UserService) -> Res
     let mut pods = pods(connection, &name, &mut unread).await?;
     let mut lives = Vec::new();
     for kind in ChildKind::ALL {
-        lives.extend(allowed(reader.children(kind).await, &mut unread)?);
+        let children = reader.children(kind).await;
+        lives.extend(allowed(
+            children.map(Option::unwrap_or_default),
+            &mut unread,
+        )?);
     }
     let current = current(&lives);
     let mut children = Vec::new();
@@ -261,6 +265,16 @@ fn state(kind: ChildKind, live: &Value) -> (bool, String) {
         ChildKind::Job => {
             let failed = number("/status/failed");
             (failed == 0, format!("runs, {failed} attempts failed"))
+        }
+        ChildKind::Certificate => {
+            let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+            let ready = conditions
+                .into_iter()
+                .flatten()
+                .find(|one| one.get("type").and_then(Value::as_str) == Some("Ready"));
+            let text = |field| ready?.get(field)?.as_str();
+            let message = text("message").unwrap_or("not issued yet");
+            (text("status") == Some("True"), message.to_owned())
         }
         ChildKind::HorizontalPodAutoscaler => {
             let (min, max) = (number("/spec/minReplicas"), number("/spec/maxReplicas"));

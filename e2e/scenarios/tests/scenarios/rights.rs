@@ -204,11 +204,13 @@ async fn all_resources(s: &Scenario) -> Result<BTreeSet<(String, String)>> {
             resources.insert((resource.group, resource.plural));
         }
     }
-    // Asked for by an admission plugin alone; discovery does not list it.
-    resources.insert((
-        "usersvc.dev".to_owned(),
-        "userservices/finalizers".to_owned(),
-    ));
+    // What discovery does not list: asked for by an admission plugin alone, or of an operator that is not there.
+    for (group, resource) in [
+        ("usersvc.dev", "userservices/finalizers"),
+        ("cert-manager.io", "certificates"),
+    ] {
+        resources.insert((group.to_owned(), resource.to_owned()));
+    }
     Ok(resources)
 }
 

@@ -23,15 +23,44 @@ pub(super) fn watch<K>(
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    told(place.to_string(), watcher(api, config).default_backoff())
+    let events = watcher(api, config).default_backoff();
+    told(place.to_string(), events, |_| true)
+}
+
+/// The same of a kind that the cluster may not know. That it does not is no failure to tell of: it is
+/// asked again, each half minute, and watched once it does.
+pub(super) fn watch_if_known<K>(
+    place: &Place,
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let events = watcher(api, config).default_backoff();
+    told(place.to_string(), events, is_known)
+}
+
+/// Whether what failed is something else than that the kind is not known.
+fn is_known(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(answer) | watcher::Error::WatchStartFailed(answer)) =
+        error
+    else {
+        return true;
+    };
+    // The answer is a bare text, which has no reason.
+    !matches!(answer, kube::Error::Api(status) if status.code == 404)
 }
 
 fn told<K: Send>(
     place: String,
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
+    is_worth_it: fn(&watcher::Error) -> bool,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send {
     events.filter_map(move |event| {
-        if let Err(error) = &event {
+        if let Err(error) = &event
+            && is_worth_it(error)
+        {
             tracing::warn!(place, %error, "watch");
         }
         ready(event.is_ok().then_some(event))
@@ -42,6 +71,7 @@ fn told<K: Send>(
 mod tests {
     use futures::stream;
     use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::core::Status;
 
     use super::*;
 
@@ -51,10 +81,24 @@ mod tests {
             Err(watcher::Error::NoResourceVersion),
             Ok(watcher::Event::Apply(ConfigMap::default())),
         ]);
-        let seen: Vec<_> = told("all namespaces".to_owned(), events).collect().await;
+        let seen: Vec<_> = told("all namespaces".to_owned(), events, |_| true)
+            .collect()
+            .await;
         assert!(
             matches!(seen.as_slice(), [Ok(watcher::Event::Apply(_))]),
             "{seen:?}"
         );
+    }
+
+    #[test]
+    fn that_a_kind_is_not_known_is_told_from_other_failures() {
+        let answered = |code| {
+            let status = Status::failure("no", "No").with_code(code);
+            kube::Error::Api(Box::new(status))
+        };
+        assert!(!is_known(&watcher::Error::InitialListFailed(answered(404))));
+        assert!(!is_known(&watcher::Error::WatchStartFailed(answered(404))));
+        assert!(is_known(&watcher::Error::InitialListFailed(answered(403))));
+        assert!(is_known(&watcher::Error::NoResourceVersion));
     }
 }

@@ -1,6 +1,7 @@
 //! What a resource becomes: one file for each kind of child, each a pure `build`.
 
 mod autoscaler;
+mod certificate;
 mod config_map;
 mod deployment;
 mod disruption_budget;
@@ -24,6 +25,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{Child, ChildKind, Validated, revision::Revision};
 
+pub use certificate::Certificate;
+pub(crate) use certificate::secret_name as certificate_secret;
 pub(crate) use config_map::{digest, name as config_map_name};
 pub(crate) use deployment::template;
 pub use service::endpoint;
@@ -98,6 +101,9 @@ pub(crate) fn build(
     ];
     if let Some(policy) = network_policy::build(resource) {
         all.push(child(ChildKind::NetworkPolicy, &policy)?);
+    }
+    if let Some(certificate) = certificate::build(resource) {
+        all.push(child(ChildKind::Certificate, &certificate)?);
     }
     if let Some(job) = &job {
         all.push(child(ChildKind::Job, job)?);

@@ -14,16 +14,30 @@ pub(super) fn build(resource: &Validated) -> Service {
 
 /// The addresses of all ready pods, for clients that balance calls themselves (gRPC's `round_robin`).
 pub(super) fn build_headless(resource: &Validated) -> Service {
-    service(
-        resource,
-        format!("{}-headless", resource.name),
-        Some("None".to_owned()),
-    )
+    service(resource, headless(&resource.name), Some("None".to_owned()))
 }
 
 /// In-cluster address of the gRPC API, host and port.
 pub fn endpoint(name: &str, namespace: &str) -> String {
     format!("{name}.{namespace}.svc:{GRPC_PORT}")
+}
+
+/// Names by which clients in the cluster may call, for a certificate.
+pub(super) fn names(resource: &Validated) -> impl Iterator<Item = String> {
+    let Validated {
+        name, namespace, ..
+    } = resource;
+    [name.clone(), headless(name)]
+        .into_iter()
+        .flat_map(move |service| {
+            let within = ["", ".svc", ".svc.cluster.local"];
+            let full = within.map(|end| format!("{service}.{namespace}{end}"));
+            std::iter::once(service).chain(full)
+        })
+}
+
+fn headless(name: &str) -> String {
+    format!("{name}-headless")
 }
 
 /// HTTP/2 without TLS by the name of KEP-3726; with TLS, which tells the version itself, by IANA's.

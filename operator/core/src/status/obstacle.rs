@@ -11,6 +11,8 @@ pub(crate) enum Obstacle<'a> {
     InvalidSpec(&'a [Violation]),
     /// The child's name is taken by an object of somebody else.
     NameConflict(&'a Child),
+    /// The Secret of this name, which cert-manager would write, is somebody else's.
+    SecretConflict(String),
     /// The child's name is taken by that of a deleted resource of the same name.
     AwaitingRemoval(&'a Child),
     /// The API server refused a child, in its own words.
@@ -26,14 +28,8 @@ impl Obstacle<'_> {
                 let listed: Vec<String> = violations.iter().map(ToString::to_string).collect();
                 Stage::stuck(reason::INVALID_SPEC, listed.join("; "))
             }
-            Self::NameConflict(child) => {
-                let message = format!(
-                    "{} {} exists and does not belong to this resource; it is left alone. Rename or delete one of the two.",
-                    child.kind.name(),
-                    child.name
-                );
-                Stage::stuck(reason::NAME_CONFLICT, message)
-            }
+            Self::NameConflict(child) => taken(child.kind.name(), &child.name),
+            Self::SecretConflict(name) => taken("Secret", &name),
             Self::AwaitingRemoval(child) => {
                 let message = format!(
                     "{} {} of a deleted resource of this name is still being removed.",
@@ -46,4 +42,11 @@ impl Obstacle<'_> {
             Self::DeletingTopics(message) => Stage::impaired(reason::DELETING_TOPICS, message),
         }
     }
+}
+
+fn taken(kind: &str, name: &str) -> Stage {
+    let message = format!(
+        "{kind} {name} exists and does not belong to this resource; it is left alone. Rename or delete one of the two."
+    );
+    Stage::stuck(reason::NAME_CONFLICT, message)
 }

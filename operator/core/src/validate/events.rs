@@ -150,6 +150,7 @@ fn read_credentials(spec: &KafkaEvents, mounts: &mut Vec<SecretMount>, broken: &
         directory: KAFKA_CREDENTIALS_DIRECTORY,
         files,
         is_reloaded: false,
+        is_issued: false,
     });
 }
 
@@ -188,6 +189,7 @@ fn read_registry(
                 SecretFile::named("password", Need::With("username")),
             ],
             is_reloaded: false,
+            is_issued: false,
         });
     }
 }

@@ -1,4 +1,5 @@
 mod autoscaling;
+mod certificate;
 mod checks;
 mod events;
 mod names;
@@ -26,6 +27,7 @@ use operator_api::{
 use user_settings::{Settings, bounds};
 
 pub(crate) use autoscaling::Autoscaling;
+pub(crate) use certificate::Certificate;
 pub(crate) use network::{Destination, Network};
 pub(crate) use rollout::Rollout;
 
@@ -99,6 +101,8 @@ pub struct Validated {
     /// What the pods are given beside.
     pub(crate) pod: PodSpec,
     pub(crate) settings: Settings,
+    /// What cert-manager is asked for.
+    pub(crate) certificate: Option<Certificate>,
     /// What the pods get from Secrets.
     pub(crate) mounts: Vec<SecretMount>,
     /// The topics, if events go to Kafka.
@@ -106,10 +110,11 @@ pub struct Validated {
 }
 
 impl Validated {
-    /// Everything that the pods need from Secrets.
+    /// Everything that the pods need from Secrets that the user keeps.
     pub(crate) fn secret_needs(&self) -> impl Iterator<Item = SecretNeed<'_>> {
         self.mounts
             .iter()
+            .filter(|mount| !mount.is_issued)
             .map(SecretNeed::from)
             .chain(secrets::extras(&self.pod))
     }
@@ -200,7 +205,13 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         &mut mounts,
         &mut broken,
     );
-    tls::read(spec.tls.as_ref(), &mut settings, &mut mounts, &mut broken);
+    let certificate = tls::read(
+        &name,
+        spec.tls.as_ref(),
+        &mut settings,
+        &mut mounts,
+        &mut broken,
+    );
     let network = spec
         .network
         .as_ref()
@@ -246,6 +257,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
         evicted,
         pod: spec.pod.clone(),
         settings,
+        certificate,
         mounts,
         topics,
     })

@@ -45,6 +45,7 @@ fn read_mongodb(
                 need: Need::Always,
             }],
             is_reloaded: false,
+            is_issued: false,
         });
     }
 

@@ -3,32 +3,57 @@ use user_settings::{
     MAX_ALLOWED_CLIENTS, Settings, TLS_CLIENT_CA_FILE, TLS_DIRECTORY, Tls, TlsMode,
 };
 
-use super::{Broken, checks};
-use crate::secrets::{Need, SecretFile, SecretMount};
+use super::{Broken, Certificate, certificate, checks};
+use crate::{
+    children::certificate_secret,
+    secrets::{Need, SecretFile, SecretMount},
+};
 
-/// Reads `spec.tls` into the settings, and what the pods need from Secrets into `mounts`.
+/// Reads `spec.tls` of the resource of this name into the settings, and what the pods need from
+/// Secrets into `mounts`. Returns the certificate that cert-manager is asked for, if any.
 pub(super) fn read(
+    name: &str,
     tls: Option<&TlsSpec>,
     settings: &mut Settings,
     mounts: &mut Vec<SecretMount>,
     broken: &mut Broken,
-) {
-    let Some(tls) = tls else { return };
+) -> Option<Certificate> {
+    let tls = tls?;
     settings.tls.mode = TlsMode::Server;
-    checks::secret("spec.tls.secret", &tls.secret, broken);
-    mounts.push(SecretMount {
-        field: "spec.tls.secret",
+    let mut certificate = None;
+    match (&tls.secret, &tls.certificate) {
+        (Some(secret), None) => {
+            checks::secret("spec.tls.secret", secret, broken);
+            mounts.push(mount("spec.tls.secret", secret.clone(), false));
+        }
+        (None, Some(wanted)) => {
+            certificate = Some(certificate::read(wanted, broken));
+            let secret = certificate_secret(name);
+            mounts.push(mount("spec.tls.certificate", secret, true));
+        }
+        _ => broken.add(
+            "spec.tls",
+            "exactly one of secret and certificate must be given",
+        ),
+    }
+    read_client_ca(tls, settings, mounts, broken);
+    read_clients(tls, settings, broken);
+    certificate
+}
+
+fn mount(field: &'static str, secret: String, is_issued: bool) -> SecretMount {
+    SecretMount {
+        field,
         volume: "tls",
-        secret: tls.secret.clone(),
+        secret,
         directory: TLS_DIRECTORY,
         files: vec![
             SecretFile::named("tls.crt", Need::Always),
             SecretFile::named("tls.key", Need::Always),
         ],
         is_reloaded: true,
-    });
-    read_client_ca(tls, settings, mounts, broken);
-    read_clients(tls, settings, broken);
+        is_issued,
+    }
 }
 
 fn read_client_ca(
@@ -56,6 +81,7 @@ fn read_client_ca(
                 need: Need::Always,
             }],
             is_reloaded: true,
+            is_issued: false,
         });
     }
 }

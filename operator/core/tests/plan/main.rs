@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificate;
 mod diff;
 mod network;
 mod pause;

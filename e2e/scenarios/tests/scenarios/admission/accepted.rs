@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::refused::{kafka, mongodb, pod, tls, volume};
+use super::refused::{certificate, kafka, mongodb, pod, tls, volume};
 
 /// Specs at the edge of what is allowed.
 pub(super) fn accepted() -> Vec<(&'static str, Value)> {
-    vec![
+    let mut cases = accepted_tls();
+    cases.extend([
         ("users", json!({})),
         ("users", json!({"replicas": 0})),
         ("users", json!({"replicas": 100})),
@@ -62,12 +63,6 @@ pub(super) fn accepted() -> Vec<(&'static str, Value)> {
                 "env": [{"name": "A", "value": ""}, {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}],
             })),
         ),
-        (
-            "users",
-            tls(
-                json!({"clientCa": {"secret": "a"}, "allowedClients": ["*.example", "spiffe://a/b_c~d%20e"]}),
-            ),
-        ),
         ("users", json!({"pause": {}})),
         (
             "users",
@@ -104,6 +99,30 @@ pub(super) fn accepted() -> Vec<(&'static str, Value)> {
         (
             "users",
             json!({"autoscaling": {"min": 100, "max": 100, "cpu": 1, "memory": 1, "scaleDownDelay": "1h"}}),
+        ),
+    ]);
+    cases
+}
+
+fn accepted_tls() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "users",
+            tls(
+                json!({"clientCa": {"secret": "a"}, "allowedClients": ["*.example", "spiffe://a/b_c~d%20e"]}),
+            ),
+        ),
+        ("users", certificate(json!({}))),
+        (
+            "users",
+            certificate(json!({"duration": "1h", "renewBefore": "59.9m"})),
+        ),
+        (
+            "users",
+            certificate(json!({
+                "issuerRef": {"name": "a", "kind": "AWSPCAIssuer", "group": "awspca.cert-manager.io"},
+                "duration": "87600h", "renewBefore": "5m",
+            })),
         ),
     ]
 }

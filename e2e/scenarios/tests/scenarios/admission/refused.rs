@@ -9,6 +9,7 @@ pub(super) fn refused() -> Vec<(&'static str, Value, &'static str)> {
         refused_connections()
             .into_iter()
             .chain(refused_autoscaling())
+            .chain(refused_tls())
             .chain(refused_rollouts())
             .chain(refused_networks())
             .chain(refused_servers())
@@ -28,6 +29,11 @@ pub(super) fn tls(more: Value) -> Value {
     json!({"tls": merged(json!({"secret": "users-tls"}), more)})
 }
 
+/// TLS with a certificate of cert-manager, with this besides.
+pub(super) fn certificate(more: Value) -> Value {
+    json!({"tls": {"certificate": merged(json!({"issuerRef": {"name": "internal"}}), more)}})
+}
+
 /// Events to Kafka, with this besides.
 pub(super) fn kafka(more: Value) -> Value {
     json!({"events": {"kafka": merged(json!({"bootstrapServers": ["kafka:9092"]}), more)}})
@@ -38,6 +44,40 @@ fn merged(mut base: Value, more: Value) -> Value {
         base.extend(more);
     }
     base
+}
+
+fn refused_tls() -> Vec<(Value, &'static str)> {
+    let issuer = |issuer: Value| certificate(json!({"issuerRef": issuer}));
+    let clients = "spec.tls.allowedClients";
+    let reference = "spec.tls.certificate.issuerRef";
+    let duration = "spec.tls.certificate.duration";
+    let renewal = "spec.tls.certificate.renewBefore";
+    let two_names = json!({"clientCa": {"secret": "a"}, "allowedClients": ["two names"]});
+    let lasting =
+        |time: &str, before: &str| certificate(json!({"duration": time, "renewBefore": before}));
+    vec![
+        (json!({"tls": {}}), "spec.tls"),
+        (
+            tls(json!({"certificate": {"issuerRef": {"name": "a"}}})),
+            "spec.tls",
+        ),
+        (tls(json!({"secret": "a b"})), "spec.tls.secret"),
+        (tls(json!({"allowedClients": ["web.example"]})), clients),
+        (tls(two_names), clients),
+        (
+            tls(json!({"clientCa": {"secret": "a", "key": "a/b"}})),
+            "spec.tls.clientCa",
+        ),
+        (issuer(json!({"name": "a b"})), reference),
+        (issuer(json!({"name": "a", "kind": "Secret"})), reference),
+        (issuer(json!({"name": "a", "kind": "issuer"})), reference),
+        (issuer(json!({"name": "a", "group": "UPPER"})), reference),
+        (certificate(json!({"duration": "59m"})), duration),
+        (certificate(json!({"duration": "87601h"})), duration),
+        (lasting("1h", "4m"), renewal),
+        (lasting("1h", "1h"), renewal),
+        (certificate(json!({"renewBefore": "1h"})), renewal),
+    ]
 }
 
 /// Spec, and what the refusal must name.
@@ -326,23 +366,6 @@ fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
             "users",
             json!({"pod": {"resources": {"limits": {"memory": "lots"}}}}),
             "spec.pod.resources.limits.memory",
-        ),
-        ("users", json!({"tls": {}}), "spec.tls.secret"),
-        ("users", tls(json!({"secret": "a b"})), "spec.tls.secret"),
-        (
-            "users",
-            tls(json!({"allowedClients": ["web.example"]})),
-            "spec.tls.allowedClients",
-        ),
-        (
-            "users",
-            tls(json!({"clientCa": {"secret": "a"}, "allowedClients": ["two names"]})),
-            "spec.tls.allowedClients",
-        ),
-        (
-            "users",
-            tls(json!({"clientCa": {"secret": "a", "key": "a/b"}})),
-            "spec.tls.clientCa",
         ),
         (
             "users",
