@@ -12,7 +12,7 @@ use crate::lifecycle::{Service, Stopped};
 use crate::signals::Signals;
 use crate::telemetry::log;
 use crate::workers::Workers;
-use crate::{ServiceError, build, config};
+use crate::{ServiceError, build, config, descriptors};
 
 /// gRPC user service: creates users, finds them again and changes them (user.v1.UserService).
 ///
@@ -88,6 +88,7 @@ fn carry_out(command: Command, settings: &Settings) -> u8 {
 
 /// Serves until a signal asks to stop.
 fn serve(settings: &Settings) -> Result<Stopped, ServiceError> {
+    descriptors::raise_limit();
     let Workers { threads, source } = Workers::for_this_process();
     tracing::info!(threads, source, "worker threads");
     let runtime = tokio::runtime::Builder::new_multi_thread()

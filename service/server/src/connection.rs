@@ -25,7 +25,7 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 /// How a client begins HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A new connection has to begin within this time.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 

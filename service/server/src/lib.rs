@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod connection;
 mod database;
+mod descriptors;
 mod environment;
 mod error;
 mod grpc;

@@ -157,3 +157,6 @@ async fn accept(
         accepted = accepted => accepted,
     }
 }
+
+#[cfg(test)]
+mod tests;

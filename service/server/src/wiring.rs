@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
 use crate::task::Task;
 use crate::tls::{self, Started};
-use crate::{ServiceError, database, grpc, kafka, relay};
+use crate::{ServiceError, database, descriptors, grpc, kafka, relay};
 
 /// Connections at a time on the gRPC port. Clients hold one or a few each, so this is thousands of clients.
 const GRPC_CONNECTIONS: usize = 4096;
@@ -119,7 +119,7 @@ fn with_publisher<S: Backend, P: EventPublisher>(
         parts.metrics.rpc.clone(),
     )?;
     let limits = Limits {
-        connections: GRPC_CONNECTIONS,
+        connections: descriptors::for_connections(GRPC_CONNECTIONS, parts.settings),
         concurrent_streams: server.max_concurrent_streams,
         age: Some(Age {
             max: server.max_connection_age,
