@@ -21,6 +21,9 @@ reasons! {
     ROLLOUT_IN_PROGRESS = "RolloutInProgress";
     /// The current spec is rolled out, but pods are missing or not ready.
     PODS_UNAVAILABLE = "PodsUnavailable";
+    /// The API server refuses new pods by a rule, such as a quota or a policy; the message has its
+    /// words. Those that run go on.
+    PODS_REFUSED = "PodsRefused";
     /// The rollout made no progress within the Deployment's progress deadline.
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded";
     /// The spec breaks a rule; the message names the field. What runs is left as it is.

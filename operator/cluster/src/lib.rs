@@ -24,7 +24,7 @@ use kube::{
 };
 use operator_api::UserService;
 use operator_core::{
-    ChildKind, Release, World,
+    ChildKind, Release, World, awaits_pods,
     children::{Certificate, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
     needs_pods, secret_names,
 };
@@ -88,6 +88,9 @@ impl Reader<'_> {
         if needs_pods(&world, resource) {
             world.pods = self.pods().await?;
             world.failed_mounts = self.failed_mounts(&world.pods).await?;
+            if let Some(job) = awaits_pods(&world, resource) {
+                world.refused_job = self.refused_job(job).await?;
+            }
         }
         Ok((world, data))
     }

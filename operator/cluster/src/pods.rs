@@ -40,14 +40,32 @@ impl Reader<'_> {
     }
 
     async fn failed_mount(&self, uid: String) -> Result<Option<(String, String)>, Error> {
-        let api: Api<Event> = Api::namespaced(self.client.clone(), self.namespace);
         let fields = format!("involvedObject.uid={uid},reason=FailedMount");
-        let params = ListParams::default().fields(&fields);
+        Ok(self
+            .last_event(&fields)
+            .await?
+            .map(|message| (uid, message)))
+    }
+
+    /// Why pods of a Job cannot be made. The Job itself does not tell.
+    pub(super) async fn refused_job(&self, name: &str) -> Result<Option<String>, Error> {
+        let fields =
+            format!("involvedObject.kind=Job,involvedObject.name={name},reason=FailedCreate");
+        let message = self.last_event(&fields).await?;
+        Ok(message.map(|message| {
+            let words = message.strip_prefix("Error creating: ");
+            words.unwrap_or(&message).to_owned()
+        }))
+    }
+
+    async fn last_event(&self, fields: &str) -> Result<Option<String>, Error> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), self.namespace);
+        let params = ListParams::default().fields(fields);
         let events = bounded("list", "Event", self.name, api.list(&params)).await?;
         let last = events
             .items
             .into_iter()
             .max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
-        Ok(last.and_then(|event| Some((uid, event.message?))))
+        Ok(last.and_then(|event| event.message))
     }
 }

@@ -4,6 +4,7 @@
 //! and again is told once: pauses, counts and addresses of attempts are left out.
 
 mod container;
+mod refusal;
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ use crate::{
     status::{deployment, is_settled},
 };
 use container::container_cause;
+pub(crate) use refusal::{PodRefusal, pod_refusal};
 
 /// Longest text of others within a message, characters.
 const QUOTE: usize = 400;
@@ -167,16 +169,30 @@ impl fmt::Display for Trouble {
 
 /// Whether pods have to be looked at: some do not take calls, or a preparation runs.
 pub fn needs_pods(world: &World, resource: &UserService) -> bool {
+    let pods: Deployment = deployment(world, resource);
+    running_job(world, resource).is_some() || !is_settled(&pods)
+}
+
+/// A preparation that has not ended.
+fn running_job<'a>(world: &'a World, resource: &UserService) -> Option<&'a str> {
     let us = resource.controller_owner_ref(&());
     let mut jobs = world
         .live
         .iter()
-        .filter(|((kind, name), _)| {
-            *kind == ChildKind::Job && world.own(*kind, name, us.as_ref()).is_some()
-        })
-        .map(|(_, job)| job);
-    let pods: Deployment = deployment(world, resource);
-    jobs.any(|job| !hold::has_ended(job)) || !is_settled(&pods)
+        .filter(|((kind, _), _)| *kind == ChildKind::Job);
+    let job = jobs.find(|((kind, name), job)| {
+        world.own(*kind, name, us.as_ref()).is_some() && !hold::has_ended(job)
+    });
+    job.map(|((_, name), _)| name.as_str())
+}
+
+/// The preparation of which no pod has been made yet, so that only events tell why.
+pub fn awaits_pods<'a>(world: &'a World, resource: &UserService) -> Option<&'a str> {
+    let job = running_job(world, resource)?;
+    let is_of_it = |owner: &OwnerReference| owner.kind == "Job" && owner.name == job;
+    let mut pods = world.pods.iter();
+    let has_one = pods.any(|pod| pod.owner_references().iter().any(is_of_it));
+    (!has_one).then_some(job)
 }
 
 /// Whether a pod has a node and still no containers, so that only events tell why.

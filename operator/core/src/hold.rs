@@ -81,6 +81,18 @@ fn preparation(world: &World, validated: &Validated, children: &Children) -> Opt
     if let Some(failure) = live.and_then(|live| job_condition(live, "Failed")) {
         return Some(failed(validated, job, failure));
     }
+    if let Some(words) = &world.refused_job {
+        let refusal = diagnosis::pod_refusal(&validated.namespace, words);
+        let message = format!(
+            "Job {} prepares what the pods need. {}",
+            job.name, refusal.message
+        );
+        return Some(if refusal.is_final {
+            Stage::stuck(reason::PODS_REFUSED, message)
+        } else {
+            Stage::impaired(reason::PREPARING, message)
+        });
+    }
     let trouble = diagnosis::of_job(world, &job.name)
         .filter(|trouble| !trouble.is_wait())
         .map(|trouble| format!(" {trouble}"))

@@ -27,7 +27,7 @@ mod turn;
 mod validate;
 mod world;
 
-pub use diagnosis::{awaits_containers, needs_pods, signs};
+pub use diagnosis::{awaits_containers, awaits_pods, needs_pods, signs};
 pub use diff::{Action, Change, Diff, FieldChange, Rule, Standing, diff};
 pub use explain::{
     ExplainedChild, ExplainedKey, ExplainedSecret, ExplainedTopic, Explanation, explain,

@@ -4,6 +4,7 @@ use crate::{
     Child, ChildKind, Release, TopicChange, Validated, Violation, World, certificate,
     children::{self, Children},
     contained::contained,
+    diagnosis,
     hold::{self, Retry},
     pause::Pause,
     removal::has_finalizer,
@@ -28,6 +29,10 @@ pub(crate) const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
 /// How soon the result of writes, or of the garbage collector's work, is looked at: neither has to
 /// bring an event of its own.
 pub(crate) const WRITE_RECHECK: Duration = Duration::from_secs(1);
+
+/// How soon it is looked again whether a preparation has pods: what keeps them from being made brings
+/// no event of its own.
+const PODS_RECHECK: Duration = Duration::from_secs(2);
 
 /// What has to be done for one resource. Empty at rest.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -133,8 +138,7 @@ pub fn plan(
     let recheck = if writing || !topics.is_empty() {
         Some(WRITE_RECHECK)
     } else {
-        let waits = !world.claims.is_empty() || certificate::lacks_cert_manager(world, &validated);
-        waits.then_some(CONFLICT_RECHECK)
+        again(world, resource, &validated)
     };
     let mut deletes = deletes;
     deletes.retain(|delete| rolled_out || !is_of_pods(delete.kind));
@@ -149,6 +153,15 @@ pub fn plan(
         deletes,
         ..report(resource, status, recheck)
     })
+}
+
+/// When to look again at what brings no event.
+fn again(world: &World, resource: &UserService, validated: &Validated) -> Option<Duration> {
+    if diagnosis::awaits_pods(world, resource).is_some() {
+        return Some(PODS_RECHECK);
+    }
+    let waits = !world.claims.is_empty() || certificate::lacks_cert_manager(world, validated);
+    waits.then_some(CONFLICT_RECHECK)
 }
 
 /// What a pause keeps from being written.

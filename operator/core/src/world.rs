@@ -90,6 +90,8 @@ pub struct World {
     pub pods: Vec<Pod>,
     /// Why volumes of pods cannot be mounted, by the UID of the pod, in the kubelet's words.
     pub failed_mounts: BTreeMap<String, String>,
+    /// Why no pod of a preparation can be made, in the API server's words.
+    pub refused_job: Option<String>,
     /// Those of the Secrets that the resource refers to that exist, by name.
     pub secrets: BTreeMap<String, SecretKeys>,
     /// Those of them that cert-manager wrote, each with the name of the Certificate.

@@ -38,7 +38,7 @@ impl Obstacle<'_> {
                 );
                 Stage::impaired(reason::AWAITING_REMOVAL, message)
             }
-            Self::WriteRefused(refusal) => Stage::impaired(reason::WRITE_REFUSED, refusal),
+            Self::WriteRefused(refusal) => Stage::stuck(reason::WRITE_REFUSED, refusal),
             Self::DeletingTopics(message) => Stage::impaired(reason::DELETING_TOPICS, message),
         }
     }

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use operator_api::condition::reason;
 
 use super::Stage;
-use crate::diagnosis::Trouble;
+use crate::diagnosis::{self, PodRefusal, Trouble};
 
 /// How many pods there are and how many there should be.
 struct Counts {
@@ -56,13 +56,23 @@ pub(super) fn stage(deployment: &Deployment, trouble: Option<&Trouble>) -> Stage
         ..
     } = counts;
     let pods = deployment.status.clone().unwrap_or_default();
-    let refused = pod_refusal(&pods)
-        .map(|message| format!(" {message}"))
+    let refusal = refusal(deployment, &pods);
+    let refused = refusal
+        .as_ref()
+        .map(|refusal| format!(" {}", refusal.message))
         .unwrap_or_default();
     let told = |trouble: Option<&Trouble>| {
         let trouble = trouble.map(|trouble| format!(" {trouble}"));
         format!("{refused}{}", trouble.unwrap_or_default())
     };
+    let is_lacking = !counts.is_rolled_out() || available < desired;
+    if counts.seen && is_lacking && refusal.is_some_and(|refusal| refusal.is_final) {
+        let details = told(trouble.filter(|trouble| !trouble.is_wait()));
+        let message = format!(
+            "{updated} of {desired} pods run the current spec, {available} take calls.{details}"
+        );
+        return Stage::stuck(reason::PODS_REFUSED, message);
+    }
     if counts.seen
         && let Some(progress) = progress_failure(&pods)
     {
@@ -86,13 +96,15 @@ pub(super) fn stage(deployment: &Deployment, trouble: Option<&Trouble>) -> Stage
     ))
 }
 
-/// Why pods cannot be created, such as a quota or Pod Security, in the API server's words.
-fn pod_refusal(pods: &DeploymentStatus) -> Option<&str> {
+/// Why pods cannot be made.
+fn refusal(deployment: &Deployment, pods: &DeploymentStatus) -> Option<PodRefusal> {
     let conditions = pods.conditions.as_ref()?;
     let failure = conditions
         .iter()
         .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
-    failure.message.as_deref()
+    let namespace = deployment.metadata.namespace.as_deref();
+    let words = failure.message.as_deref()?;
+    Some(diagnosis::pod_refusal(namespace.unwrap_or_default(), words))
 }
 
 fn progress_failure(pods: &DeploymentStatus) -> Option<String> {

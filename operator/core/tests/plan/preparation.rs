@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use operator_core::{ChildKind, Plan, World, plan};
+use operator_core::{ChildKind, Plan, World, awaits_pods, plan};
 use serde_json::json;
 
 use super::{
@@ -196,4 +196,31 @@ fn the_commands_run_one_after_the_other_and_hopeless_exits_end_the_job() {
         service["spec"]["selector"]["app.kubernetes.io/name"],
         "no call is sent to it"
     );
+}
+
+#[test]
+fn a_preparation_whose_pods_are_refused_says_by_which_rule_and_is_looked_at_again_soon() {
+    let (mut resource, mut world) = (connected(), reachable());
+    carry_out(&mut world, &mut resource);
+    carry_out(&mut world, &mut resource);
+    let name = job(&mut world).unwrap()["metadata"]["name"].clone();
+    assert_eq!(awaits_pods(&world, &resource), name.as_str());
+    let words = "pods \"users-prepare-1\" is forbidden: exceeded quota: compute, requested: pods=1";
+    world.refused_job = Some(words.to_owned());
+    let plan = carry_out(&mut world, &mut resource);
+    assert!(plan.requeue.is_some_and(|wait| wait.as_secs() < 5));
+    let status = resource.status.as_ref().unwrap();
+    let stalled = condition(status, "Stalled").unwrap();
+    assert_eq!(stalled.reason, "PodsRefused");
+    for part in [
+        name.as_str().unwrap(),
+        "exceeded quota: compute",
+        "Raise the quota",
+    ] {
+        assert!(stalled.message.contains(part), "{}", stalled.message);
+    }
+
+    world.refused_job = Some("Internal error occurred".to_owned());
+    carry_out(&mut world, &mut resource);
+    assert_eq!(ready_reason(&resource), "Preparing");
 }

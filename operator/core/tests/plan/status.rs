@@ -85,8 +85,32 @@ fn pods_that_the_api_server_refuses_are_told_in_its_words() {
         "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods"}],
     });
     let status = planned(&world, &resource).status.unwrap();
-    let message = &condition(&status, "Ready").unwrap().message;
-    assert!(message.ends_with("exceeded quota: pods"), "{message}");
+    let stalled = condition(&status, "Stalled").unwrap();
+    assert_eq!(stalled.reason, "PodsRefused");
+    assert!(
+        stalled.message.starts_with(
+            "0 of 2 pods run the current spec, 0 take calls. Pods are refused: exceeded quota: pods. Raise the quota"
+        ),
+        "{}",
+        stalled.message
+    );
+
+    deployment(&mut world)["status"]["conditions"][0]["message"] = json!("timed out");
+    let status = planned(&world, &resource).status.unwrap();
+    let message = &condition(&status, "Reconciling").unwrap().message;
+    assert!(
+        message.ends_with("Pods are refused: timed out."),
+        "{message}"
+    );
+}
+
+#[test]
+fn pods_that_are_refused_beyond_those_that_there_shall_be_are_no_trouble() {
+    let (resource, mut world) = settled();
+    let failure =
+        json!({"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: pods"});
+    deployment(&mut world)["status"]["conditions"] = json!([failure]);
+    assert_eq!(planned(&world, &resource), Plan::default());
 }
 
 #[test]
@@ -163,9 +187,9 @@ fn a_refused_write_is_reported_in_the_words_of_the_api_server_and_only_once() {
     let (mut resource, world) = settled();
     let refusal = "apply Deployment users: exceeded quota: compute".to_owned();
     let status = refused(&world, &resource, refusal.clone(), &at(200)).unwrap();
-    let reconciling = condition(&status, "Reconciling").unwrap();
+    let stalled = condition(&status, "Stalled").unwrap();
     assert_eq!(
-        (reconciling.reason.as_str(), reconciling.message.as_str()),
+        (stalled.reason.as_str(), stalled.message.as_str()),
         ("WriteRefused", refusal.as_str())
     );
     assert_eq!(status.available_replicas, 2, "the pods still run");
