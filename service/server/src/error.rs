@@ -27,9 +27,9 @@ pub enum ServiceError {
     /// The runtime or the signal handlers could not be set up.
     #[error("cannot start: {0}")]
     Start(#[from] io::Error),
-    /// Spans cannot be sent to where the settings say.
-    #[error("spans cannot be sent: {0}")]
-    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// Spans or metrics cannot be sent to where the settings say.
+    #[error("nothing can be sent to the collector: {0}")]
+    Otlp(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The descriptors compiled into the binary cannot be read: a defect of the build.
     #[error("the API descriptors cannot be read: {0}")]
     Descriptors(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -77,7 +77,7 @@ impl ServiceError {
             | Self::Tls(_)
             | Self::Database(_)
             | Self::Kafka(_)
-            | Self::Traces(_)
+            | Self::Otlp(_)
             | Self::EventSchema(EventSchemaError::Refused { .. }) => exit_code::CONFIG,
             Self::Schema(_) | Self::EventSchema(_) => exit_code::SCHEMA,
         }

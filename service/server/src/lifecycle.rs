@@ -13,7 +13,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
 use crate::task::Task;
-use crate::telemetry::Traces;
+use crate::telemetry::Otlp;
 use crate::wiring::{self, Backends};
 use crate::{ServiceError, admin, build, listener};
 
@@ -86,7 +86,9 @@ impl Service {
         let health = Health::starting().await;
         let (metrics, registry) = Metrics::register(self.started)?;
         let mut shutdown = pin!(shutdown);
-        let traces = Traces::start(&self.settings.telemetry, metrics.spans.clone())?;
+        let registry = Arc::new(registry);
+        let telemetry = &self.settings.telemetry;
+        let otlp = Otlp::start(telemetry, &metrics.otlp, &registry, self.started)?;
         let backends = wiring::start(&self.settings, self.grpc, &health, &metrics);
         let admin = serve_admin(self.admin, &health, registry);
         let backends = tokio::select! {
@@ -97,7 +99,7 @@ impl Service {
             health,
             backends,
             admin,
-            traces,
+            otlp,
         };
         running.health.serving().await;
         tracing::info!("serving");
@@ -113,7 +115,7 @@ struct Running {
     health: Health,
     backends: Backends,
     admin: Task<usize>,
-    traces: Option<Traces>,
+    otlp: Option<Otlp>,
 }
 
 impl Running {
@@ -144,10 +146,10 @@ impl Running {
         if flushed.is_err() {
             tracing::warn!(timeout = ?FLUSH_TIMEOUT, "flush timed out, events or writes were left");
         }
-        if let Some(traces) = self.traces.take()
-            && !traces.flush().await
+        if let Some(otlp) = self.otlp.take()
+            && !otlp.flush().await
         {
-            tracing::warn!("spans were left");
+            tracing::warn!("spans or metrics were left");
         }
         self.admin.stop().await;
         tracing::info!("stopped");
@@ -159,8 +161,8 @@ impl Running {
     }
 }
 
-fn serve_admin(listener: TcpListener, health: &Health, registry: Registry) -> Task<usize> {
-    let router = admin::router(health, Arc::new(registry));
+fn serve_admin(listener: TcpListener, health: &Health, registry: Arc<Registry>) -> Task<usize> {
+    let router = admin::router(health, registry);
     let limits = Limits {
         connections: ADMIN_CONNECTIONS,
         concurrent_streams: ADMIN_STREAMS,

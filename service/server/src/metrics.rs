@@ -1,9 +1,9 @@
 //! What `/metrics` shows.
 
+mod otlp;
 mod producer;
 mod relay;
 mod runtime;
-mod spans;
 mod tls;
 
 use std::fmt;
@@ -14,16 +14,16 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use user_adapter_grpc::RpcMetrics;
 use user_adapter_memory::{Capacity, MemoryStorage};
 use user_settings::metric;
 
 use crate::{ServiceError, build, grpc};
 
+pub(crate) use otlp::OtlpCounters;
 pub(crate) use producer::ProducerMetrics;
 pub(crate) use relay::RelayMetrics;
-pub(crate) use spans::SpanMetrics;
 pub(crate) use tls::{HandshakeResult, TlsMetrics};
 
 /// Everything that is measured.
@@ -32,7 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) relay: RelayMetrics,
     pub(crate) producer: ProducerMetrics,
     pub(crate) tls: TlsMetrics,
-    pub(crate) spans: SpanMetrics,
+    pub(crate) otlp: OtlpCounters,
     /// The embedded storage, in use or not: how full it is is looked up at each scrape.
     pub(crate) memory: MemoryStorage,
 }
@@ -54,7 +54,7 @@ impl Metrics {
             relay,
             producer: ProducerMetrics::register(&mut registry),
             tls: TlsMetrics::register(&mut registry),
-            spans: SpanMetrics::register(&mut registry),
+            otlp: OtlpCounters::register(&mut registry),
             memory,
         };
         Ok((metrics, registry))
@@ -75,16 +75,25 @@ fn register_process(registry: &mut Registry, started: SystemTime) {
         .unwrap_or_default();
     let start_time = Gauge::<f64, AtomicU64>::default();
     start_time.set(since_epoch.as_secs_f64());
-    registry.register(
-        metric::PROCESS_START_TIME,
-        "When the process started, in Unix seconds",
+    registry.register_with_unit(
+        without_unit(metric::PROCESS_START_TIME),
+        "When the process started, in Unix time",
+        Unit::Seconds,
         start_time,
     );
 }
 
+const COMPLETED: &str = "completed";
+const FAILED: &str = "failed";
+
 /// The encoder adds the suffix of a counter by itself.
 pub(crate) fn counter_name(exposed: &'static str) -> &'static str {
     exposed.strip_suffix("_total").unwrap_or(exposed)
+}
+
+/// The encoder adds the unit by itself.
+fn without_unit(exposed: &'static str) -> &'static str {
+    exposed.strip_suffix("_seconds").unwrap_or(exposed)
 }
 
 /// How full the storage is: the embedded one is looked at for each scrape, of a database the active relay has counted.

@@ -1,6 +1,6 @@
-//! What the process tells about itself beside metrics: log lines, and spans of calls.
+//! What the process tells about itself beside metrics: log lines, and what is sent to a collector.
 
 pub(crate) mod log;
-mod traces;
+mod otlp;
 
-pub(crate) use traces::Traces;
+pub(crate) use otlp::Otlp;

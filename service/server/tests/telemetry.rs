@@ -8,96 +8,31 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/collector.rs"]
+mod collector;
 #[path = "support/process.rs"]
 mod process;
 mod support;
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::trace::v1::Span;
+use collector::{Collector, text};
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use process::Process;
 use support::{connect, http_get, http_put, new_user, soon, until};
 use tokio::net::TcpListener;
-use tonic::codegen::tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request};
 use user_proto::user::v1::GetUserRequest;
 use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_settings::{exit_code, path};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
+const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 const NAME: &str = "Wilhelmina Quux";
 const EMAIL: &str = "wilhelmina.quux@example.com";
-
-/// Takes spans as a collector does.
-#[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
-
-#[tonic::async_trait]
-impl TraceService for Collector {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.0.lock().unwrap().push(request.into_inner());
-        Ok(Response::new(ExportTraceServiceResponse::default()))
-    }
-}
-
-impl Collector {
-    async fn start() -> (Self, SocketAddr) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let collector = Self::default();
-        let server = tonic::transport::Server::builder()
-            .add_service(TraceServiceServer::new(collector.clone()))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        tokio::spawn(server);
-        (collector, address)
-    }
-
-    fn spans(&self) -> Vec<Span> {
-        let requests = self.0.lock().unwrap();
-        requests
-            .iter()
-            .flat_map(|request| &request.resource_spans)
-            .flat_map(|resource| &resource.scope_spans)
-            .flat_map(|scope| scope.spans.clone())
-            .collect()
-    }
-
-    /// What the spans are said to be from.
-    fn resource(&self, key: &str) -> Option<String> {
-        let requests = self.0.lock().unwrap();
-        let resource = requests.first()?.resource_spans.first()?.resource.clone()?;
-        text(&resource.attributes, key)
-    }
-
-    fn everything(&self) -> String {
-        format!("{:?}", self.0.lock().unwrap())
-    }
-}
-
-fn text(
-    attributes: &[opentelemetry_proto::tonic::common::v1::KeyValue],
-    key: &str,
-) -> Option<String> {
-    let found = attributes.iter().find(|attribute| attribute.key == key)?;
-    match found.value.clone()?.value? {
-        Value::StringValue(text) => Some(text),
-        other => panic!("{key} is no text: {other:?}"),
-    }
-}
 
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
@@ -121,6 +56,7 @@ async fn a_recorded_call_is_a_span_and_names_its_trace_in_the_event_the_log_and_
     let (collector, address) = Collector::start().await;
     let mut process = Process::spawn(&[
         ("USERSVC_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("USERSVC_OTLP_METRICS", "enabled"),
         ("USERSVC_TRACE_SAMPLING", "0%"),
         ("USERSVC_SERVICE_NAME", "users"),
         ("USERSVC_SERVICE_NAMESPACE", "team-a"),
@@ -188,6 +124,34 @@ async fn a_recorded_call_is_a_span_and_names_its_trace_in_the_event_the_log_and_
     let exemplar = format!("trace_id=\"{TRACE}\",span_id=\"{own}\"");
     assert!(metrics.contains(&exemplar), "{metrics}");
 
+    let calls = collector.last("rpc.server.call.duration").unwrap();
+    let (calls, unit) = match calls.data.unwrap() {
+        Data::Histogram(histogram) => (histogram, calls.unit),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unit, "s");
+    assert_eq!(calls.aggregation_temporality, CUMULATIVE);
+    let created = calls
+        .data_points
+        .iter()
+        .find(|point| {
+            let attribute = |key| text(&point.attributes, key).unwrap();
+            assert_eq!(attribute("rpc.system.name"), "grpc");
+            attribute("rpc.method") == names[0] && attribute("rpc.response.status_code") == "OK"
+        })
+        .expect("the end sends what was counted last");
+    assert_eq!(created.count, 2);
+    assert_eq!(created.bucket_counts.iter().sum::<u64>(), 2);
+    assert_eq!(
+        created.bucket_counts.len(),
+        created.explicit_bounds.len() + 1
+    );
+    let example = created.exemplars.last().unwrap();
+    assert_eq!(
+        (hex(&example.trace_id), hex(&example.span_id)),
+        (TRACE.to_owned(), own)
+    );
+
     let told = format!("{}{}{metrics}", collector.everything(), process.log());
     for personal in [NAME, EMAIL, "Wilhelmina", "quux", "ada@"] {
         assert!(!told.contains(personal), "{personal} in {told}");
@@ -212,12 +176,67 @@ async fn calls_that_nobody_began_a_trace_for_are_sampled() {
 }
 
 #[tokio::test]
+async fn metrics_are_sent_while_serving_when_asked_for_with_every_family_that_is_scraped() {
+    let (collector, address) = Collector::start().await;
+    let endpoint = format!("http://{address}");
+    let process = Process::spawn(&[
+        ("USERSVC_OTLP_ENDPOINT", &endpoint),
+        ("USERSVC_OTLP_METRICS", "enabled"),
+    ]);
+    let (_, admin) = process.serving().await;
+    until("metrics arrive", || async {
+        collector.last("outbox_pending").is_some()
+    })
+    .await;
+    let scraped = http_get(admin, path::METRICS).await;
+    let families = scraped.lines().filter_map(|line| {
+        let (name, _) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        let of_family = |line: &str| {
+            line.split(['{', ' '])
+                .next()
+                .unwrap()
+                .trim_end_matches("_total")
+                == name
+        };
+        let has_value = scraped.lines().any(of_family);
+        has_value.then_some(name.strip_suffix("_seconds").unwrap_or(name))
+    });
+    // What was sent is counted after it was sent.
+    let missing: Vec<_> = families
+        .filter(|family| !family.starts_with("otlp_") && collector.last(family).is_none())
+        .collect();
+    assert_eq!(missing, [""; 0]);
+    let workers = collector.last("tokio_workers").unwrap();
+    assert!(matches!(workers.data, Some(Data::Gauge(_))));
+    let Some(Data::Sum(published)) = collector.last("outbox_published").unwrap().data else {
+        panic!("a counter is a sum");
+    };
+    assert!(published.is_monotonic);
+    assert_eq!(published.aggregation_temporality, CUMULATIVE);
+    until("it is counted", || async {
+        let scraped = http_get(admin, path::METRICS).await;
+        scraped.contains("otlp_metric_points_total{result=\"completed\"}")
+    })
+    .await;
+
+    let mut unasked = Process::spawn(&[
+        ("USERSVC_OTLP_ENDPOINT", &endpoint),
+        ("USERSVC_DRAIN_DELAY", "0s"),
+    ]);
+    unasked.serving().await;
+    unasked.signal("TERM").await;
+    assert_eq!(unasked.exit_code().await, i32::from(exit_code::OK));
+    assert_eq!(collector.senders(), 1, "who is not asked sends none");
+}
+
+#[tokio::test]
 async fn without_a_collector_that_answers_calls_and_the_end_are_as_ever_and_the_log_says_it_once() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = nobody.local_addr().unwrap();
     drop(nobody);
     let mut process = Process::spawn(&[
         ("USERSVC_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("USERSVC_OTLP_METRICS", "enabled"),
         ("USERSVC_TRACE_SAMPLING", "100%"),
         ("USERSVC_DRAIN_DELAY", "0s"),
     ]);
@@ -234,18 +253,15 @@ async fn without_a_collector_that_answers_calls_and_the_end_are_as_ever_and_the_
     }
     process.signal("TERM").await;
     assert_eq!(process.exit_code().await, i32::from(exit_code::OK));
-    let said = process
-        .stderr
-        .json()
-        .iter()
-        .filter(|line| {
-            line["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("spans cannot")
-        })
-        .count();
-    assert_eq!(said, 1, "{}", process.log());
+    for what in ["spans cannot", "metrics cannot"] {
+        let said = process
+            .stderr
+            .json()
+            .iter()
+            .filter(|line| line["message"].as_str().unwrap().starts_with(what))
+            .count();
+        assert_eq!(said, 1, "{what}: {}", process.log());
+    }
 }
 
 #[tokio::test]

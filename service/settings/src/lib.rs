@@ -23,7 +23,7 @@ pub use infrastructure::{
 };
 pub use settings::{Events, Reflection, Server, Settings, Storage};
 pub use table::{PREFIX, SettingDoc, reference};
-pub use telemetry::{LogLevel, NoShare, Share, Telemetry, is_otlp_endpoint};
+pub use telemetry::{LogLevel, NoShare, OtlpMetrics, Share, Telemetry, is_otlp_endpoint};
 pub use tls::{MAX_ALLOWED_CLIENTS, TLS_CLIENT_CA_FILE, TLS_DIRECTORY, Tls, TlsMode};
 
 /// TCP port on which the service answers gRPC calls unless [`Settings::grpc_address`] says otherwise.
@@ -115,6 +115,8 @@ pub mod metric {
     pub const TLS_CERTIFICATE_EXPIRY: &str = "tls_certificate_expiry_timestamp_seconds";
     /// Counter: spans for the collector, by [`RESULT`]: `completed`, or `failed` when they are lost.
     pub const OTLP_SPANS: &str = "otlp_spans_total";
+    /// Counter: values of metrics for the collector, by [`RESULT`]: `completed`, or `failed` when they are lost.
+    pub const OTLP_METRIC_POINTS: &str = "otlp_metric_points_total";
     /// Gauge: users held by the embedded store.
     pub const USERS_STORED: &str = "users_stored";
     /// Gauge: events written and not yet acknowledged by the publisher.

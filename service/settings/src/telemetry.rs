@@ -13,10 +13,12 @@ pub struct Telemetry {
     pub log_level: LogLevel,
     /// Where spans are sent by OTLP over gRPC, such as `http://otel-collector:4317`; empty for nowhere.
     pub otlp_endpoint: String,
+    /// Whether metrics are sent there too.
+    pub otlp_metrics: OtlpMetrics,
     /// How many of the calls whose client began no trace are traced. One that comes with a trace follows its client's
     /// decision.
     pub sampling: Share,
-    /// What spans call the service: the attribute `service.name` of the OpenTelemetry conventions.
+    /// What spans and sent metrics call the service: the attribute `service.name` of the OpenTelemetry conventions.
     pub service_name: String,
     /// What the name is unique in: the attribute `service.namespace`; empty for none.
     pub service_namespace: String,
@@ -27,6 +29,25 @@ impl Telemetry {
     pub fn records(&self) -> bool {
         !self.otlp_endpoint.is_empty()
     }
+
+    /// Whether metrics are sent.
+    pub fn sends_metrics(&self) -> bool {
+        self.records() && self.otlp_metrics == OtlpMetrics::Enabled
+    }
+}
+
+/// Whether metrics are sent by OTLP. They are on the admin port in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OtlpMetrics {
+    /// They are.
+    Enabled,
+    /// They are not, as when they are scraped.
+    Disabled,
+}
+
+impl Choice for OtlpMetrics {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("enabled", Self::Enabled), ("disabled", Self::Disabled)];
 }
 
 impl Default for Telemetry {
@@ -34,6 +55,7 @@ impl Default for Telemetry {
         Self {
             log_level: LogLevel::Info,
             otlp_endpoint: String::new(),
+            otlp_metrics: OtlpMetrics::Disabled,
             sampling: Share::from_percent(10),
             service_name: "user-service".to_owned(),
             service_namespace: String::new(),

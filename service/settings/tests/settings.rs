@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use user_settings::{
-    Events, LogLevel, ReadPreference, Reflection, SchemaIdLocation, SecurityProtocol, Server,
-    SettingError, Settings, Share, Storage, Telemetry, Tls, TlsMode, bounds, reference,
+    Events, LogLevel, OtlpMetrics, ReadPreference, Reflection, SchemaIdLocation, SecurityProtocol,
+    Server, SettingError, Settings, Share, Storage, Telemetry, Tls, TlsMode, bounds, reference,
 };
 
 fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -114,6 +114,9 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         if let Some((host, port, percent, name)) = exported {
             telemetry.otlp_endpoint = format!("http://{host}:{port}");
             telemetry.sampling = Share::from_percent(percent);
+            if percent % 2 == 0 {
+                telemetry.otlp_metrics = OtlpMetrics::Enabled;
+            }
             telemetry.service_name.clone_from(&name);
             telemetry.service_namespace = name;
         }

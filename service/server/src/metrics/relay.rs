@@ -15,7 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use user_application::{Backlog, OutboxRecord};
 use user_settings::metric;
 
-use super::counter_name;
+use super::{counter_name, without_unit};
 
 /// Bounds of the publish delay, seconds: around the goal of 100 ms, and up to an outage of a day.
 const DELAYS: [f64; 14] = [
@@ -145,11 +145,6 @@ impl Collector for Active {
 fn age(then: SystemTime, now: SystemTime) -> f64 {
     let age = now.duration_since(then).unwrap_or(Duration::ZERO);
     age.as_secs_f64()
-}
-
-/// The encoder adds the unit by itself.
-fn without_unit(exposed: &'static str) -> &'static str {
-    exposed.strip_suffix("_seconds").unwrap_or(exposed)
 }
 
 #[cfg(test)]

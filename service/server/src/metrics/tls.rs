@@ -6,10 +6,10 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use user_settings::metric;
 
-use super::counter_name;
+use super::{COMPLETED, FAILED, counter_name, without_unit};
 
 type Results = Family<[(&'static str, &'static str); 1], Counter>;
 
@@ -48,9 +48,10 @@ impl TlsMetrics {
             "1 if the TLS files are as they are in force",
             metrics.last_reload_successful.clone(),
         );
-        registry.register(
-            metric::TLS_CERTIFICATE_EXPIRY,
-            "When the certificate in force expires, in Unix seconds",
+        registry.register_with_unit(
+            without_unit(metric::TLS_CERTIFICATE_EXPIRY),
+            "When the certificate in force expires, in Unix time",
+            Unit::Seconds,
             metrics.expiry.clone(),
         );
         metrics
@@ -88,9 +89,6 @@ impl TlsMetrics {
         self.last_reload_successful.set(1);
     }
 }
-
-const COMPLETED: &str = "completed";
-const FAILED: &str = "failed";
 
 fn count(results: &Results, result: &'static str) {
     results.get_or_create(&[(metric::RESULT, result)]).inc();

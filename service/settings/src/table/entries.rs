@@ -3,7 +3,7 @@
 use super::{Kind, Setting, Text};
 use crate::settings::Choice;
 use crate::{
-    Events, LogLevel, ReadPreference, Reflection, SaslMechanism, SchemaIdLocation,
+    Events, LogLevel, OtlpMetrics, ReadPreference, Reflection, SaslMechanism, SchemaIdLocation,
     SecurityProtocol, Settings, Storage, TlsMode, bounds, telemetry, tls,
 };
 
@@ -324,6 +324,12 @@ pub(super) const TABLE: &[Setting] = &[
         applies: WITH_OTLP,
     },
     Setting {
+        name: "USERSVC_OTLP_METRICS",
+        doc: "Whether metrics are sent to the collector too, every 15 s.",
+        kind: choice!(OtlpMetrics, |s| s.telemetry.otlp_metrics),
+        applies: |s| s.telemetry.sends_metrics(),
+    },
+    Setting {
         name: "USERSVC_TRACE_SAMPLING",
         doc: "How many of the calls whose client began no trace are traced; others follow their client's decision.",
         kind: Kind::Share(|s| &mut s.telemetry.sampling),
@@ -331,7 +337,7 @@ pub(super) const TABLE: &[Setting] = &[
     },
     Setting {
         name: "USERSVC_SERVICE_NAME",
-        doc: "What spans call the service (service.name).",
+        doc: "What spans and sent metrics call the service (service.name).",
         kind: Kind::Text(|s| &mut s.telemetry.service_name, SERVICE_NAME),
         applies: WITH_OTLP,
     },

@@ -10,7 +10,7 @@ use opentelemetry::trace::SpanContext;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use user_settings::metric;
@@ -62,9 +62,12 @@ impl RpcMetrics {
         let histogram: fn() -> HistogramWithExemplars<Exemplar> =
             || HistogramWithExemplars::new(BUCKETS.into_iter());
         let durations = Durations::new_with_constructor(histogram);
-        registry.register(
-            metric::RPC_SERVER_CALL_DURATION,
-            "How long the server took for a call, in seconds",
+        let name = metric::RPC_SERVER_CALL_DURATION;
+        registry.register_with_unit(
+            // The encoder adds the unit by itself.
+            name.strip_suffix("_seconds").unwrap_or(name),
+            "How long the server took for a call",
+            Unit::Seconds,
             durations.clone(),
         );
         Ok(Self {

@@ -1,0 +1,213 @@
+//! What is registered, as OTLP says it: cumulative, and by the names of OpenTelemetry's semantic conventions where there
+//! are some.
+
+use std::time::SystemTime;
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Exemplar, Gauge, Histogram, HistogramDataPoint, Metric,
+    NumberDataPoint, Sum, exemplar,
+};
+use opentelemetry_semantic_conventions::attribute::{
+    RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
+};
+use opentelemetry_semantic_conventions::metric::RPC_SERVER_CALL_DURATION;
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as registered;
+use user_settings::metric;
+
+const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
+
+/// A family of metrics that the conventions know.
+struct Convention {
+    family: &'static str,
+    name: &'static str,
+    /// What the conventions ask for and labels do not say.
+    attributes: &'static [(&'static str, &'static str)],
+}
+
+const CONVENTIONS: [Convention; 1] = [Convention {
+    family: metric::RPC_SERVER_CALL_DURATION,
+    name: RPC_SERVER_CALL_DURATION,
+    attributes: &[(RPC_SYSTEM_NAME, "grpc")],
+}];
+
+/// Labels, and what the conventions call them.
+const ATTRIBUTES: [(&str, &str); 2] = [
+    (metric::RPC_METHOD, RPC_METHOD),
+    (metric::RPC_RESPONSE_STATUS_CODE, RPC_RESPONSE_STATUS_CODE),
+];
+
+/// What values are about: from the start of the process to now, in nanoseconds of Unix time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Period {
+    start: u64,
+    end: u64,
+}
+
+impl Period {
+    pub(super) fn until_now(started: SystemTime) -> Self {
+        Self {
+            start: nanos(started),
+            end: nanos(SystemTime::now()),
+        }
+    }
+
+    fn number(self, value: f64, attributes: Vec<KeyValue>) -> NumberDataPoint {
+        NumberDataPoint {
+            attributes,
+            start_time_unix_nano: self.start,
+            time_unix_nano: self.end,
+            value: Some(Number::AsDouble(value)),
+            ..NumberDataPoint::default()
+        }
+    }
+
+    fn histogram(
+        self,
+        histogram: &registered::Histogram,
+        attributes: Vec<KeyValue>,
+    ) -> HistogramDataPoint {
+        let mut before = 0;
+        let counts = histogram.bucket.iter().map(|bucket| {
+            let up_to_here = std::mem::replace(&mut before, bucket.cumulative_count);
+            bucket.cumulative_count.saturating_sub(up_to_here)
+        });
+        let bounds = histogram.bucket.iter().map(|bucket| bucket.upper_bound);
+        HistogramDataPoint {
+            attributes,
+            start_time_unix_nano: self.start,
+            time_unix_nano: self.end,
+            count: histogram.sample_count,
+            sum: Some(histogram.sample_sum),
+            bucket_counts: counts.collect(),
+            // The last bucket has no bound, which OTLP leaves out.
+            explicit_bounds: bounds.filter(|bound| bound.is_finite()).collect(),
+            exemplars: histogram
+                .bucket
+                .iter()
+                .filter_map(|bucket| example(bucket.exemplar.as_ref()?))
+                .collect(),
+            ..HistogramDataPoint::default()
+        }
+    }
+}
+
+/// Every family that has a value.
+pub(super) fn metrics(families: Vec<registered::MetricFamily>, period: Period) -> Vec<Metric> {
+    let families = families.into_iter();
+    families
+        .filter_map(|family| converted(family, period))
+        .collect()
+}
+
+/// How many values a metric has.
+pub(super) fn points(metric: &Metric) -> usize {
+    match &metric.data {
+        Some(Data::Gauge(gauge)) => gauge.data_points.len(),
+        Some(Data::Sum(sum)) => sum.data_points.len(),
+        Some(Data::Histogram(histogram)) => histogram.data_points.len(),
+        _ => 0,
+    }
+}
+
+fn converted(family: registered::MetricFamily, period: Period) -> Option<Metric> {
+    let convention = CONVENTIONS.iter().find(|known| known.family == family.name);
+    let asked = convention.map_or(&[][..], |known| known.attributes);
+    let (mut gauges, mut counters, mut histograms) = (Vec::new(), Vec::new(), Vec::new());
+    for metric in family.metric {
+        let labels = metric.label.into_iter();
+        let labels = labels.map(|label| attribute(&label.name, label.value));
+        let asked = asked.iter().map(|(key, value)| attribute(key, *value));
+        let attributes: Vec<_> = labels.chain(asked).collect();
+        if let Some(gauge) = metric.gauge {
+            gauges.push(period.number(gauge.value, attributes));
+        } else if let Some(counter) = metric.counter {
+            counters.push(period.number(counter.value, attributes));
+        } else if let Some(histogram) = metric.histogram {
+            histograms.push(period.histogram(&histogram, attributes));
+        }
+    }
+    let data = if !gauges.is_empty() {
+        Data::Gauge(Gauge {
+            data_points: gauges,
+        })
+    } else if !counters.is_empty() {
+        Data::Sum(Sum {
+            data_points: counters,
+            aggregation_temporality: CUMULATIVE,
+            is_monotonic: true,
+        })
+    } else if !histograms.is_empty() {
+        Data::Histogram(Histogram {
+            data_points: histograms,
+            aggregation_temporality: CUMULATIVE,
+        })
+    } else {
+        return None;
+    };
+    Some(Metric {
+        name: convention.map_or_else(
+            || plain_name(&family.name, &family.unit).to_owned(),
+            |known| known.name.to_owned(),
+        ),
+        description: family.help,
+        unit: match &*family.unit {
+            "seconds" => "s".to_owned(),
+            _ => family.unit,
+        },
+        data: Some(data),
+        ..Metric::default()
+    })
+}
+
+/// A name without kind and unit, which OTLP says beside it.
+fn plain_name<'a>(name: &'a str, unit: &str) -> &'a str {
+    let name = name.strip_suffix("_total").unwrap_or(name);
+    let without_unit = name.strip_suffix(unit);
+    without_unit
+        .and_then(|name| name.strip_suffix('_'))
+        .unwrap_or(name)
+}
+
+/// The call that stands for those that took as long.
+fn example(exemplar: &registered::Exemplar) -> Option<Exemplar> {
+    let id = |name| {
+        let label = exemplar.label.iter().find(|label| label.name == name)?;
+        bytes(&label.value)
+    };
+    let seen = SystemTime::try_from(exemplar.timestamp?).ok()?;
+    Some(Exemplar {
+        time_unix_nano: nanos(seen),
+        trace_id: id("trace_id")?,
+        span_id: id("span_id")?,
+        value: Some(exemplar::Value::AsDouble(exemplar.value)),
+        ..Exemplar::default()
+    })
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}
+
+fn attribute(label: &str, value: impl Into<String>) -> KeyValue {
+    let known = ATTRIBUTES.iter().find(|(known, _)| *known == label);
+    KeyValue {
+        key: known.map_or(label, |(_, name)| name).to_owned(),
+        value: Some(AnyValue {
+            value: Some(Any::StringValue(value.into())),
+        }),
+        ..KeyValue::default()
+    }
+}
+
+fn nanos(time: SystemTime) -> u64 {
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(since_epoch.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+}
