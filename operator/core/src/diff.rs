@@ -15,7 +15,8 @@ use crate::{
     hold,
     plan::{name_taken, orphans, plan},
     revision::Revision,
-    scaling, secrets,
+    scaling,
+    secrets::{self, Fingerprints},
     validate::validate,
 };
 
@@ -143,13 +144,11 @@ pub fn diff(
     let Ok(validated) = validate(resource, release) else {
         return Ok(blocked(standing));
     };
-    let secrets_hash = secrets::fingerprint(validated.secret_needs(), &world.secrets)
-        .ok()
-        .flatten();
+    let Fingerprints { pods, preparation } =
+        secrets::fingerprints(validated.secret_needs(), &world.secrets).unwrap_or_default();
     let replicas = scaling::replicas(world, &validated);
-    let hash = secrets_hash.as_deref();
-    let wanted = Revision::wanted(world, &validated, &resource.spec, release, hash)?;
-    let children = children::build(&validated, &wanted, hash, replicas)?;
+    let wanted = Revision::wanted(world, &validated, &resource.spec, release, pods.as_deref())?;
+    let children = children::build(&validated, &wanted, preparation.as_deref(), replicas)?;
     if name_taken(world, &children.all, &validated).is_some() {
         return Ok(blocked(standing));
     }

@@ -9,7 +9,8 @@ use crate::{
     pause::Pause,
     removal::has_finalizer,
     revision::{self, Revision},
-    scaling, secrets,
+    scaling,
+    secrets::{self, Fingerprints},
     status::{self, Findings, Obstacle, Stage},
     topics::{self, Review},
     validate::validate,
@@ -88,11 +89,14 @@ pub fn plan(
             return Ok(report(resource, status, None));
         }
     };
-    let secrets = secrets::fingerprint(validated.secret_needs(), &world.secrets);
-    let secrets_hash = secrets.as_ref().ok().and_then(Option::as_deref);
+    let secrets = secrets::fingerprints(validated.secret_needs(), &world.secrets);
+    let unknown = Fingerprints::default();
+    let hashes = secrets.as_ref().unwrap_or(&unknown);
     let replicas = scaling::replicas(world, &validated);
-    let wanted = Revision::wanted(world, &validated, &resource.spec, release, secrets_hash)?;
-    let children = children::build(&validated, &wanted, secrets_hash, replicas)?;
+    let pods = hashes.pods.as_deref();
+    let wanted = Revision::wanted(world, &validated, &resource.spec, release, pods)?;
+    let preparation = hashes.preparation.as_deref();
+    let children = children::build(&validated, &wanted, preparation, replicas)?;
     if let Some((obstacle, recheck)) = name_taken(world, &children.all, &validated) {
         let status = status::held_up(world, resource, obstacle, now);
         return Ok(report(resource, status, Some(recheck)));
@@ -371,12 +375,10 @@ pub fn child_names(
     let Ok(validated) = validate(resource, release) else {
         return Vec::new();
     };
-    let secrets_hash = secrets::fingerprint(validated.secret_needs(), &world.secrets)
-        .ok()
-        .flatten();
-    let hash = secrets_hash.as_deref();
-    let all = Revision::wanted(world, &validated, &resource.spec, release, hash)
-        .and_then(|wanted| children::build(&validated, &wanted, hash, None))
+    let Fingerprints { pods, preparation } =
+        secrets::fingerprints(validated.secret_needs(), &world.secrets).unwrap_or_default();
+    let all = Revision::wanted(world, &validated, &resource.spec, release, pods.as_deref())
+        .and_then(|wanted| children::build(&validated, &wanted, preparation.as_deref(), None))
         .map(|children| children.all);
     all.unwrap_or_default()
         .into_iter()

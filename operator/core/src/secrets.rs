@@ -69,20 +69,32 @@ pub(crate) struct SecretNeed<'a> {
     secret: &'a str,
     /// Whether the Secret may be missing.
     is_optional: bool,
-    /// Whether the pods need not be replaced when the content changes.
+    /// Whether only the pods that answer calls get it, and not those that prepare for them.
+    serves_only: bool,
+    keys: Vec<KeyNeed<'a>>,
+}
+
+/// What the pods need of a key.
+struct KeyNeed<'a> {
+    key: &'a str,
+    need: Need,
+    /// Whether running pods need not be replaced when the content changes.
     is_reloaded: bool,
-    keys: Vec<(&'a str, Need)>,
 }
 
 impl<'a> From<&'a SecretMount> for SecretNeed<'a> {
     fn from(mount: &'a SecretMount) -> Self {
-        let keys = mount.files.iter();
+        let keys = mount.files.iter().map(|file| KeyNeed {
+            key: &file.key,
+            need: file.need,
+            is_reloaded: file.is_reloaded,
+        });
         Self {
             field: mount.field,
             secret: &mount.secret,
             is_optional: false,
-            is_reloaded: mount.is_reloaded,
-            keys: keys.map(|file| (file.key.as_str(), file.need)).collect(),
+            serves_only: mount.serves_only,
+            keys: keys.collect(),
         }
     }
 }
@@ -93,8 +105,8 @@ impl SecretNeed<'_> {
         let needed: Vec<&str> = self
             .keys
             .iter()
-            .filter(|(_, need)| *need == Need::Always)
-            .map(|(key, _)| *key)
+            .filter(|key| key.need == Need::Always)
+            .map(|key| key.key)
             .collect();
         let with = if needed.is_empty() {
             String::new()
@@ -122,8 +134,12 @@ pub(crate) fn extras(pod: &PodSpec) -> impl Iterator<Item = SecretNeed<'_>> {
             field: "spec.pod.env",
             secret: &reference.name,
             is_optional: reference.optional,
-            is_reloaded: false,
-            keys: vec![(&reference.key, need)],
+            serves_only: false,
+            keys: vec![KeyNeed {
+                key: &reference.key,
+                need,
+                is_reloaded: false,
+            }],
         })
     });
     let volumes = pod.volumes.iter().filter_map(|volume| {
@@ -132,7 +148,7 @@ pub(crate) fn extras(pod: &PodSpec) -> impl Iterator<Item = SecretNeed<'_>> {
             field: "spec.pod.volumes",
             secret: &secret.secret_name,
             is_optional: secret.optional,
-            is_reloaded: false,
+            serves_only: false,
             keys: Vec::new(),
         })
     });
@@ -152,9 +168,8 @@ pub(crate) struct SecretMount {
     pub(crate) directory: &'static str,
     /// Its files.
     pub(crate) files: Vec<SecretFile>,
-    /// Whether running pods take changed files into force by themselves. Only they get it: nothing
-    /// is prepared with it.
-    pub(crate) is_reloaded: bool,
+    /// Whether only the pods that answer calls get it: nothing is prepared with it.
+    pub(crate) serves_only: bool,
     /// Whether cert-manager writes it, so that it is no fault of the user's while it is missing.
     pub(crate) is_issued: bool,
 }
@@ -168,6 +183,8 @@ pub(crate) struct SecretFile {
     pub(crate) path: &'static str,
     /// Whether the Secret must have it.
     pub(crate) need: Need,
+    /// Whether running pods take a changed file into force by themselves.
+    pub(crate) is_reloaded: bool,
 }
 
 /// Whether a Secret must have a key.
@@ -182,12 +199,21 @@ pub(crate) enum Need {
 }
 
 impl SecretFile {
-    /// A file named like its key.
+    /// A file named like its key, whose change replaces the pods.
     pub(crate) fn named(key: &'static str, need: Need) -> Self {
         Self {
             key: key.to_owned(),
             path: key,
             need,
+            is_reloaded: false,
+        }
+    }
+
+    /// The same, whose change running pods take into force by themselves.
+    pub(crate) fn reloaded(key: &'static str, need: Need) -> Self {
+        Self {
+            is_reloaded: true,
+            ..Self::named(key, need)
         }
     }
 }
@@ -202,31 +228,47 @@ impl Need {
     }
 }
 
-/// A digest of everything that the pods get from Secrets; `None` if they get nothing.
+/// Digests of what pods get from Secrets; `None` if they get nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Fingerprints {
+    /// Of what replaces the pods that answer calls when it changes.
+    pub(crate) pods: Option<String>,
+    /// Of all that those have that prepare for them.
+    pub(crate) preparation: Option<String>,
+}
+
+/// Digests of everything that matters in the Secrets.
 ///
 /// # Errors
 /// The first Secret or key that is missing, in words, with the field that names it and what to do.
-pub(crate) fn fingerprint<'a>(
+pub(crate) fn fingerprints<'a>(
     needs: impl IntoIterator<Item = SecretNeed<'a>>,
     secrets: &BTreeMap<String, SecretKeys>,
-) -> Result<Option<String>, String> {
-    let mut hasher = Sha256::new();
-    let mut has_any = false;
+) -> Result<Fingerprints, String> {
+    let (mut pods, mut preparation) = (Fingerprint::default(), Fingerprint::default());
     for need in needs {
-        has_any |= !need.keys.is_empty() && !need.is_reloaded;
         let (field, secret) = (need.field, need.secret);
+        pods.has_any |= need.keys.iter().any(|key| !key.is_reloaded);
+        preparation.has_any |= !need.keys.is_empty() && !need.serves_only;
         let Some(keys) = secrets.get(secret) else {
             if need.is_optional {
                 continue;
             }
             return Err(need.missing());
         };
-        let is_reloaded = need.is_reloaded;
-        for (key, need) in need.keys {
+        for wanted in &need.keys {
+            let key = wanted.key;
             match keys.get(key) {
-                Some(_) if is_reloaded => {}
-                Some(digest) => hasher.update(format!("{secret}/{key}/{digest}\n")),
-                None if need.holds(keys) => {
+                Some(digest) => {
+                    let line = format!("{secret}/{key}/{digest}\n");
+                    if !wanted.is_reloaded {
+                        pods.hasher.update(&line);
+                    }
+                    if !need.serves_only {
+                        preparation.hasher.update(&line);
+                    }
+                }
+                None if wanted.need.holds(keys) => {
                     return Err(format!(
                         "{field}: Secret {secret} has no key {key}: add it, or name another key or Secret."
                     ));
@@ -235,5 +277,20 @@ pub(crate) fn fingerprint<'a>(
             }
         }
     }
-    Ok(has_any.then(|| short_hash(&hasher.finalize())))
+    Ok(Fingerprints {
+        pods: pods.finish(),
+        preparation: preparation.finish(),
+    })
+}
+
+#[derive(Default)]
+struct Fingerprint {
+    hasher: Sha256,
+    has_any: bool,
+}
+
+impl Fingerprint {
+    fn finish(self) -> Option<String> {
+        self.has_any.then(|| short_hash(&self.hasher.finalize()))
+    }
 }

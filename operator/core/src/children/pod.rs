@@ -90,12 +90,12 @@ pub(super) enum Purpose {
     Prepare,
 }
 
-/// What such a pod gets from Secrets: that which is reloaded is about calls.
+/// What such a pod gets from Secrets.
 fn mounts(resource: &Validated, purpose: Purpose) -> impl Iterator<Item = &SecretMount> {
     resource
         .mounts
         .iter()
-        .filter(move |mount| purpose == Purpose::Serve || !mount.is_reloaded)
+        .filter(move |mount| purpose == Purpose::Serve || !mount.serves_only)
 }
 
 /// The Secrets, and the volumes of the spec; absent if there are none.

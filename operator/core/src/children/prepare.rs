@@ -50,8 +50,8 @@ fn has_registry(settings: &Settings) -> bool {
     settings.events == Events::Kafka && !settings.kafka.schema_registry_url.is_empty()
 }
 
-/// What a preparation depends on: the image, the Secrets, and those settings that say what is
-/// prepared. `None` if there is nothing to prepare.
+/// What a preparation depends on: the image, what it gets from Secrets, and those settings that say
+/// what is prepared. `None` if there is nothing to prepare.
 pub(super) fn hash(resource: &Validated, secrets_hash: Option<&str>) -> Option<String> {
     let settings = &resource.settings;
     if steps(settings).is_empty() {

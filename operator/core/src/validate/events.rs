@@ -118,9 +118,9 @@ fn read_credentials(spec: &KafkaEvents, mounts: &mut Vec<SecretMount>, broken: &
     use operator_api::SecurityProtocol::{Plaintext, SaslSsl, Ssl};
     const FIELD: &str = "spec.events.kafka.credentials";
     let mut files = vec![
-        SecretFile::named("ca.crt", Need::Optional),
-        SecretFile::named("tls.crt", Need::With("tls.key")),
-        SecretFile::named("tls.key", Need::With("tls.crt")),
+        SecretFile::reloaded("ca.crt", Need::Optional),
+        SecretFile::reloaded("tls.crt", Need::With("tls.key")),
+        SecretFile::reloaded("tls.key", Need::With("tls.crt")),
     ];
     let credentials = match (spec.security_protocol, &spec.credentials) {
         (Plaintext, Some(_)) => {
@@ -149,7 +149,7 @@ fn read_credentials(spec: &KafkaEvents, mounts: &mut Vec<SecretMount>, broken: &
         secret: credentials.secret.clone(),
         directory: KAFKA_CREDENTIALS_DIRECTORY,
         files,
-        is_reloaded: false,
+        serves_only: true,
         is_issued: false,
     });
 }
@@ -184,11 +184,12 @@ fn read_registry(
             secret: credentials.secret.clone(),
             directory: SCHEMA_REGISTRY_CREDENTIALS_DIRECTORY,
             files: vec![
-                SecretFile::named("ca.crt", Need::Optional),
+                // Pods that run need the registry no more, and who waits for it reads its files anew.
+                SecretFile::reloaded("ca.crt", Need::Optional),
                 SecretFile::named("username", Need::With("password")),
                 SecretFile::named("password", Need::With("username")),
             ],
-            is_reloaded: false,
+            serves_only: false,
             is_issued: false,
         });
     }

@@ -33,7 +33,7 @@ pub(crate) use rollout::Rollout;
 
 use crate::{
     KafkaAccess, SecretKeys, children, quantity, secrets,
-    secrets::{SecretMount, SecretNeed, fingerprint},
+    secrets::{SecretMount, SecretNeed, fingerprints},
     topics::DesiredTopics,
 };
 
@@ -127,7 +127,7 @@ impl Validated {
             .iter()
             .filter(|mount| mount.volume == events::VOLUME)
             .map(SecretNeed::from);
-        fingerprint(kafka, secrets).is_ok()
+        fingerprints(kafka, secrets).is_ok()
     }
 
     /// How to reach Kafka, and which topics to ask for: those that there shall be, and `created`,

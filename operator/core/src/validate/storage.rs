@@ -43,8 +43,9 @@ fn read_mongodb(
                 key: connection.key.clone(),
                 path: file,
                 need: Need::Always,
+                is_reloaded: false,
             }],
-            is_reloaded: false,
+            serves_only: false,
             is_issued: false,
         });
     }

@@ -48,10 +48,10 @@ fn mount(field: &'static str, secret: String, is_issued: bool) -> SecretMount {
         secret,
         directory: TLS_DIRECTORY,
         files: vec![
-            SecretFile::named("tls.crt", Need::Always),
-            SecretFile::named("tls.key", Need::Always),
+            SecretFile::reloaded("tls.crt", Need::Always),
+            SecretFile::reloaded("tls.key", Need::Always),
         ],
-        is_reloaded: true,
+        serves_only: true,
         is_issued,
     }
 }
@@ -79,8 +79,9 @@ fn read_client_ca(
                 key: authorities.key.clone(),
                 path: file,
                 need: Need::Always,
+                is_reloaded: true,
             }],
-            is_reloaded: true,
+            serves_only: true,
             is_issued: false,
         });
     }

@@ -165,15 +165,20 @@ fn finish_job(world: &mut World, type_: &str) {
 /// [`connected`] and its world after everything was prepared, applied, rolled out and reported.
 fn settled_connected() -> (UserService, World) {
     let (mut resource, mut world) = (connected(), reachable());
-    carry_out(&mut world, &mut resource);
-    finish_job(&mut world, "Complete");
-    carry_out(&mut world, &mut resource);
-    rolled_out(&mut world);
-    carry_out(&mut world, &mut resource);
+    settle(&mut world, &mut resource);
+    (resource, world)
+}
+
+/// Carries out what there is to do for a resource that prepares something, until its pods run.
+fn settle(world: &mut World, resource: &mut UserService) {
+    carry_out(world, resource);
+    finish_job(world, "Complete");
+    carry_out(world, resource);
+    rolled_out(world);
+    carry_out(world, resource);
     if let SeenTopics::Found { created, .. } = &mut world.topics {
         created.clear();
     }
-    (resource, world)
 }
 
 fn kinds(plan: &Plan) -> Vec<ChildKind> {

@@ -1,10 +1,11 @@
 //! Secrets that the resource refers to.
 
+use operator_api::UserService;
 use operator_core::{ChildKind, Plan, World, secret_digest};
 use serde_json::json;
 
 use super::{
-    add_secret, carry_out, condition, connected, kinds, planned, reachable, ready_reason,
+    add_secret, carry_out, condition, connected, kinds, planned, reachable, ready_reason, settle,
     settled_connected,
 };
 
@@ -88,6 +89,73 @@ fn a_changed_secret_prepares_anew_and_rolls_the_pods_and_its_content_is_nowhere(
     assert!(new.pointer(annotation).is_some());
     assert_ne!(new.pointer(annotation), old.pointer(annotation));
     assert!(!format!("{plan:?}").contains("mongodb://"));
+}
+
+/// [`connected`], with credentials for brokers and registry, and pods that run with them.
+fn settled_with_credentials() -> (UserService, World) {
+    let mut resource = connected();
+    let kafka = resource.spec.events.as_mut().unwrap();
+    let kafka = kafka.kafka.as_mut().unwrap();
+    kafka.security_protocol = operator_api::SecurityProtocol::SaslSsl;
+    let named = |secret: &str| {
+        Some(operator_api::SecretReference {
+            secret: secret.to_owned(),
+        })
+    };
+    kafka.credentials = named("users-kafka");
+    kafka.schema_registry.as_mut().unwrap().credentials = named("users-registry");
+    let mut world = reachable();
+    for secret in ["users-kafka", "users-registry"] {
+        for key in ["ca.crt", "tls.crt", "tls.key", "username", "password"] {
+            change(&mut world, secret, key, "1");
+        }
+    }
+    settle(&mut world, &mut resource);
+    (resource, world)
+}
+
+fn change(world: &mut World, secret: &str, key: &str, digest: &str) {
+    let keys = world.secrets.entry(secret.to_owned()).or_default();
+    keys.insert(key.to_owned(), digest.to_owned());
+}
+
+#[test]
+fn changed_certificates_for_the_brokers_are_left_to_the_running_pods() {
+    let (resource, mut world) = settled_with_credentials();
+    for key in ["ca.crt", "tls.crt", "tls.key"] {
+        change(&mut world, "users-kafka", key, "2");
+        assert_eq!(planned(&world, &resource), Plan::default(), "{key}");
+    }
+}
+
+#[test]
+fn a_changed_password_for_the_brokers_rolls_the_pods_and_prepares_nothing() {
+    for key in ["username", "password"] {
+        let (resource, mut world) = settled_with_credentials();
+        change(&mut world, "users-kafka", key, "2");
+        assert_eq!(
+            kinds(&planned(&world, &resource)),
+            [ChildKind::ControllerRevision, ChildKind::Deployment],
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn a_changed_authority_of_the_registry_prepares_anew_and_rolls_nothing() {
+    let (mut resource, mut world) = settled_with_credentials();
+    let template = super::deployment(&mut world)["spec"]["template"].clone();
+    change(&mut world, "users-registry", "ca.crt", "2");
+    let plan = carry_out(&mut world, &mut resource);
+    assert_eq!(kinds(&plan), [ChildKind::Job]);
+    for ((kind, _), job) in &mut world.live {
+        if *kind == ChildKind::Job {
+            job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+        }
+    }
+    let plan = carry_out(&mut world, &mut resource);
+    assert_eq!(kinds(&plan), [ChildKind::Deployment]);
+    assert_eq!(super::deployment(&mut world)["spec"]["template"], template);
 }
 
 #[test]
