@@ -96,9 +96,9 @@ impl Passage {
         rules: &Rules,
     ) -> io::Result<()> {
         while let Some(frame) = Frame::read(&mut calls).await? {
-            let action = frame.call().and_then(|(command, collection)| {
-                let action = rules.decide(&command, collection.as_deref())?;
-                tracing::info!(command, ?action, "broken");
+            let action = frame.call().and_then(|call| {
+                let action = rules.decide(&call)?;
+                tracing::info!(command = call.command, ?action, "broken");
                 Some(action)
             });
             match action {

@@ -18,6 +18,9 @@ pub struct Rule {
     /// Only calls about this collection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection: Option<String>,
+    /// Only calls that carry this mode of read preference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_preference: Option<String>,
     /// How many calls go through first.
     #[serde(default)]
     pub after: u64,
@@ -26,6 +29,17 @@ pub struct Rule {
     pub times: Option<u64>,
     /// How they break.
     pub action: Action,
+}
+
+/// A call, as far as rules ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The command's name.
+    pub command: String,
+    /// What it is about, if that is a collection.
+    pub collection: Option<String>,
+    /// The mode of its read preference, if it carries one.
+    pub read_preference: Option<String>,
 }
 
 /// How a call breaks.
@@ -103,10 +117,8 @@ impl Rules {
     }
 
     /// How this call breaks, by the first rule that is due. Every rule before it that the call is about counts it.
-    pub fn decide(&self, command: &str, collection: Option<&str>) -> Option<Action> {
-        self.lock()
-            .iter_mut()
-            .find_map(|seen| seen.decide(command, collection))
+    pub fn decide(&self, call: &Call) -> Option<Action> {
+        self.lock().iter_mut().find_map(|seen| seen.decide(call))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Seen>> {
@@ -115,8 +127,8 @@ impl Rules {
 }
 
 impl Seen {
-    fn decide(&mut self, command: &str, collection: Option<&str>) -> Option<Action> {
-        if !self.rule.is_about(command, collection) {
+    fn decide(&mut self, call: &Call) -> Option<Action> {
+        if !self.rule.is_about(call) {
             return None;
         }
         self.calls = self.calls.saturating_add(1);
@@ -131,17 +143,26 @@ impl Seen {
 }
 
 impl Rule {
-    fn is_about(&self, command: &str, collection: Option<&str>) -> bool {
-        let named = self.command == command;
-        let any = self.command == "*" && !BACKGROUND.contains(&command);
-        let here = self.collection.is_none() || self.collection.as_deref() == collection;
-        (named || any) && here
+    fn is_about(&self, call: &Call) -> bool {
+        let named = self.command == call.command;
+        let any = self.command == "*" && !BACKGROUND.contains(&call.command.as_str());
+        let here = self.collection.is_none() || self.collection == call.collection;
+        let so = self.read_preference.is_none() || self.read_preference == call.read_preference;
+        (named || any) && here && so
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn call(command: &str, collection: Option<&str>) -> Call {
+        Call {
+            command: command.to_owned(),
+            collection: collection.map(ToOwned::to_owned),
+            read_preference: None,
+        }
+    }
 
     fn rule(json: &str) -> Rule {
         serde_json::from_str(json).unwrap()
@@ -157,9 +178,11 @@ mod tests {
     #[test]
     fn calls_go_through_then_break_then_go_through() {
         let rules = rules(&[r#"{"command": "insert", "after": 2, "times": 1, "action": "cut"}"#]);
-        let seen: Vec<_> = (0..5).map(|_| rules.decide("insert", None)).collect();
+        let seen: Vec<_> = (0..5)
+            .map(|_| rules.decide(&call("insert", None)))
+            .collect();
         assert_eq!(seen, [None, None, Some(Action::Cut), None, None]);
-        assert_eq!(rules.decide("update", None), None);
+        assert_eq!(rules.decide(&call("update", None)), None);
         let seen = rules.seen();
         assert_eq!((seen[0].calls, seen[0].hits), (5, 1));
     }
@@ -167,27 +190,40 @@ mod tests {
     #[test]
     fn without_an_end_all_break() {
         let rules = rules(&[r#"{"command": "insert", "times": null, "action": "hang"}"#]);
-        assert!((0..100).all(|_| rules.decide("insert", None) == Some(Action::Hang)));
+        assert!((0..100).all(|_| rules.decide(&call("insert", None)) == Some(Action::Hang)));
     }
 
     #[test]
     fn only_its_collection_breaks() {
         let rules = rules(&[r#"{"command": "*", "collection": "outbox", "action": "dropAnswer"}"#]);
-        assert_eq!(rules.decide("insert", Some("users")), None);
-        assert_eq!(rules.decide("commitTransaction", None), None);
-        let broken = rules.decide("insert", Some("outbox"));
+        assert_eq!(rules.decide(&call("insert", Some("users"))), None);
+        assert_eq!(rules.decide(&call("commitTransaction", None)), None);
+        let broken = rules.decide(&call("insert", Some("outbox")));
         assert_eq!(broken, Some(Action::DropAnswer));
+    }
+
+    #[test]
+    fn only_its_read_preference_breaks() {
+        let rules =
+            rules(&[r#"{"command": "find", "readPreference": "nearest", "action": "cut"}"#]);
+        let with = |mode: Option<&str>| Call {
+            read_preference: mode.map(ToOwned::to_owned),
+            ..call("find", None)
+        };
+        assert_eq!(rules.decide(&with(None)), None);
+        assert_eq!(rules.decide(&with(Some("primary"))), None);
+        assert_eq!(rules.decide(&with(Some("nearest"))), Some(Action::Cut));
     }
 
     #[test]
     fn hello_and_ping_break_only_when_named() {
         let any = rules(&[r#"{"command": "*", "action": "cut"}"#]);
         for command in BACKGROUND {
-            assert_eq!(any.decide(command, None), None);
+            assert_eq!(any.decide(&call(command, None)), None);
         }
-        assert_eq!(any.decide("find", None), Some(Action::Cut));
+        assert_eq!(any.decide(&call("find", None)), Some(Action::Cut));
         let named = rules(&[r#"{"command": "hello", "action": "cut"}"#]);
-        assert_eq!(named.decide("hello", None), Some(Action::Cut));
+        assert_eq!(named.decide(&call("hello", None)), Some(Action::Cut));
     }
 
     #[test]
@@ -196,8 +232,8 @@ mod tests {
             r#"{"command": "find", "times": 1, "action": {"delayMs": 5}}"#,
             r#"{"command": "*", "action": "cut"}"#,
         ]);
-        assert_eq!(rules.decide("find", None), Some(Action::DelayMs(5)));
-        assert_eq!(rules.decide("find", None), Some(Action::Cut));
+        assert_eq!(rules.decide(&call("find", None)), Some(Action::DelayMs(5)));
+        assert_eq!(rules.decide(&call("find", None)), Some(Action::Cut));
     }
 
     #[test]

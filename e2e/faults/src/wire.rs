@@ -5,7 +5,7 @@ use std::io;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::rules::Failure;
+use crate::rules::{Call, Failure};
 
 const HEADER: usize = 16;
 const OP_MSG: i32 = 2013;
@@ -58,8 +58,8 @@ impl Frame {
         self.operation == OP_MSG && self.flags() & MORE_TO_COME != 0
     }
 
-    /// The command and its collection. `None` for what is not a command in today's form: that is passed on.
-    pub(crate) fn call(&self) -> Option<(String, Option<String>)> {
+    /// The command, and what it is about. `None` for what is not a command in today's form: that is passed on.
+    pub(crate) fn call(&self) -> Option<Call> {
         let body = self.body()?;
         let (name, target) = body.iter().next()?.ok()?;
         let collection = match target {
@@ -67,7 +67,13 @@ impl Frame {
             // The target of getMore is a cursor.
             _ => body.get_str("collection").ok(),
         };
-        Some((name.to_string(), collection.map(str::to_owned)))
+        let preference = body.get_document("$readPreference").ok();
+        let mode = preference.and_then(|preference| preference.get_str("mode").ok());
+        Some(Call {
+            command: name.to_string(),
+            collection: collection.map(str::to_owned),
+            read_preference: mode.map(str::to_owned),
+        })
     }
 
     fn flags(&self) -> u32 {
@@ -138,17 +144,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_is_known_by_its_command_and_collection() {
-        for (body, expected) in [
-            (doc! { "insert": "users" }, ("insert", Some("users"))),
-            (doc! { "commitTransaction": 1 }, ("commitTransaction", None)),
+        for (body, (command, collection, mode)) in [
+            (doc! { "insert": "users" }, ("insert", Some("users"), None)),
+            (
+                doc! { "commitTransaction": 1 },
+                ("commitTransaction", None, None),
+            ),
             (
                 doc! { "getMore": 5_i64, "collection": "users" },
-                ("getMore", Some("users")),
+                ("getMore", Some("users"), None),
+            ),
+            (
+                doc! { "find": "users", "$readPreference": { "mode": "nearest" } },
+                ("find", Some("users"), Some("nearest")),
             ),
         ] {
             let frame = frame(&message(7, 0, &body)).await.unwrap();
-            let (name, collection) = frame.call().unwrap();
-            assert_eq!((name.as_str(), collection.as_deref()), expected);
+            let expected = Call {
+                command: command.to_owned(),
+                collection: collection.map(ToOwned::to_owned),
+                read_preference: mode.map(ToOwned::to_owned),
+            };
+            assert_eq!(frame.call(), Some(expected));
             assert_eq!(frame.id, 7);
             assert!(!frame.is_unanswered());
         }
@@ -165,7 +182,7 @@ mod tests {
         bytes[..4].copy_from_slice(&length.to_le_bytes());
         bytes[16] = 3;
         let frame = frame(&bytes).await.unwrap();
-        assert_eq!(frame.call().unwrap().0, "insert");
+        assert_eq!(frame.call().unwrap().command, "insert");
         assert!(frame.is_unanswered());
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadConcern, ReadPreference as DriverPreference,
-    SelectionCriteria, WriteConcern,
+    ReadPreferenceOptions, SelectionCriteria, WriteConcern,
 };
 
 use tokio::time::timeout;
@@ -23,6 +23,9 @@ const MAX_IDLE_TIME: Duration = Duration::from_mins(5);
 /// How long a write waits for its majority before it is reported as not acknowledged.
 const WRITE_CONCERN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How far a member may be behind that answers reads which may be stale: the least that the driver takes.
+const MAX_STALENESS: Duration = Duration::from_secs(90);
+
 /// What a storage is told beside where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageOptions {
@@ -32,8 +35,8 @@ pub struct StorageOptions {
     pub max_pool_size: u32,
     /// Connections kept even when idle.
     pub min_pool_size: u32,
-    /// Which members answer reads that may be stale: how much waits in the outbox. All others are answered by the
-    /// primary.
+    /// Which members answer reads that may be stale: listings of users, and how much waits in the outbox. All others are
+    /// answered by the primary.
     pub read_preference: ReadPreference,
     /// How long a published event is kept; zero removes it when it is acknowledged.
     pub retention: Duration,
@@ -69,8 +72,12 @@ impl Default for StorageOptions {
 }
 
 impl From<ReadPreference> for SelectionCriteria {
+    /// With a bound on how far behind a member may be.
     fn from(preference: ReadPreference) -> Self {
-        let options = None;
+        let options = ReadPreferenceOptions::builder()
+            .max_staleness(MAX_STALENESS)
+            .build();
+        let options = Some(options);
         Self::ReadPreference(match preference {
             ReadPreference::Primary => DriverPreference::Primary,
             ReadPreference::PrimaryPreferred => DriverPreference::PrimaryPreferred { options },

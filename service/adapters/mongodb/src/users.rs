@@ -17,7 +17,7 @@ use crate::bounded::left;
 use crate::documents::{self, Collection, binary};
 use crate::trace::Operation;
 use crate::transaction::{Outcome, Statements, transact};
-use crate::{DatabaseError, MongoStorage};
+use crate::{DatabaseError, MongoStorage, ReadPreference};
 use change::{Change, Obstacle};
 use creation::{Creation, Taken};
 
@@ -93,7 +93,7 @@ impl UserRepository for MongoStorage {
         self.calls.queued(Operation::Find, deadline, work).await
     }
 
-    /// From the primary, as above.
+    /// May be answered by a secondary, as the options say, and is then somewhat behind.
     async fn list(
         &self,
         listing: Listing,
@@ -101,7 +101,8 @@ impl UserRepository for MongoStorage {
         deadline: Instant,
     ) -> Result<Vec<User>, RepositoryError> {
         let users = self.collections.users.clone();
-        let work = async move { Ok(page(&users, &listing, now, deadline).await?) };
+        let preference = self.options.read_preference;
+        let work = async move { Ok(page(&users, preference, &listing, now, deadline).await?) };
         self.calls.queued(Operation::Find, deadline, work).await
     }
 }
@@ -229,6 +230,7 @@ impl MongoStorage {
 /// The first users of a listing, in one round trip unless they are large.
 async fn page(
     users: &Collection,
+    preference: ReadPreference,
     listing: &Listing,
     now: SystemTime,
     deadline: Instant,
@@ -236,6 +238,7 @@ async fn page(
     let limit = u32::try_from(listing.limit.get()).unwrap_or(u32::MAX);
     let found = users
         .find(listing::filter(listing, now))
+        .selection_criteria(preference.into())
         .sort(listing::sort(listing.order))
         .limit(i64::from(limit))
         // One more lets the server see that nothing follows, and close the cursor by itself.

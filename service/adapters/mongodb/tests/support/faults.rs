@@ -57,6 +57,16 @@ impl Faults {
         self.ask("PUT", &rules.to_string()).await;
     }
 
+    /// How many calls each rule was about.
+    pub(crate) async fn calls(&self) -> Vec<u64> {
+        let seen: Value = serde_json::from_str(&self.ask("GET", "").await).unwrap();
+        let rules = seen.as_array().unwrap();
+        rules
+            .iter()
+            .map(|rule| rule["calls"].as_u64().unwrap())
+            .collect()
+    }
+
     /// Breaks nothing any more; what was to break has to have done so.
     pub(crate) async fn clear(&self) {
         let seen: Value = serde_json::from_str(&self.ask("GET", "").await).unwrap();
