@@ -52,5 +52,5 @@ pub use status::{
     condition,
 };
 pub use storage::{MemoryStorage, MongodbStorage, ReadPreference, StorageSpec};
-pub use telemetry::{LogLevel, TelemetrySpec};
+pub use telemetry::{LogLevel, OtlpMetrics, TelemetrySpec};
 pub use tls::{ClientCaReference, TlsSpec};

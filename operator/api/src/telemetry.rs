@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema;
 
-/// Logs and traces of the service.
+/// Logs, traces and metrics of the service.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TelemetrySpec {
@@ -18,6 +18,11 @@ pub struct TelemetrySpec {
     #[schemars(schema_with = "schema::otlp_endpoint")]
     pub otlp_endpoint: Option<String>,
 
+    /// Whether metrics are sent to that collector too, every 15 s. `Enabled`: they are. `Disabled`:
+    /// they are not. They can be scraped from the admin port in any case. Counts with
+    /// `otlpEndpoint`.
+    pub otlp_metrics: OtlpMetrics,
+
     /// How many of the calls whose client began no trace are traced, `0%` to `100%`, such as
     /// `0.5%`. A call that comes with a trace follows its client's decision. Counts with
     /// `otlpEndpoint`.
@@ -30,6 +35,7 @@ impl Default for TelemetrySpec {
         Self {
             log_level: LogLevel::default(),
             otlp_endpoint: None,
+            otlp_metrics: OtlpMetrics::default(),
             sampling: "10%".to_owned(),
         }
     }
@@ -47,4 +53,15 @@ pub enum LogLevel {
     Info,
     Debug,
     Trace,
+}
+
+/// Whether metrics are sent by OTLP.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(inline)]
+pub enum OtlpMetrics {
+    /// They are.
+    Enabled,
+    /// They are not, as when they are scraped.
+    #[default]
+    Disabled,
 }

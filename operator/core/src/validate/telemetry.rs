@@ -1,4 +1,4 @@
-use operator_api::{LogLevel, TelemetrySpec};
+use operator_api::{LogLevel, OtlpMetrics, TelemetrySpec};
 use user_settings::{Settings, is_otlp_endpoint};
 
 use super::Broken;
@@ -17,6 +17,10 @@ pub(super) fn read(
         LogLevel::Info => user_settings::LogLevel::Info,
         LogLevel::Debug => user_settings::LogLevel::Debug,
         LogLevel::Trace => user_settings::LogLevel::Trace,
+    };
+    telemetry.otlp_metrics = match spec.otlp_metrics {
+        OtlpMetrics::Enabled => user_settings::OtlpMetrics::Enabled,
+        OtlpMetrics::Disabled => user_settings::OtlpMetrics::Disabled,
     };
     match spec.sampling.parse() {
         Ok(sampling) => telemetry.sampling = sampling,

@@ -336,6 +336,11 @@ fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             "users",
+            json!({"telemetry": {"otlpMetrics": "Scraped"}}),
+            "spec.telemetry.otlpMetrics",
+        ),
+        (
+            "users",
             json!({"telemetry": {"sampling": "101%"}}),
             "spec.telemetry.sampling",
         ),
