@@ -12,6 +12,9 @@ use crate::{ServiceError, build};
 /// How long the registry may take for one answer.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often the files with the brokers' credentials are read: a few kilobytes from memory where Secrets are mounted.
+pub(crate) const RELOAD_EVERY: Duration = Duration::from_secs(1);
+
 /// What the publisher is told. The client is called like the pod, which is the host's name in a container.
 pub(crate) fn options(kafka: &Kafka) -> KafkaOptions {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| build::NAME.to_owned());
@@ -37,15 +40,16 @@ pub(crate) fn registry(kafka: &Kafka) -> Result<Option<SchemaRegistry>, ServiceE
 /// How values say which schema they were written by. What the registry said once is kept for the life of the process.
 ///
 /// # Errors
-/// A schema of this version is not registered, or does not fit what is. An outage is waited out.
+/// A schema of this version is not registered, or does not fit what is. An outage is waited out; that it ends may take
+/// changed credentials, so they are read for each attempt.
 pub(crate) async fn wait_for_schemas(
     kafka: &Kafka,
     topics: &Topics,
 ) -> Result<Framing, ServiceError> {
-    let Some(registry) = registry(kafka)? else {
-        return Ok(Framing::Bare);
-    };
     loop {
+        let Some(registry) = registry(kafka)? else {
+            return Ok(Framing::Bare);
+        };
         match registry.resolve(topics).await {
             Ok(ids) => {
                 return Ok(match kafka.schema_id {

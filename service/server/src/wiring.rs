@@ -97,11 +97,10 @@ async fn with_storage<S: Backend>(parts: Parts<'_>, storage: S) -> Result<Backen
             let options = kafka::options(kafka);
             let framing = kafka::wait_for_schemas(kafka, &options.topics).await?;
             let observer = parts.metrics.producer.clone();
-            with_publisher(
-                parts,
-                storage,
-                KafkaPublisher::new(&options, framing, observer)?,
-            )
+            let publisher = KafkaPublisher::new(&options, framing, observer)?;
+            // Ends with the publisher.
+            tokio::spawn(publisher.keep_current(kafka::RELOAD_EVERY));
+            with_publisher(parts, storage, publisher)
         }
     }
 }

@@ -99,7 +99,7 @@ impl Identity {
         CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()
     }
 
-    fn private_key(&self) -> PrivateKeyDer<'static> {
+    pub fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap()
     }
 
