@@ -7,7 +7,7 @@ mod error;
 mod pods;
 mod secrets;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::try_join_all;
 use k8s_openapi::api::{
@@ -20,7 +20,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams, TypeMeta},
+    api::{ApiResource, DynamicObject, GetParams, ListParams, TypeMeta},
 };
 use operator_api::UserService;
 use operator_core::{
@@ -38,6 +38,10 @@ pub use secrets::SecretData;
 /// Bound of one request to the API server, its own queueing included.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The children of one kind, each with its kind and name; nothing where the cluster does not know the
+/// kind.
+pub type Listed = Option<Vec<((ChildKind, String), Value)>>;
+
 /// One resource's view of the cluster.
 #[derive(Clone)]
 pub struct Reader<'a> {
@@ -53,7 +57,7 @@ impl Reader<'_> {
     /// Reads the resource's children by label, and by name what a child would be called but does
     /// not carry the labels: an object of somebody else, or one of ours that lost them. Reads the
     /// Secrets that it refers to; the world gets digests of them. Reads pods only while some do not
-    /// take calls.
+    /// take calls. Of kinds that are `known` already no children are asked for.
     ///
     /// # Errors
     /// If the API server refuses a request or does not answer within [`REQUEST_TIMEOUT`].
@@ -61,11 +65,18 @@ impl Reader<'_> {
         &self,
         resource: &UserService,
         release: &Release,
+        mut known: BTreeMap<ChildKind, Listed>,
     ) -> Result<(World, SecretData), Error> {
-        let (listed, data) = tokio::try_join!(
-            try_join_all(ChildKind::ALL.map(|kind| self.children(kind))),
-            self.secrets(resource),
-        )?;
+        let unknown = ChildKind::ALL.map(|kind| {
+            let known = known.remove(&kind);
+            async move {
+                match known {
+                    Some(listed) => Ok(listed),
+                    None => self.children(kind).await,
+                }
+            }
+        });
+        let (listed, data) = tokio::try_join!(try_join_all(unknown), self.secrets(resource))?;
         let mut world = World {
             secrets: data.digests(&resource.uid().unwrap_or_default()),
             issued: data.issued(),
@@ -120,10 +131,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// As [`Reader::dereference`].
-    pub async fn children(
-        &self,
-        kind: ChildKind,
-    ) -> Result<Option<Vec<((ChildKind, String), Value)>>, Error> {
+    pub async fn children(&self, kind: ChildKind) -> Result<Listed, Error> {
         let labels = format!(
             "{INSTANCE_LABEL}={},{MANAGED_BY_LABEL}={MANAGER}",
             self.name
@@ -144,8 +152,13 @@ impl Reader<'_> {
         kind: ChildKind,
         name: String,
     ) -> Result<Option<((ChildKind, String), Value)>, Error> {
-        let found = bounded("get", kind.name(), &name, self.api(kind).get_opt(&name)).await?;
-        found.map(|object| live(kind, object)).transpose()
+        // From the API server's memory: whoever makes what is not there is told if it is by then.
+        let (api, params) = (self.api(kind), GetParams::any());
+        let request = api.get_with(&name, &params);
+        match bounded("get", kind.name(), &name, request).await {
+            Err(error) if error.code() == Some(404) => Ok(None),
+            found => live(kind, found?).map(Some),
+        }
     }
 }
 
@@ -176,7 +189,8 @@ pub async fn bounded<T>(
     }
 }
 
-fn api_resource(kind: ChildKind) -> ApiResource {
+/// How the API server is asked for this kind.
+pub fn api_resource(kind: ChildKind) -> ApiResource {
     match kind {
         ChildKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
         ChildKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
@@ -191,7 +205,14 @@ fn api_resource(kind: ChildKind) -> ApiResource {
     }
 }
 
-fn live(kind: ChildKind, mut object: DynamicObject) -> Result<((ChildKind, String), Value), Error> {
+/// A child as the plan looks at it: without who set which field.
+///
+/// # Errors
+/// If it cannot be read as JSON, which would be a bug.
+pub fn live(
+    kind: ChildKind,
+    mut object: DynamicObject,
+) -> Result<((ChildKind, String), Value), Error> {
     // The items of a list come without their type; what is desired has it.
     let resource = api_resource(kind);
     object.types = Some(TypeMeta {

@@ -1,4 +1,4 @@
-use std::{io::Write, path::PathBuf};
+use std::{collections::BTreeMap, io::Write, path::PathBuf};
 
 use anstyle::AnsiColor;
 use clap::Args;
@@ -118,7 +118,9 @@ async fn compare(
         namespace: &namespace,
         name: &name,
     };
-    let (world, _) = reader.dereference(&resource, &release).await?;
+    let (world, _) = reader
+        .dereference(&resource, &release, BTreeMap::new())
+        .await?;
     let now = Time(Timestamp::now());
     let diff = operator_core::diff(&world, &resource, &release, &now)?;
     Ok(Compared {

@@ -16,7 +16,7 @@ use operator_core::{
 };
 use serde_json::{Value, json};
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, watching::Children};
 
 /// A resourceVersion that no object has. The API server disregards it when it creates, and refuses
 /// to apply it to an object.
@@ -26,18 +26,21 @@ const NO_VERSION: &str = "1";
 pub(crate) struct Cluster<'a> {
     pub(crate) client: Client,
     pub(crate) metrics: &'a Metrics,
+    /// What is known of the children in this namespace.
+    pub(crate) children: Children,
     pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
 }
 
 impl Cluster<'_> {
-    /// What the resource refers to, as [`Reader::dereference`] reads it.
+    /// What the resource refers to, as [`Reader::dereference`] reads it where it is not known.
     pub(crate) async fn dereference(
         &self,
         resource: &UserService,
         release: &Release,
     ) -> Result<(World, SecretData), Error> {
-        self.reader().dereference(resource, release).await
+        let known = self.children.of(self.namespace, self.name);
+        self.reader().dereference(resource, release, known).await
     }
 
     /// Writes, deletes and reports what the plan says, in that order. `world` is what it was made
@@ -49,10 +52,12 @@ impl Cluster<'_> {
         plan: &Plan,
     ) -> Result<(), Error> {
         if let Some(child) = &plan.hand_over {
-            self.write(child, world, REPLICAS_MANAGER).await?;
+            let seen = as_seen(child, world, true);
+            self.write(child, &seen, REPLICAS_MANAGER).await?;
         }
         for child in &plan.writes {
-            self.write(child, world, MANAGER).await?;
+            let seen = as_seen(child, world, false);
+            self.write(child, &seen, MANAGER).await?;
         }
         for delete in &plan.deletes {
             self.delete(delete).await?;
@@ -63,17 +68,18 @@ impl Cluster<'_> {
         Ok(())
     }
 
-    async fn write(&self, child: &Child, world: &World, manager: &str) -> Result<(), Error> {
+    async fn write(&self, child: &Child, object: &Value, manager: &str) -> Result<(), Error> {
         let params = PatchParams::apply(manager).force();
-        let patch = Patch::Apply(as_seen(child, world));
+        let patch = Patch::Apply(object);
         let api = self.api(child.kind);
-        bounded(
+        let written = bounded(
             "apply",
             child.kind.name(),
             &child.name,
             api.patch(&child.name, &params, &patch),
         )
         .await?;
+        self.children.wrote(child.kind, &written);
         self.metrics.written("apply", child.kind.name());
         tracing::info!(kind = child.kind.name(), name = child.name, "applied");
         Ok(())
@@ -119,16 +125,24 @@ impl Cluster<'_> {
 }
 
 /// The child, to be applied only to the very object that was seen or, where none was, only if there
-/// is none still: another one of the name is somebody's.
-fn as_seen(child: &Child, world: &World) -> Value {
+/// is none still: another one of the name is somebody's. Where it takes over what it saw, to no later
+/// state of that either.
+fn as_seen(child: &Child, world: &World, takes_over: bool) -> Value {
     let live = world.get(child.kind, &child.name);
-    let uid = live.and_then(|live| live.pointer("/metadata/uid"));
-    let (field, value) = uid.map_or(("resourceVersion", json!(NO_VERSION)), |uid| {
-        ("uid", uid.clone())
-    });
+    let seen = |field: &str| {
+        live.and_then(|live| live.get("metadata")?.get(field))
+            .cloned()
+    };
     let mut object = child.object.clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert(field.to_owned(), value);
+        let version = match seen("uid") {
+            Some(uid) => {
+                metadata.insert("uid".to_owned(), uid);
+                seen("resourceVersion").filter(|_| takes_over)
+            }
+            None => Some(json!(NO_VERSION)),
+        };
+        metadata.extend(version.map(|version| ("resourceVersion".to_owned(), version)));
     }
     object
 }

@@ -229,11 +229,14 @@ fn of(resource: &DeserializeGuard<UserService>) -> Ready {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use kube::runtime::{reflector, reflector::ObjectRef, watcher};
     use serde_json::json;
     use tokio::sync::watch;
 
     use super::*;
+    use crate::watching::{Children, Place};
 
     #[test]
     fn resources_are_counted_by_whether_they_are_ready_as_of_now() {
@@ -256,7 +259,13 @@ mod tests {
         apply("new", json!(null));
         let (metrics, queue) = (Metrics::new(), Queue::default());
         let mut known = Known::default();
-        known.add(reader, watch::channel(true).1);
+        let everywhere = Place::of(BTreeSet::new()).remove(0);
+        known.add(
+            everywhere,
+            reader,
+            Children::default(),
+            watch::channel(true).1,
+        );
         metrics.count(&known, &queue);
         apply("two", ready("True"));
         metrics.count(&known, &queue);

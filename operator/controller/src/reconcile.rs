@@ -131,6 +131,7 @@ async fn pass(guard: &DeserializeGuard<UserService>, context: &Context) -> Resul
     let cluster = Cluster {
         client: context.client.clone(),
         metrics: &context.metrics,
+        children: context.known.children(&namespace),
         namespace: &namespace,
         name: &name,
     };

@@ -11,7 +11,10 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::*;
-use crate::testing::{Log, server};
+use crate::{
+    testing::{Log, server},
+    watching::Children,
+};
 
 /// Bound of a wait for what takes milliseconds.
 const BOUND: Duration = Duration::from_secs(10);
@@ -60,6 +63,17 @@ fn context_of(client: Client, concurrency: u16) -> Context {
         throttle: Throttle::default(),
         passes: Semaphore::new(usize::from(concurrency)),
         kafka: kafka_permits(concurrency),
+    }
+}
+
+/// The view of the resource `users`.
+fn cluster<'a>(context: &'a Context, children: &Children) -> Cluster<'a> {
+    Cluster {
+        client: context.client.clone(),
+        metrics: &context.metrics,
+        children: children.clone(),
+        namespace: "team-a",
+        name: "users",
     }
 }
 
@@ -184,12 +198,7 @@ async fn a_resource_that_cannot_be_read_is_told_once_and_others_go_on() {
 #[tokio::test]
 async fn a_dead_kafka_takes_half_of_the_passes_at_most_and_the_others_do_not_wait_for_it() {
     let (context, _log) = context(2).await;
-    let cluster = Cluster {
-        client: context.client.clone(),
-        metrics: &context.metrics,
-        namespace: "team-a",
-        name: "users",
-    };
+    let cluster = cluster(&context, &Children::default());
     let resource = resource();
     let first = look(&cluster, &resource, &context, &context.release)
         .await
@@ -217,6 +226,69 @@ async fn a_dead_kafka_takes_half_of_the_passes_at_most_and_the_others_do_not_wai
     );
 }
 
+/// An API server that has nothing but what it is given, as which it answers it.
+async fn taking_all() -> (Context, Log) {
+    let (client, log) = server(|asked| {
+        if asked.method != http::Method::PATCH {
+            return nothing_there(&asked.method, &asked.path);
+        }
+        let mut object = asked.body.clone();
+        object["metadata"]["namespace"] = json!("team-a");
+        object["metadata"]["uid"] = json!("uid");
+        object["metadata"]["resourceVersion"] = json!("1");
+        if asked.path.contains("/userservices/") {
+            object["spec"] = json!({});
+        }
+        (200, object)
+    })
+    .await;
+    (context_of(client, 2), log)
+}
+
+#[tokio::test]
+async fn a_pass_sees_what_the_one_before_wrote_and_asks_for_no_child_that_is_known() {
+    let (context, log) = taking_all().await;
+    let children = Children::default();
+    for kind in operator_core::ChildKind::ALL {
+        children.note(kind, &watcher::Event::Init);
+        children.note(kind, &watcher::Event::InitDone);
+    }
+    let cluster = cluster(&context, &children);
+    let Guarded { 0: Ok(resource) } = plain("users") else {
+        unreachable!("a resource that can be read");
+    };
+    let about_children = || {
+        let asked = std::mem::take(&mut *log.lock().unwrap());
+        let of_others = |asked: &crate::testing::Asked| {
+            let others = ["/userservices/", "/events?", "/pods?"];
+            others.iter().any(|other| asked.path.contains(other))
+        };
+        let about: Vec<_> = asked
+            .into_iter()
+            .filter(|asked| !of_others(asked))
+            .collect();
+        about
+    };
+    keep(&cluster, &resource, &context, "team-a/users")
+        .await
+        .unwrap();
+    let first = about_children();
+    let (written, read): (Vec<_>, Vec<_>) = first
+        .iter()
+        .partition(|asked| asked.method == http::Method::PATCH);
+    assert!(written.len() > 4, "{written:?}");
+    assert_eq!(
+        read.len(),
+        written.len(),
+        "one look each whether the name is taken: {read:?}"
+    );
+    keep(&cluster, &resource, &context, "team-a/users")
+        .await
+        .unwrap();
+    let second = about_children();
+    assert!(second.is_empty(), "nothing has changed: {second:?}");
+}
+
 #[test]
 fn one_pass_may_always_ask_a_kafka() {
     for (concurrency, permits) in [(1, 1), (2, 1), (8, 4)] {
@@ -234,12 +306,7 @@ async fn topics_are_not_changed_by_a_claim_to_lead_that_may_end_before() {
     // Enough for the API server.
     let left = LONGEST_WRITE.checked_sub(Duration::from_secs(1)).unwrap();
     context.claim.extend(tokio::time::Instant::now() + left);
-    let cluster = Cluster {
-        client: context.client.clone(),
-        metrics: &context.metrics,
-        namespace: "team-a",
-        name: "users",
-    };
+    let cluster = cluster(&context, &Children::default());
     let kept = keep(&cluster, &resource, &context, "team-a/users").await;
     assert!(matches!(kept, Err(Error::NotLeading(_))), "{kept:?}");
     assert_eq!(broker.topic_id("user.created"), None);
@@ -266,12 +333,7 @@ async fn written_for_leaving(namespace: serde_json::Value) -> Vec<(String, serde
     })
     .await;
     let context = context_of(client, 2);
-    let cluster = Cluster {
-        client: context.client.clone(),
-        metrics: &context.metrics,
-        namespace: "team-a",
-        name: "users",
-    };
+    let cluster = cluster(&context, &Children::default());
     remove(&cluster, &leaving(), &context, "team-a/users")
         .await
         .unwrap();
@@ -354,12 +416,7 @@ async fn only_a_kind_of_another_operator_may_be_one_that_the_cluster_does_not_kn
         })
         .await;
         let context = context_of(client, 2);
-        let cluster = Cluster {
-            client: context.client.clone(),
-            metrics: &context.metrics,
-            namespace: "team-a",
-            name: "users",
-        };
+        let cluster = cluster(&context, &Children::default());
         let read = cluster.dereference(&resource(), &context.release).await;
         let unknown = read.map(|(world, _)| world.unknown);
         assert_eq!(unknown.is_err(), is_fatal, "{group}");

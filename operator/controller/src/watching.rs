@@ -1,25 +1,17 @@
 //! What is watched: the resources, their children and pods, and the Secrets that they refer to.
 
+mod children;
 mod place;
 mod pods;
 mod steady;
 
-use std::{fmt::Debug, time::Duration};
+use std::time::Duration;
 
 use futures::{Stream, TryStreamExt};
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::{
-        apps::v1::{ControllerRevision, Deployment},
-        autoscaling::v2::HorizontalPodAutoscaler,
-        batch::v1::Job,
-        core::v1::{ConfigMap, Secret, Service, ServiceAccount},
-        networking::v1::NetworkPolicy,
-        policy::v1::PodDisruptionBudget,
-    },
-};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Client, Resource, ResourceExt,
+    api::DynamicObject,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, Predicate, PredicateConfig, WatchStreamExt, controller, predicates, reflector,
@@ -28,15 +20,19 @@ use kube::{
     },
 };
 use operator_api::UserService;
+use operator_cluster::api_resource;
 use operator_core::{
-    children::{Certificate, MANAGED_BY_LABEL, MANAGER},
+    ChildKind,
+    children::{MANAGED_BY_LABEL, MANAGER},
     secret_names,
 };
-use serde::de::DeserializeOwned;
 use tokio::sync;
 
-pub(crate) use self::place::{Known, Place};
-use self::steady::{watch, watch_if_known};
+use self::steady::{is_unknown, watch, watch_telling};
+pub(crate) use self::{
+    children::Children,
+    place::{Known, Place},
+};
 use crate::queue::Queue;
 
 /// Events that come in this short a time are answered by one pass.
@@ -62,8 +58,9 @@ pub(crate) fn controllers(
     let mut known = Known::default();
     let controllers = places.into_iter().map(|Looked { place, is_refused }| {
         let (sender, ready) = sync::watch::channel(is_refused);
-        let controller = controller(client, &place, concurrency, queue, sender);
-        known.add(controller.store(), ready);
+        let children = Children::default();
+        let controller = controller(client, &place, concurrency, queue, &children, sender);
+        known.add(place, controller.store(), children, ready);
         controller
     });
     let controllers = controllers.collect();
@@ -76,6 +73,7 @@ fn controller(
     place: &Place,
     concurrency: u16,
     queue: &Queue,
+    children: &Children,
     ready: sync::watch::Sender<bool>,
 ) -> Controller<Guarded> {
     let config = controller::Config::default()
@@ -103,24 +101,13 @@ fn controller(
             queue.noted([ObjectRef::from_obj(resource)]);
         }
     });
-    Controller::for_stream(changed, reader)
-        .with_config(config)
-        .watches_stream(children::<ServiceAccount>(client, place), owners(queue))
-        .watches_stream(children::<ConfigMap>(client, place), owners(queue))
-        .watches_stream(children::<ControllerRevision>(client, place), owners(queue))
-        .watches_stream(children::<Service>(client, place), owners(queue))
-        .watches_stream(
-            children::<PodDisruptionBudget>(client, place),
-            owners(queue),
-        )
-        .watches_stream(children::<NetworkPolicy>(client, place), owners(queue))
-        .watches_stream(certificates(client, place), owners(queue))
-        .watches_stream(children::<Job>(client, place), owners(queue))
-        .watches_stream(children::<Deployment>(client, place), owners(queue))
-        .watches_stream(
-            children::<HorizontalPodAutoscaler>(client, place),
-            owners(queue),
-        )
+    let controller = Controller::for_stream(changed, reader).with_config(config);
+    ChildKind::ALL
+        .into_iter()
+        .fold(controller, |controller, kind| {
+            let changed = changed_children(client, place, kind, children.clone());
+            controller.watches_stream_with(changed, owners(queue), api_resource(kind))
+        })
         .watches_stream(pods::troubled(client, place), {
             let queue = queue.clone();
             move |pod| queue.noted(pods::of(pod))
@@ -146,15 +133,13 @@ fn kept(
 }
 
 /// The resources that own a child.
-fn owners<K>(queue: &Queue) -> impl Fn(K) -> Vec<ObjectRef<Guarded>> + Send + Sync + 'static
-where
-    K: Resource,
-{
+fn owners(
+    queue: &Queue,
+) -> impl Fn(DynamicObject) -> Vec<ObjectRef<Guarded>> + Send + Sync + use<> {
     let queue = queue.clone();
-    move |child: K| {
-        let meta = child.meta();
-        let owners = meta.owner_references.iter().flatten();
-        let namespace = meta.namespace.as_deref();
+    move |child| {
+        let owners = child.metadata.owner_references.iter().flatten();
+        let namespace = child.metadata.namespace.as_deref();
         queue.noted(owners.filter_map(|owner| ObjectRef::from_owner_ref(namespace, owner, ())))
     }
 }
@@ -178,33 +163,29 @@ fn referring(
         .collect()
 }
 
-/// Only what the operator keeps is watched, so that its caches do not grow with the cluster.
-fn children<K>(
+/// Only what the operator keeps is watched, so that what it knows does not grow with the cluster. A kind
+/// of another operator that the cluster does not know is no failure to tell of: it is asked for again
+/// each half minute.
+fn changed_children(
     client: &Client,
     place: &Place,
-) -> impl Stream<Item = watcher::Result<K>> + Send + use<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + Debug
-        + Send
-        + 'static,
-{
-    watch(place, place.api(client), ours()).touched_objects()
-}
-
-/// Those of cert-manager, once the cluster knows such. Metadata alone: it tells that there is a reason
-/// to look.
-fn certificates(
-    client: &Client,
-    place: &Place,
-) -> impl Stream<Item = watcher::Result<PartialObjectMeta<Certificate>>> + Send + use<> {
-    watch_if_known(place, place.api(client), ours()).touched_objects()
-}
-
-fn ours() -> watcher::Config {
-    watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"))
+    kind: ChildKind,
+    known: Children,
+) -> impl Stream<Item = watcher::Result<DynamicObject>> + Send + use<> {
+    let ours = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"));
+    let is_told = {
+        let known = known.clone();
+        move |error: &watcher::Error| {
+            let is_absent = kind.is_foreign() && is_unknown(error);
+            if is_absent {
+                known.no_such_kind(kind);
+            }
+            !is_absent
+        }
+    };
+    watch_telling(place, place.children(client, kind), ours, is_told)
+        .inspect_ok(move |event| known.note(kind, event))
+        .touched_objects()
 }
 
 /// Metadata alone: what Secrets hold is asked for by name, when a resource refers to one.
@@ -243,7 +224,7 @@ mod tests {
     fn a_child_leads_to_its_owner_which_waits_from_then_on() {
         let queue = Queue::default();
         let owner = |kind: &str, name: &str| json!({"apiVersion": "usersvc.dev/v1alpha1", "kind": kind, "name": name, "uid": "1"});
-        let child: ConfigMap = serde_json::from_value(json!({"metadata": {
+        let child: DynamicObject = serde_json::from_value(json!({"metadata": {
             "namespace": "team-a", "name": "users-1",
             "ownerReferences": [owner("UserService", "users"), owner("Other", "other")],
         }}))

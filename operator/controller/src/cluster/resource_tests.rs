@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     metrics::Metrics,
     testing::{Asked, failure, server},
+    watching::Children,
 };
 
 fn resource() -> UserService {
@@ -25,6 +26,7 @@ fn cluster(client: kube::Client, metrics: &Metrics) -> Cluster<'_> {
     Cluster {
         client,
         metrics,
+        children: Children::default(),
         namespace: "team-a",
         name: "users",
     }

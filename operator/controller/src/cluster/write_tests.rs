@@ -13,6 +13,7 @@ fn cluster(client: Client, metrics: &Metrics) -> Cluster<'_> {
     Cluster {
         client,
         metrics,
+        children: Children::default(),
         namespace: "team-a",
         name: "users",
     }
@@ -20,11 +21,37 @@ fn cluster(client: Client, metrics: &Metrics) -> Cluster<'_> {
 
 /// A world that has the first of the [`children`].
 fn world() -> World {
-    let live = json!({"metadata": {"name": "users", "uid": "uid-of-live"}});
+    let live = json!({"metadata": {"name": "users", "uid": "uid-of-live", "resourceVersion": "7"}});
     World {
         live: [((ChildKind::ServiceAccount, "users".into()), live)].into(),
         ..World::default()
     }
+}
+
+/// What the metadata of everything was that was written.
+fn written(log: &crate::testing::Log) -> Vec<Value> {
+    let log = log.lock().unwrap();
+    log.iter()
+        .map(|asked| asked.body["metadata"].clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn replicas_are_handed_over_as_they_were_seen_or_not_at_all() {
+    let (client, log) = server(|_| (200, json!({"metadata": {"name": "users"}}))).await;
+    let metrics = Metrics::new();
+    let cluster = cluster(client, &metrics);
+    let [seen, _] = children();
+    let plan = Plan {
+        hand_over: Some(seen),
+        ..Plan::default()
+    };
+    let resource = UserService::new("users", operator_api::UserServiceSpec::default());
+    cluster.apply(&resource, &world(), &plan).await.unwrap();
+    let only = json!({
+        "name": "users", "labels": {"a": "b"}, "uid": "uid-of-live", "resourceVersion": "7",
+    });
+    assert_eq!(written(&log), [only]);
 }
 
 #[tokio::test]
@@ -38,15 +65,9 @@ async fn a_child_is_applied_to_the_object_that_was_seen_and_made_only_where_ther
     };
     let resource = UserService::new("users", operator_api::UserServiceSpec::default());
     cluster.apply(&resource, &world(), &plan).await.unwrap();
-    let written: Vec<Value> = log
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|asked| asked.body["metadata"].clone())
-        .collect();
     let labels = json!({"a": "b"});
     assert_eq!(
-        written,
+        written(&log),
         [
             json!({"name": "users", "labels": labels, "uid": "uid-of-live"}),
             json!({"name": "users", "labels": labels, "resourceVersion": "1"}),
@@ -68,6 +89,9 @@ async fn an_object_that_somebody_put_in_the_place_of_the_one_seen_is_a_race_and_
     let metrics = Metrics::new();
     let cluster = cluster(client, &metrics);
     let [seen, _] = children();
-    let error = cluster.write(&seen, &world(), MANAGER).await.unwrap_err();
+    let error = cluster
+        .write(&seen, &as_seen(&seen, &world(), false), MANAGER)
+        .await
+        .unwrap_err();
     assert_eq!((error.code(), error.refusal()), (Some(422), None));
 }

@@ -3,10 +3,12 @@
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::{Api, Client, Resource, runtime::reflector::Store};
+use kube::{Api, Client, Resource, api::DynamicObject, runtime::reflector::Store};
+use operator_cluster::api_resource;
+use operator_core::ChildKind;
 use tokio::sync::watch;
 
-use super::Guarded;
+use super::{Children, Guarded};
 
 /// One namespace, or all of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,19 @@ impl Place {
             None => Api::all(client.clone()),
         }
     }
+
+    /// The same for a kind of child.
+    pub(super) fn children(&self, client: &Client, kind: ChildKind) -> Api<DynamicObject> {
+        let kind = api_resource(kind);
+        match &self.0 {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind),
+            None => Api::all_with(client.clone(), &kind),
+        }
+    }
+
+    fn covers(&self, namespace: &str) -> bool {
+        self.0.as_ref().is_none_or(|name| name == namespace)
+    }
 }
 
 impl fmt::Display for Place {
@@ -45,22 +60,41 @@ impl fmt::Display for Place {
     }
 }
 
-/// Every resource, as last seen, and whether that is all of them.
+/// Every resource and its children, as last seen, and whether that is all of them.
 #[derive(Clone, Default)]
 pub(crate) struct Known {
     stores: Vec<Store<Guarded>>,
+    children: Vec<(Place, Children)>,
     ready: Vec<watch::Receiver<bool>>,
 }
 
 impl Known {
     /// Adds what a place has. `ready` becomes true once that is known.
-    pub(crate) fn add(&mut self, store: Store<Guarded>, ready: watch::Receiver<bool>) {
+    pub(crate) fn add(
+        &mut self,
+        place: Place,
+        store: Store<Guarded>,
+        children: Children,
+        ready: watch::Receiver<bool>,
+    ) {
         self.stores.push(store);
+        self.children.push((place, children));
         self.ready.push(ready);
     }
 
     pub(crate) fn state(&self) -> Vec<Arc<Guarded>> {
         self.stores.iter().flat_map(Store::state).collect()
+    }
+
+    /// The children that are known in a namespace; none of a kind where it is not watched.
+    pub(crate) fn children(&self, namespace: &str) -> Children {
+        let covering = self
+            .children
+            .iter()
+            .find(|(place, _)| place.covers(namespace));
+        covering
+            .map(|(_, children)| children.clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -96,7 +130,8 @@ mod tests {
             resource.metadata.namespace = Some(namespace.into());
             writer.apply_watcher_event(&watcher::Event::Apply(DeserializeGuard(Ok(resource))));
             let (sender, ready) = watch::channel(false);
-            known.add(reader, ready);
+            let place = Place(Some(namespace.into()));
+            known.add(place, reader, Children::default(), ready);
             senders.push(sender);
         }
         assert_eq!(known.state().len(), 2);

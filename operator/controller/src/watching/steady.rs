@@ -23,43 +23,43 @@ pub(super) fn watch<K>(
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let events = watcher(api, config).default_backoff();
-    told(place.to_string(), events, |_| true)
+    watch_telling(place, api, config, |_| true)
 }
 
-/// The same of a kind that the cluster may not know. That it does not is no failure to tell of: it is
-/// asked again, each half minute, and watched once it does.
-pub(super) fn watch_if_known<K>(
+/// The same, with a say in which of its failures are told.
+pub(super) fn watch_telling<K, F>(
     place: &Place,
     api: Api<K>,
     config: watcher::Config,
-) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
+    is_told: F,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K, F>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    F: FnMut(&watcher::Error) -> bool + Send + 'static,
 {
     let events = watcher(api, config).default_backoff();
-    told(place.to_string(), events, is_known)
+    told(place.to_string(), events, is_told)
 }
 
-/// Whether what failed is something else than that the kind is not known.
-fn is_known(error: &watcher::Error) -> bool {
+/// Whether what failed is that the cluster does not know the kind.
+pub(super) fn is_unknown(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(answer) | watcher::Error::WatchStartFailed(answer)) =
         error
     else {
-        return true;
+        return false;
     };
     // The answer is a bare text, which has no reason.
-    !matches!(answer, kube::Error::Api(status) if status.code == 404)
+    matches!(answer, kube::Error::Api(status) if status.code == 404)
 }
 
 fn told<K: Send>(
     place: String,
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
-    is_worth_it: fn(&watcher::Error) -> bool,
+    mut is_told: impl FnMut(&watcher::Error) -> bool + Send,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send {
     events.filter_map(move |event| {
         if let Err(error) = &event
-            && is_worth_it(error)
+            && is_told(error)
         {
             tracing::warn!(place, %error, "watch");
         }
@@ -96,9 +96,13 @@ mod tests {
             let status = Status::failure("no", "No").with_code(code);
             kube::Error::Api(Box::new(status))
         };
-        assert!(!is_known(&watcher::Error::InitialListFailed(answered(404))));
-        assert!(!is_known(&watcher::Error::WatchStartFailed(answered(404))));
-        assert!(is_known(&watcher::Error::InitialListFailed(answered(403))));
-        assert!(is_known(&watcher::Error::NoResourceVersion));
+        assert!(is_unknown(&watcher::Error::InitialListFailed(answered(
+            404
+        ))));
+        assert!(is_unknown(&watcher::Error::WatchStartFailed(answered(404))));
+        assert!(!is_unknown(&watcher::Error::InitialListFailed(answered(
+            403
+        ))));
+        assert!(!is_unknown(&watcher::Error::NoResourceVersion));
     }
 }

@@ -1,0 +1,348 @@
+//! The children of every resource, as the watches tell of them and as writes answered, so that a pass asks only for what
+//! is not known.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use kube::{ResourceExt, api::DynamicObject, runtime::watcher::Event};
+use operator_cluster::{Listed, live};
+use operator_core::{ChildKind, children::INSTANCE_LABEL};
+
+/// What one place holds, shared by its watches and passes.
+#[derive(Clone, Default)]
+pub(crate) struct Children(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    objects: HashMap<Arc<Id>, Object>,
+    of: HashMap<Instance, Vec<Arc<Id>>>,
+    kinds: BTreeMap<ChildKind, Told>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Id {
+    kind: ChildKind,
+    namespace: String,
+    name: String,
+}
+
+/// Namespace and name of a resource.
+type Instance = (String, String);
+
+struct Object {
+    /// Its resourceVersion. Those of one kind can be compared as numbers (KEP-5504).
+    version: u64,
+    /// The list of its kind that it was seen in last, or after which.
+    round: u32,
+    instance: Instance,
+    /// As JSON, which takes a fraction of the room that it takes once it is read.
+    json: Box<[u8]>,
+}
+
+/// What the watch of one kind has told.
+#[derive(Default)]
+struct Told {
+    round: u32,
+    /// Nothing, for as long as no list has ended.
+    knowledge: Option<Knowledge>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Knowledge {
+    /// Every object was told of.
+    All,
+    /// The cluster does not know the kind.
+    NoSuchKind,
+}
+
+impl Children {
+    /// Takes note of what a watch tells.
+    pub(crate) fn note(&self, kind: ChildKind, event: &Event<DynamicObject>) {
+        let mut held = self.lock();
+        match event {
+            Event::Init => held.told(kind).round += 1,
+            Event::InitApply(object) | Event::Apply(object) => held.put(kind, object),
+            Event::InitDone => {
+                held.forget_unseen(kind);
+                held.told(kind).knowledge = Some(Knowledge::All);
+            }
+            Event::Delete(object) => held.remove(kind, object),
+        }
+    }
+
+    /// Takes note that the cluster does not know a kind.
+    pub(super) fn no_such_kind(&self, kind: ChildKind) {
+        let mut held = self.lock();
+        held.told(kind).round += 1;
+        held.forget_unseen(kind);
+        held.told(kind).knowledge = Some(Knowledge::NoSuchKind);
+    }
+
+    /// Takes note of what a write answered, ahead of the watch, so that the next pass sees what this
+    /// one wrote.
+    pub(crate) fn wrote(&self, kind: ChildKind, object: &DynamicObject) {
+        self.lock().put(kind, object);
+    }
+
+    /// The children of a resource, of the kinds that all is known of.
+    pub(crate) fn of(&self, namespace: &str, name: &str) -> BTreeMap<ChildKind, Listed> {
+        let held = self.lock();
+        let mut known: BTreeMap<ChildKind, Listed> = held
+            .kinds
+            .iter()
+            .filter_map(|(kind, told)| {
+                let is_known = told.knowledge? == Knowledge::All;
+                Some((*kind, is_known.then(Vec::new)))
+            })
+            .collect();
+        let instance = (namespace.to_owned(), name.to_owned());
+        for id in held.of.get(&instance).into_iter().flatten() {
+            let Some(Some(listed)) = known.get_mut(&id.kind) else {
+                continue;
+            };
+            let object = held.objects.get(id);
+            if let Some(Ok(value)) = object.map(|object| serde_json::from_slice(&object.json)) {
+                listed.push(((id.kind, id.name.clone()), value));
+            }
+        }
+        known
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn told(&mut self, kind: ChildKind) -> &mut Told {
+        self.kinds.entry(kind).or_default()
+    }
+
+    /// Keeps an object, unless a later state of it is known.
+    fn put(&mut self, kind: ChildKind, object: &DynamicObject) {
+        let id = Arc::new(Id::of(kind, object));
+        let (version, round) = (version(object), self.told(kind).round);
+        if let Some(known) = self.objects.get_mut(&id)
+            && known.version >= version
+        {
+            known.round = round;
+            return;
+        }
+        self.drop(&id);
+        let Some(name) = object.labels().get(INSTANCE_LABEL) else {
+            return;
+        };
+        // Neither fails for what came as JSON.
+        let Ok((_, value)) = live(kind, object.clone()) else {
+            return;
+        };
+        let Ok(json) = serde_json::to_vec(&value) else {
+            return;
+        };
+        let instance = (id.namespace.clone(), name.clone());
+        self.of
+            .entry(instance.clone())
+            .or_default()
+            .push(Arc::clone(&id));
+        let object = Object {
+            version,
+            round,
+            instance,
+            json: json.into(),
+        };
+        self.objects.insert(id, object);
+    }
+
+    fn remove(&mut self, kind: ChildKind, object: &DynamicObject) {
+        let id = Id::of(kind, object);
+        let is_later = |known: &Object| known.version > version(object);
+        if !self.objects.get(&id).is_some_and(is_later) {
+            self.drop(&id);
+        }
+    }
+
+    /// Lets go of what a list that has ended did not tell of.
+    fn forget_unseen(&mut self, kind: ChildKind) {
+        let round = self.told(kind).round;
+        let unseen = self
+            .objects
+            .iter()
+            .filter(|(id, object)| id.kind == kind && object.round != round);
+        let unseen: Vec<Arc<Id>> = unseen.map(|(id, _)| Arc::clone(id)).collect();
+        for id in unseen {
+            self.drop(&id);
+        }
+    }
+
+    fn drop(&mut self, id: &Id) {
+        let Some(object) = self.objects.remove(id) else {
+            return;
+        };
+        if let Some(siblings) = self.of.get_mut(&object.instance) {
+            siblings.retain(|sibling| **sibling != *id);
+            if siblings.is_empty() {
+                self.of.remove(&object.instance);
+            }
+        }
+    }
+}
+
+impl Id {
+    fn of(kind: ChildKind, object: &DynamicObject) -> Self {
+        Self {
+            kind,
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        }
+    }
+}
+
+fn version(object: &DynamicObject) -> u64 {
+    object
+        .resource_version()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const KIND: ChildKind = ChildKind::Deployment;
+
+    fn object(name: &str, instance: &str, version: u64) -> DynamicObject {
+        serde_json::from_value(json!({
+            "metadata": {
+                "namespace": "team-a", "name": name, "resourceVersion": version.to_string(),
+                "labels": {INSTANCE_LABEL: instance},
+                "managedFields": [{"manager": "kubectl"}],
+            },
+            "spec": {"replicas": version},
+        }))
+        .unwrap()
+    }
+
+    /// What a watch tells at first.
+    fn list(children: &Children, objects: &[DynamicObject]) {
+        children.note(KIND, &Event::Init);
+        for object in objects {
+            children.note(KIND, &Event::InitApply(object.clone()));
+        }
+        children.note(KIND, &Event::InitDone);
+    }
+
+    /// Names and versions of the known children of a resource.
+    fn known(children: &Children, resource: &str) -> Option<Vec<(String, u64)>> {
+        let listed = children.of("team-a", resource).remove(&KIND)??;
+        let version = |value: &Value| value["spec"]["replicas"].as_u64().unwrap();
+        let mut known: Vec<_> = listed
+            .into_iter()
+            .map(|((_, name), value)| (name, version(&value)))
+            .collect();
+        known.sort();
+        Some(known)
+    }
+
+    fn named(named: &[(&str, u64)]) -> Vec<(String, u64)> {
+        let owned = named
+            .iter()
+            .map(|(name, version)| ((*name).to_owned(), *version));
+        owned.collect()
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_kind_before_its_first_list_has_ended() {
+        let children = Children::default();
+        children.note(KIND, &Event::Init);
+        children.note(KIND, &Event::InitApply(object("users", "users", 1)));
+        assert_eq!(known(&children, "users"), None);
+        children.note(KIND, &Event::InitDone);
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 1)])));
+        assert_eq!(known(&children, "others"), Some(named(&[])));
+        assert!(!children.of("team-a", "users").contains_key(&ChildKind::Job));
+    }
+
+    #[test]
+    fn children_are_kept_as_a_read_would_give_them() {
+        let children = Children::default();
+        list(&children, &[object("users", "users", 1)]);
+        let listed = children
+            .of("team-a", "users")
+            .remove(&KIND)
+            .unwrap()
+            .unwrap();
+        let (_, value) = live(KIND, object("users", "users", 1)).unwrap();
+        assert_eq!(listed, [((KIND, "users".to_owned()), value.clone())]);
+        assert_eq!(value["kind"], "Deployment");
+        assert_eq!(value.pointer("/metadata/managedFields"), None);
+    }
+
+    #[test]
+    fn what_was_written_is_known_at_once_and_no_earlier_state_takes_its_place() {
+        let children = Children::default();
+        list(&children, &[]);
+        children.wrote(KIND, &object("users", "users", 5));
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
+        children.note(KIND, &Event::Apply(object("users", "users", 4)));
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
+        children.note(KIND, &Event::Delete(object("users", "users", 4)));
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
+        // A list that began before the write.
+        list(&children, &[object("users", "users", 4)]);
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
+        children.note(KIND, &Event::Apply(object("users", "users", 6)));
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 6)])));
+        children.note(KIND, &Event::Delete(object("users", "users", 7)));
+        assert_eq!(known(&children, "users"), Some(named(&[])));
+    }
+
+    #[test]
+    fn what_a_list_does_not_tell_of_is_gone() {
+        let children = Children::default();
+        list(
+            &children,
+            &[object("users", "users", 1), object("users-2", "users", 2)],
+        );
+        children.note(KIND, &Event::Init);
+        children.note(KIND, &Event::InitApply(object("users", "users", 1)));
+        children.wrote(KIND, &object("users-3", "users", 3));
+        assert_eq!(
+            known(&children, "users").unwrap().len(),
+            3,
+            "until the list ends"
+        );
+        children.note(KIND, &Event::InitDone);
+        assert_eq!(
+            known(&children, "users"),
+            Some(named(&[("users", 1), ("users-3", 3)]))
+        );
+    }
+
+    #[test]
+    fn a_child_goes_with_its_labels() {
+        let children = Children::default();
+        list(&children, &[object("users", "users", 1)]);
+        children.note(KIND, &Event::Apply(object("users", "others", 2)));
+        assert_eq!(known(&children, "users"), Some(named(&[])));
+        assert_eq!(known(&children, "others"), Some(named(&[("users", 2)])));
+        let mut bare = object("users", "others", 3);
+        bare.metadata.labels = None;
+        children.note(KIND, &Event::Apply(bare));
+        assert_eq!(known(&children, "others"), Some(named(&[])));
+        assert!(children.lock().of.is_empty() && children.lock().objects.is_empty());
+    }
+
+    #[test]
+    fn a_kind_that_the_cluster_does_not_know_is_known_to_be_none() {
+        let children = Children::default();
+        list(&children, &[object("users", "users", 1)]);
+        children.no_such_kind(KIND);
+        assert_eq!(children.of("team-a", "users").remove(&KIND), Some(None));
+        list(&children, &[object("users", "users", 1)]);
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 1)])));
+    }
+}
