@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use operator_api::UserService;
 use serde_json::{Value, json};
@@ -19,6 +21,8 @@ pub(super) const AT_ONCE: usize = 8;
 /// What the node that is none is known by.
 pub(super) const FAKE: &str = "kwok.x-k8s.io/node";
 const NODE: &str = "bench";
+/// A kwok that has not made its node ready by then will not.
+const PLAYED_WITHIN: Duration = Duration::from_secs(60);
 const PREFIX: &str = "userservice-bench";
 
 pub(super) struct Cluster {
@@ -109,15 +113,32 @@ impl Cluster {
         nodes
             .patch_status(NODE, &params, &Patch::Apply(&node))
             .await?;
-        let child = Command::new(beside("bench-kwok")?)
-            .arg(format!(
-                "--manage-nodes-with-annotation-selector={FAKE}=fake"
-            ))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        Ok(Running(child))
+        let kwok = Running(
+            Command::new(beside("bench-kwok")?)
+                .arg("--config")
+                .arg(beside("bench-kwok.yaml")?)
+                .arg(format!(
+                    "--manage-nodes-with-annotation-selector={FAKE}=fake"
+                ))
+                .args(["--node-lease-duration-seconds=40", "--v=WARN"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()?,
+        );
+        let is_ready = |node: Option<&Node>| {
+            let conditions = node?.status.as_ref()?.conditions.as_ref()?;
+            let ready = conditions
+                .iter()
+                .find(|condition| condition.type_ == "Ready");
+            ready.filter(|ready| ready.status == "True").map(drop)
+        };
+        let ready = await_condition(nodes, NODE, move |node: Option<&Node>| {
+            is_ready(node).is_some()
+        });
+        tokio::time::timeout(PLAYED_WITHIN, ready)
+            .await
+            .context("kwok says nothing of its node; it may have said why")??;
+        Ok(kwok)
     }
 
     pub(super) async fn clean_up(&self) -> Result<()> {
