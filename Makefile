@@ -44,10 +44,11 @@ unit: ## every test that needs no server and no cluster, for the inner loop
 # Crates whose tests need the real servers.
 ON_SERVERS := user-adapter-kafka user-adapter-mongodb mongodb-gateway
 
-integration: ## those, and the adapters against Kafka, the schema registry and the database on loopback
+integration: ## those, and the adapters against Kafka, the schema registry and the database on loopback, the metrics against Prometheus
 	$(BED) loopback
 	$(WITH_BED) echo "database: $$TEST_DATABASE_NAME"; cargo test --workspace --exclude scenarios --locked; \
-	OPERATOR_TEST_KAFKA=$$TEST_KAFKA cargo test --workspace --exclude scenarios --locked real_cluster -- --ignored
+	tools=$$(e2e/bed/prometheus.sh); PATH=$$tools:$$PATH OPERATOR_TEST_KAFKA=$$TEST_KAFKA \
+	cargo test --workspace --exclude scenarios --locked -- --ignored real_cluster real_prometheus
 	cd e2e/client && go test ./...
 
 chart: bed-up ## the Helm chart, against the API server's own schemas

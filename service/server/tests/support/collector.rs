@@ -98,8 +98,7 @@ impl Collector {
         resources
             .flat_map(|resource| &resource.scope_metrics)
             .flat_map(|scope| &scope.metrics)
-            .filter(|metric| metric.name == name)
-            .next_back()
+            .rfind(|metric| metric.name == name)
             .cloned()
     }
 
