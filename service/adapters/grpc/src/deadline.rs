@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
 use pin_project_lite::pin_project;
-use tokio::time::Timeout;
-use tonic::Status;
+use tokio::time::{Instant, Timeout};
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::context::Due;
@@ -19,8 +19,8 @@ use crate::status::ApiError;
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
-/// Ends calls at the deadline of the client or at the server's own, whichever comes first. The work is dropped then. A
-/// call that arrives with no time left is answered without being started.
+/// Ends calls at the deadline of the client or at the server's own, whichever comes first. The work is dropped then, and
+/// nothing more of it is begun. A call that arrives with no time left is answered without being started.
 ///
 /// The deadline is about the time to the response; a stream that has begun is not cut.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +72,11 @@ where
         if timeout.is_zero() {
             return DeadlineFuture::Expired;
         }
-        request
-            .extensions_mut()
-            .insert(Due(std::time::Instant::now() + timeout));
+        let due = Instant::now() + timeout;
+        request.extensions_mut().insert(Due(due.into_std()));
         DeadlineFuture::Running {
-            call: tokio::time::timeout(timeout, self.inner.call(request)),
+            call: tokio::time::timeout_at(due, self.inner.call(request)),
+            due,
         }
     }
 }
@@ -91,6 +91,7 @@ pin_project! {
         Running {
             #[pin]
             call: Timeout<F>,
+            due: Instant,
         },
     }
 }
@@ -103,13 +104,21 @@ where
     type Output = Result<Response<B>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let DeadlineProjection::Running { call } = self.project()
-            && let Ok(done) = ready!(call.poll(context))
+        // The timer alone would let work that is woken late go on once more.
+        if let DeadlineProjection::Running { call, due } = self.project()
+            && Instant::now() < *due
+            && let Ok(Ok(response)) = ready!(call.poll(context))
+            && !(is_unavailable(response.headers()) && Instant::now() >= *due)
         {
-            return Poll::Ready(done);
+            return Poll::Ready(Ok(response));
         }
         Poll::Ready(Ok(Status::from(ApiError::DeadlineExceeded).into_http()))
     }
+}
+
+/// Whether the answer is that the storage did not answer in time, which is the time's doing where that is over.
+fn is_unavailable(headers: &HeaderMap) -> bool {
+    Status::from_header_map(headers).is_some_and(|status| status.code() == Code::Unavailable)
 }
 
 /// What the client allows, if it says so in the form that the gRPC protocol prescribes: one to eight digits and a unit.
@@ -138,8 +147,6 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use proptest::prelude::*;
-    use tokio::time::Instant;
-    use tonic::Code;
     use tower::{ServiceExt as _, service_fn};
 
     use super::*;
@@ -203,6 +210,56 @@ mod tests {
             Some(Code::DeadlineExceeded)
         );
         assert!(!started.load(Ordering::Relaxed));
+    }
+
+    /// Of a call that has 50 ms and ends so long after it began.
+    async fn unavailable_after(took: Duration) -> Option<Code> {
+        let service =
+            DeadlineLayer::new(Duration::from_secs(5)).layer(service_fn(move |_: Request<()>| {
+                async move {
+                    // A storage that does not look at the time while it works.
+                    tokio::time::advance(took).await;
+                    Ok::<_, Infallible>(Status::unavailable("").into_http::<()>())
+                }
+            }));
+        let mut request = Request::new(());
+        *request.headers_mut() = headers("50m");
+        let response = service.oneshot(request).await.expect("infallible");
+        Status::from_header_map(response.headers()).map(|status| status.code())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storage_that_is_unavailable_once_the_time_is_over_is_the_times_doing() {
+        for (took, expected) in [(49, Code::Unavailable), (50, Code::DeadlineExceeded)] {
+            let code = unavailable_after(Duration::from_millis(took)).await;
+            assert_eq!(code, Some(expected), "after {took} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_woken_when_the_time_is_over_is_not_gone_on_with() {
+        let went_on = Arc::new(AtomicBool::new(false));
+        let service = DeadlineLayer::new(Duration::from_secs(5)).layer(service_fn({
+            let went_on = Arc::clone(&went_on);
+            move |_: Request<()>| {
+                let went_on = Arc::clone(&went_on);
+                async move {
+                    tokio::task::yield_now().await;
+                    went_on.store(true, Ordering::Relaxed);
+                    Ok::<_, Infallible>(Response::new(()))
+                }
+            }
+        }));
+        let mut request = Request::new(());
+        *request.headers_mut() = headers("50m");
+        let mut call = Box::pin(service.oneshot(request));
+        let begun = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+        assert!(begun.is_pending());
+        tokio::time::advance(Duration::from_millis(50)).await;
+        let response = call.await.expect("infallible");
+        let status = Status::from_header_map(response.headers()).expect("has a status");
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert!(!went_on.load(Ordering::Relaxed));
     }
 
     #[test]

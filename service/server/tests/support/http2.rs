@@ -150,6 +150,12 @@ impl Connection {
         let _ = self.0.shutdown().await;
     }
 
+    /// Is gone without another word.
+    pub fn abort(self) {
+        let socket = socket2::SockRef::from(&self.0);
+        socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
     /// The next frame; `None` at the end, whether there are frames left to read or the server reset the connection.
     pub async fn next(&mut self) -> Option<Frame> {
         soon("a frame", async {
