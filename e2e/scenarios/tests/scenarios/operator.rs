@@ -19,7 +19,7 @@ use crate::{examples::example, scenario};
 
 /// The operator's admin port, from its chart.
 const ADMIN_PORT: u16 = 8081;
-/// How long nothing may be written.
+/// How long nothing may be written, unless `IDLE_SECONDS` says otherwise.
 const IDLE: Duration = Duration::from_secs(90);
 /// An operator that has looked at nothing for this long has nothing left to look at.
 const REST: Duration = Duration::from_secs(3);
@@ -59,8 +59,12 @@ async fn at_rest_the_operator_writes_nothing_but_its_lease_for_ninety_seconds() 
         let Some(log) = &s.cluster.audit_log else {
             bail!("no audit log: this scenario needs the bed's own cluster (BED_AUDIT_LOG)");
         };
+        let idle = match std::env::var("IDLE_SECONDS") {
+            Ok(seconds) => Duration::from_secs(seconds.parse().context("IDLE_SECONDS")?),
+            Err(_) => IDLE,
+        };
         let audit = Audit::from_now(log)?;
-        tokio::time::sleep(IDLE).await;
+        tokio::time::sleep(idle).await;
         let (leases, others): (Vec<_>, Vec<_>) = audit
             .operator_writes()?
             .into_iter()
