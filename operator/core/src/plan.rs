@@ -377,11 +377,7 @@ pub fn child_names(
     };
     let Fingerprints { pods, preparation } =
         secrets::fingerprints(validated.secret_needs(), &world.secrets).unwrap_or_default();
-    let all = Revision::wanted(world, &validated, &resource.spec, release, pods.as_deref())
-        .and_then(|wanted| children::build(&validated, &wanted, preparation.as_deref(), None))
-        .map(|children| children.all);
-    all.unwrap_or_default()
-        .into_iter()
-        .map(|child| (child.kind, child.name))
-        .collect()
+    Revision::wanted(world, &validated, &resource.spec, release, pods.as_deref())
+        .map(|wanted| children::names(&validated, &wanted, preparation.as_deref()))
+        .unwrap_or_default()
 }

@@ -5,6 +5,7 @@
 //! spec that comes back, as by a rollback, comes back with the template and the settings that it had.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
 };
@@ -13,8 +14,10 @@ use k8s_openapi::{
     api::{apps::v1::ControllerRevision, core::v1::PodTemplateSpec},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps,
 };
-use operator_api::{UserServiceSpec, crd};
-use serde::Deserialize;
+use operator_api::{
+    EventsSpec, PodSpec, ServerSpec, StorageSpec, TelemetrySpec, TlsSpec, UserServiceSpec, crd,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -38,7 +41,7 @@ pub const FIELDS_OF_PODS: [&str; 8] = [
 
 /// What pods run.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Revision {
+pub(crate) struct Revision<'a> {
     /// Its name.
     pub(crate) name: String,
     /// Higher than that of those before; a revision that comes back becomes the highest.
@@ -50,18 +53,18 @@ pub(crate) struct Revision {
     /// Version of the service at that time, whether the spec names it or not.
     pub(crate) version: String,
     /// The part of the spec that pods see, without the version and what is as by default.
-    spec: Value,
+    spec: Cow<'a, Value>,
     /// The settings.
     pub(crate) config: BTreeMap<String, String>,
     /// The template of the pods.
-    pub(crate) template: Value,
+    pub(crate) template: Cow<'a, Value>,
 }
 
-impl Revision {
+impl<'a> Revision<'a> {
     /// What the pods of a resource are to run: what they run, if it was made for the same, or else what this operator
     /// makes of it.
     pub(crate) fn wanted(
-        world: &World,
+        world: &'a World,
         resource: &Validated,
         spec: &UserServiceSpec,
         release: &Release,
@@ -72,7 +75,7 @@ impl Revision {
         let known = known(world, resource);
         let last = known.last().map_or(0, |known| known.number);
         let same = known.iter().rev().find(|known| known.inputs == inputs);
-        let same = same.and_then(|same| Self::read(same, last));
+        let same = same.and_then(|same| same.revision(last));
         if !resource.renews
             && let Some(same) = same
         {
@@ -82,7 +85,8 @@ impl Revision {
         let config_name = config_map_name(resource, &config);
         let template: PodTemplateSpec = children::template(resource, &config_name, secrets_hash);
         let template = serde_json::to_value(template)?;
-        if let Some(same) = same.filter(|same| same.config == config && same.template == template) {
+        if let Some(same) = same.filter(|same| same.config == config && *same.template == template)
+        {
             return Ok(same);
         }
         let content = serde_json::to_vec(&(&inputs, &release.operator, &config, &template))?;
@@ -96,41 +100,27 @@ impl Revision {
             inputs,
             operator: release.operator.clone(),
             version: resource.version.clone(),
-            spec,
+            spec: Cow::Owned(spec),
             config,
-            template,
+            template: Cow::Owned(template),
         })
     }
 
-    /// As it was recorded, with the highest number.
-    fn read(known: &Known<'_>, last: i64) -> Option<Self> {
-        let data = known.object.get("data")?;
-        let text = |field: &str| Some(data.get(field)?.as_str()?.to_owned());
-        Some(Self {
-            name: known.name.to_owned(),
-            number: if known.number == last { last } else { last + 1 },
-            inputs: known.inputs.to_owned(),
-            operator: text("operator")?,
-            version: text("version")?,
-            spec: data.get("spec")?.clone(),
-            config: known.config()?,
-            template: data.get("template")?.clone(),
-        })
-    }
-
-    /// The object that holds it. What it holds is put into the finished object: it is large, and to
-    /// serialise it would copy it once more.
+    /// The object that holds it. What it holds is put into the finished object, since its name is the
+    /// hash of that already.
     pub(crate) fn child(&self, resource: &Validated) -> Result<Child, serde_json::Error> {
         let object = ControllerRevision {
             metadata: children::metadata(resource, self.name.clone()),
             revision: self.number,
             data: None,
         };
-        let mut object = serde_json::to_value(object)?;
-        if let Value::Object(fields) = &mut object {
+        let object = serde_json::to_value(object)?;
+        let mut child =
+            children::hashed(ChildKind::ControllerRevision, self.name.clone(), object, "")?;
+        if let Value::Object(fields) = &mut child.object {
             fields.insert("data".to_owned(), self.data());
         }
-        children::hashed(ChildKind::ControllerRevision, self.name.clone(), object)
+        Ok(child)
     }
 
     fn data(&self) -> Value {
@@ -141,9 +131,9 @@ impl Revision {
             ("inputs", text(&self.inputs)),
             ("operator", text(&self.operator)),
             ("version", text(&self.version)),
-            ("spec", self.spec.clone()),
+            ("spec", self.spec.clone().into_owned()),
             ("config", Value::Object(config.collect())),
-            ("template", self.template.clone()),
+            ("template", self.template.clone().into_owned()),
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value));
         Value::Object(fields.into_iter().collect())
@@ -165,6 +155,22 @@ impl<'a> Known<'a> {
             number: object.get("revision")?.as_i64()?,
             inputs: object.pointer("/data/inputs")?.as_str()?,
             object,
+        })
+    }
+
+    /// The revision, with the highest number.
+    fn revision(&self, last: i64) -> Option<Revision<'a>> {
+        let data = self.object.get("data")?;
+        let text = |field: &str| Some(data.get(field)?.as_str()?.to_owned());
+        Some(Revision {
+            name: self.name.to_owned(),
+            number: if self.number == last { last } else { last + 1 },
+            inputs: self.inputs.to_owned(),
+            operator: text("operator")?,
+            version: text("version")?,
+            spec: Cow::Borrowed(data.get("spec")?),
+            config: self.config()?,
+            template: Cow::Borrowed(data.get("template")?),
         })
     }
 
@@ -221,17 +227,45 @@ fn of_pods(spec: &UserServiceSpec) -> Result<Value, serde_json::Error> {
         let schema = crd().spec.versions.pop()?.schema?.open_api_v3_schema?;
         schema.properties?.remove("spec")
     });
-    let mut spec = serde_json::to_value(spec)?;
+    let mut spec = serde_json::to_value(OfPods::from(spec))?;
     if let (Value::Object(fields), Some(schema)) = (&mut spec, SCHEMA.as_ref()) {
-        fields.retain(|field, _| FIELDS_OF_PODS.contains(&field.as_str()));
         leave_out_defaults(fields, schema);
-        fields.remove("version");
     }
     // What becomes of topics is kept apart from what pods run.
     if let Some(Value::Object(kafka)) = spec.pointer_mut("/events/kafka") {
         kafka.remove("topics");
     }
     Ok(spec)
+}
+
+/// [`FIELDS_OF_PODS`] but for the version.
+#[derive(Serialize)]
+struct OfPods<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage: Option<&'a StorageSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<&'a EventsSpec>,
+    server: &'a ServerSpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<&'a TlsSpec>,
+    telemetry: &'a TelemetrySpec,
+    pod: &'a PodSpec,
+}
+
+impl<'a> From<&'a UserServiceSpec> for OfPods<'a> {
+    fn from(spec: &'a UserServiceSpec) -> Self {
+        Self {
+            image: spec.image.as_deref(),
+            storage: spec.storage.as_ref(),
+            events: spec.events.as_ref(),
+            server: &spec.server,
+            tls: spec.tls.as_ref(),
+            telemetry: &spec.telemetry,
+            pod: &spec.pod,
+        }
+    }
 }
 
 fn leave_out_defaults(fields: &mut Map<String, Value>, schema: &JSONSchemaProps) {
@@ -263,4 +297,31 @@ fn inputs(
 ) -> Result<String, serde_json::Error> {
     let inputs = serde_json::to_vec(&(spec, &resource.version, secrets_hash))?;
     Ok(short_hash(&Sha256::digest(inputs)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_pods_see_of_a_spec_is_those_fields_and_no_others() {
+        let secret = json!({"secret": "a"});
+        let spec: UserServiceSpec = serde_json::from_value(json!({
+            "version": "1", "image": "users:1", "replicas": 5,
+            "storage": {"mongodb": {"connection": secret}},
+            "events": {"kafka": {"bootstrapServers": ["kafka:9092"]}},
+            "server": {"requestTimeout": "1s"}, "tls": secret,
+            "telemetry": {"logLevel": "debug"}, "pod": {"labels": {"a": "b"}},
+        }))
+        .unwrap();
+        let Value::Object(fields) = of_pods(&spec).unwrap() else {
+            panic!("no object");
+        };
+        let fields: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
+        let mut expected = BTreeSet::from(FIELDS_OF_PODS);
+        expected.remove("version");
+        assert_eq!(fields, expected);
+    }
 }

@@ -28,7 +28,7 @@ const GRACE_MARGIN: Duration = Duration::from_secs(2);
 /// one goes. Without `replicas` their number is an autoscaler's.
 pub(super) fn build(
     resource: &Validated,
-    revision: &Revision,
+    revision: &Revision<'_>,
     replicas: Option<i32>,
     prepared: Option<&str>,
 ) -> Deployment {

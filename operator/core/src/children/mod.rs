@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     NamespaceResourceScope,
+    api::apps::v1::Deployment,
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 use serde::Serialize;
@@ -61,6 +62,9 @@ pub const REPLICAS_MANAGER: &str = "userservice-operator-replicas";
 /// Selects the pods of all resources: those that serve and those that prepare for them.
 pub const POD_SELECTOR: &str = "app.kubernetes.io/name in (user-service,user-service-prepare)";
 
+/// Bytes that are enough for most children as JSON.
+const TYPICAL_SIZE: usize = 4096;
+
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 const SERVICE_NAME: &str = "user-service";
 
@@ -76,7 +80,7 @@ pub(crate) struct Children {
 /// an autoscaler's. Without a cluster nothing is known of what its Secrets hold.
 pub(crate) fn build(
     resource: &Validated,
-    revision: &Revision,
+    revision: &Revision<'_>,
     secrets_hash: Option<&str>,
     replicas: Option<i32>,
 ) -> Result<Children, serde_json::Error> {
@@ -87,10 +91,6 @@ pub(crate) fn build(
         .as_deref()
         .map(|hash| prepare::build(resource, &config_name, hash));
     let deployment = deployment::build(resource, revision, replicas, prepared.as_deref());
-    let mut deployment = serde_json::to_value(deployment)?;
-    if let Some(template) = deployment.pointer_mut("/spec/template") {
-        template.clone_from(&revision.template);
-    }
 
     let mut all = vec![
         child(ChildKind::ServiceAccount, &service_account::build(resource))?,
@@ -108,11 +108,7 @@ pub(crate) fn build(
     if let Some(job) = &job {
         all.push(child(ChildKind::Job, job)?);
     }
-    all.push(hashed(
-        ChildKind::Deployment,
-        resource.name.clone(),
-        deployment,
-    )?);
+    all.push(with_template(deployment, revision)?);
     if let Some(autoscaler) = autoscaler::build(resource) {
         all.push(child(ChildKind::HorizontalPodAutoscaler, &autoscaler)?);
     }
@@ -123,6 +119,54 @@ pub(crate) fn build(
     Ok(Children { all, prepared })
 }
 
+/// Kind and name of each of them, without what they are.
+pub(crate) fn names(
+    resource: &Validated,
+    revision: &Revision<'_>,
+    secrets_hash: Option<&str>,
+) -> Vec<(ChildKind, String)> {
+    let name = || resource.name.clone();
+    let config_name = config_map::name(resource, &revision.config);
+    let mut names = vec![
+        (ChildKind::ServiceAccount, name()),
+        (ChildKind::ConfigMap, config_name),
+        (ChildKind::ControllerRevision, revision.name.clone()),
+        (ChildKind::Service, name()),
+        (ChildKind::Service, service::headless(&resource.name)),
+        (ChildKind::Deployment, name()),
+        (ChildKind::PodDisruptionBudget, name()),
+    ];
+    let prepared = prepare::hash(resource, secrets_hash);
+    let job = prepared.map(|hash| (ChildKind::Job, prepare::name(resource, &hash)));
+    names.extend(job);
+    let optional = [
+        (ChildKind::NetworkPolicy, resource.network.is_some()),
+        (ChildKind::Certificate, resource.certificate.is_some()),
+        (
+            ChildKind::HorizontalPodAutoscaler,
+            resource.autoscaling.is_some(),
+        ),
+    ];
+    let present = optional.into_iter().filter(|(_, is_there)| *is_there);
+    names.extend(present.map(|(kind, _)| (kind, name())));
+    names
+}
+
+/// The Deployment with the template of the revision, which is hashed by the revision's name: that is
+/// a hash of the template already.
+fn with_template(
+    deployment: Deployment,
+    revision: &Revision<'_>,
+) -> Result<Child, serde_json::Error> {
+    let name = deployment.metadata.name.clone().unwrap_or_default();
+    let object = serde_json::to_value(deployment)?;
+    let mut child = hashed(ChildKind::Deployment, name, object, &revision.name)?;
+    if let Some(template) = child.object.pointer_mut("/spec/template") {
+        template.clone_from(&revision.template);
+    }
+    Ok(child)
+}
+
 fn child<K>(kind: ChildKind, object: &K) -> Result<Child, serde_json::Error>
 where
     K: k8s_openapi::Metadata<Ty = ObjectMeta>
@@ -130,16 +174,20 @@ where
         + Serialize,
 {
     let name = object.metadata().name.clone().unwrap_or_default();
-    hashed(kind, name, serde_json::to_value(object)?)
+    hashed(kind, name, serde_json::to_value(object)?, "")
 }
 
-/// A child with the hash of all of it among its annotations.
+/// A child with the hash of all of it among its annotations, and of what `beside` stands for.
 pub(crate) fn hashed(
     kind: ChildKind,
     name: String,
     mut value: Value,
+    beside: &str,
 ) -> Result<Child, serde_json::Error> {
-    let hash = hash(&serde_json::to_vec(&value)?);
+    let mut content = Vec::with_capacity(TYPICAL_SIZE);
+    serde_json::to_writer(&mut content, &value)?;
+    content.extend_from_slice(beside.as_bytes());
+    let hash = hash(&content);
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         let annotations = metadata
             .entry("annotations")

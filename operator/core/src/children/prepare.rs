@@ -96,7 +96,7 @@ pub(super) fn build(resource: &Validated, config_map: &str, hash: &str) -> Job {
         .collect();
     let last = containers.pop();
     Job {
-        metadata: metadata(resource, format!("{}-prepare-{hash}", resource.name)),
+        metadata: metadata(resource, name(resource, hash)),
         spec: Some(JobSpec {
             backoff_limit: Some(BACKOFF_LIMIT),
             active_deadline_seconds: Some(DEADLINE),
@@ -130,6 +130,11 @@ pub(super) fn build(resource: &Validated, config_map: &str, hash: &str) -> Job {
         }),
         ..Job::default()
     }
+}
+
+/// What the Job for this hash is called.
+pub(super) fn name(resource: &Validated, hash: &str) -> String {
+    format!("{}-prepare-{hash}", resource.name)
 }
 
 fn container(resource: &Validated, config_map: &str, step: &Step) -> Container {

@@ -36,7 +36,7 @@ pub(super) fn names(resource: &Validated) -> impl Iterator<Item = String> {
         })
 }
 
-fn headless(name: &str) -> String {
+pub(super) fn headless(name: &str) -> String {
     format!("{name}-headless")
 }
 

@@ -1,12 +1,14 @@
 //! What is written and deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use operator_core::{ChildKind, Delete, Plan, Release, World, plan};
+use operator_core::{ChildKind, Delete, Plan, Release, World, child_names, plan, render};
 use serde_json::json;
 use user_settings::Settings;
 
-use super::{applied, at, condition, deployment, planned, release, resource, rolled_out, settled};
+use super::{
+    applied, at, condition, connected, deployment, planned, release, resource, rolled_out, settled,
+};
 
 #[test]
 fn the_first_plan_writes_every_child_and_what_pods_need_before_the_pods() {
@@ -244,5 +246,24 @@ fn the_grace_period_covers_everything_that_happens_between_deletion_and_exit() {
             .cloned();
         // preStop 5 + drain delay 1 + drain + flush 5 + margin 2
         assert_eq!(period, Some(json!(grace)));
+    }
+}
+
+#[test]
+fn children_are_named_without_being_made() {
+    let everything = json!({
+        "network": {}, "autoscaling": {"max": 3, "cpu": 70},
+        "tls": {"certificate": {"issuerRef": {"name": "internal"}}},
+    });
+    let mut around = resource();
+    around.spec = serde_json::from_value(everything).unwrap();
+    for resource in [resource(), around, connected()] {
+        let made = render(&resource, &release()).unwrap();
+        let made: BTreeSet<_> = made
+            .into_iter()
+            .map(|child| (child.kind, child.name))
+            .collect();
+        let named = child_names(&World::default(), &resource, &release());
+        assert_eq!(named.into_iter().collect::<BTreeSet<_>>(), made);
     }
 }
