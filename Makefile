@@ -47,6 +47,7 @@ ON_SERVERS := user-adapter-kafka user-adapter-mongodb mongodb-gateway
 integration: ## those, and the adapters against Kafka, the schema registry and the database on loopback, the metrics against Prometheus
 	$(BED) loopback
 	$(WITH_BED) echo "database: $$TEST_DATABASE_NAME"; cargo test --workspace --exclude scenarios --locked; \
+	cargo test -p user-service --locked --test real_servers -- --ignored; \
 	tools=$$(e2e/bed/prometheus.sh); PATH=$$tools:$$PATH OPERATOR_TEST_KAFKA=$$TEST_KAFKA \
 	cargo test --workspace --exclude scenarios --locked -- --ignored real_cluster real_prometheus
 	cd e2e/client && go test ./...
