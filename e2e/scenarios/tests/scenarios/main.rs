@@ -6,10 +6,12 @@
 mod admission;
 mod apiserver;
 mod away;
+mod certificate;
 mod chart;
 mod diagnosis;
 mod events;
 mod examples;
+mod fields;
 mod gitops;
 mod leadership;
 mod lifecycle;
