@@ -1,6 +1,7 @@
 //! The use case of creating a user.
 
 use user_domain::{Email, User, UserId, UserName};
+use uuid::Uuid;
 
 use crate::{
     Clock, IdGenerator, RepositoryError, RequestContext, UseCaseError, UserRepository, Write,
@@ -36,7 +37,7 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> CreateUser<R, C, I> {
         }
     }
 
-    /// Creates a user.
+    /// Creates a user. One that is only tried, and for which the caller chose no identifier, has the nil one.
     ///
     /// # Errors
     /// `EmailTaken`, `UserIdTaken` if the caller chose the identifier, `RequestIdReused`, `CapacityReached`,
@@ -52,15 +53,26 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> CreateUser<R, C, I> {
             None => context.key("create", &[name, email]),
             Some(id) => context.key("create", &[name, email, &id.to_string()]),
         };
-        let now = self.clock.now();
+        let (now, deadline) = (self.clock.now(), context.deadline);
+        if context.validate_only
+            && let Some(request) = request
+            && let Some(earlier) = self.repository.made_by(request, deadline).await?
+        {
+            return Ok(earlier);
+        }
+        let new_id = || {
+            if context.validate_only {
+                return UserId::new(Uuid::nil());
+            }
+            self.ids.user_id()
+        };
         let (user, event) = User::create(
-            chosen.unwrap_or_else(|| self.ids.user_id()),
+            chosen.unwrap_or_else(new_id),
             self.ids.event_id(),
             new.name,
             new.email,
             now,
         );
-        let deadline = context.deadline;
         if context.validate_only {
             validate::email(&self.repository, user.email(), user.id(), now, deadline).await?;
             if chosen.is_some() {

@@ -88,6 +88,27 @@ async fn a_tried_creation_runs_into_what_a_real_one_would() {
 }
 
 #[tokio::test]
+async fn a_tried_creation_knows_its_request_id_and_does_not_use_it_up() {
+    const REQUEST: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    let service = InProcess::start(&settings());
+    let mut client = service.client().await;
+    let request = |name: &str, validate_only| CreateUserRequest {
+        request_id: REQUEST.to_owned(),
+        validate_only,
+        ..new_user(name, "ada@example.com")
+    };
+    let tried = client.create_user(request("Ada", true)).await.unwrap();
+    assert_eq!(tried.into_inner().user_id, "");
+    // Nothing remembers it: the same identifier is free for another body.
+    let made = client.create_user(request("Ada Lovelace", false)).await;
+    let made = made.unwrap().into_inner();
+    let again = client.create_user(request("Ada Lovelace", true)).await;
+    assert_eq!(again.unwrap().into_inner(), made);
+    let other = client.create_user(request("Ada", true)).await.unwrap_err();
+    assert_reason(&other, Code::InvalidArgument, reason::REQUEST_ID_REUSED);
+}
+
+#[tokio::test]
 async fn a_tried_change_answers_the_next_state_and_leaves_the_user_as_it_is() {
     let service = InProcess::start(&settings());
     let mut client = service.client().await;

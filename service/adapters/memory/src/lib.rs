@@ -116,6 +116,14 @@ impl UserRepository for MemoryStorage {
         Ok(stored)
     }
 
+    async fn made_by(
+        &self,
+        request: RequestKey,
+        _deadline: Instant,
+    ) -> Result<Option<User>, RepositoryError> {
+        self.state().answered(Some(request))
+    }
+
     async fn get(&self, id: UserId, _deadline: Instant) -> Result<User, RepositoryError> {
         self.state()
             .users

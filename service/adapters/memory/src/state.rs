@@ -111,7 +111,10 @@ impl State {
     }
 
     /// The user that this very request made before.
-    fn answered(&self, request: Option<RequestKey>) -> Result<Option<User>, RepositoryError> {
+    pub(crate) fn answered(
+        &self,
+        request: Option<RequestKey>,
+    ) -> Result<Option<User>, RepositoryError> {
         let Some(key) = request else { return Ok(None) };
         match self.requests.get(&key.id) {
             Some((fingerprint, _)) if *fingerprint != key.fingerprint => {

@@ -62,6 +62,16 @@ impl UserRepository for MongoStorage {
         self.calls.queued(Operation::Update, deadline, work).await
     }
 
+    async fn made_by(
+        &self,
+        request: RequestKey,
+        deadline: Instant,
+    ) -> Result<Option<User>, RepositoryError> {
+        let storage = self.clone();
+        let work = async move { storage.answered(request, deadline).await };
+        self.calls.queued(Operation::Find, deadline, work).await
+    }
+
     /// From the primary, so that whoever wrote finds what it wrote.
     async fn get(&self, id: UserId, deadline: Instant) -> Result<User, RepositoryError> {
         let storage = self.clone();

@@ -38,6 +38,16 @@ pub trait UserRepository: Send + Sync + 'static {
         write: Write,
     ) -> impl Future<Output = Result<User, RepositoryError>> + Send;
 
+    /// The user that this very request made before, as it is now; nothing if it made none, or is forgotten.
+    ///
+    /// # Errors
+    /// `RequestIdReused`, `Unavailable`, the latter at `deadline` at the latest.
+    fn made_by(
+        &self,
+        request: RequestKey,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Option<User>, RepositoryError>> + Send;
+
     /// Finds a user.
     ///
     /// # Errors

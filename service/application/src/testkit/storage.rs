@@ -56,6 +56,7 @@ macro_rules! storage_contract {
             users_are_found_by_time_of_creation
             a_repeated_request_is_answered_as_the_first_time
             a_request_id_is_for_one_request
+            what_a_request_made_is_found_by_it_and_no_other
             of_one_request_sent_many_times_at_once_one_user_comes
             nothing_is_begun_after_the_deadline
             events_wait_in_the_order_of_creation

@@ -135,6 +135,14 @@ impl<const DURABLE: bool> UserRepository for Store<DURABLE> {
             .await
     }
 
+    async fn made_by(
+        &self,
+        _request: RequestKey,
+        _deadline: Instant,
+    ) -> Result<Option<User>, RepositoryError> {
+        Ok(None)
+    }
+
     async fn get(&self, id: UserId, _deadline: Instant) -> Result<User, RepositoryError> {
         let found = self.state().users.get(&id).cloned();
         found.ok_or(RepositoryError::NotFound)

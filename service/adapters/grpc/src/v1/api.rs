@@ -55,15 +55,16 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UserService for UserApi<R, C, 
         let arrived = Arrived::of(&request);
         let request = request.into_inner();
         let (new, request_id) = new_user(&request)?;
-        let is_known = new.id.is_some() || !request.validate_only;
+        let is_chosen = new.id.is_some();
         let user = self
             .create
             .execute(new, arrived.context(request_id, request.validate_only))
             .await
             .map_err(ApiError::from)?;
+        let is_known = is_chosen || !user.id().as_uuid().is_nil();
         let mut user = shown(&user);
         if !is_known {
-            // Nobody's: the user will get another one.
+            // It was only tried, and would get one of its own.
             user.user_id.clear();
         }
         Ok(Response::new(CreateUserResponse {

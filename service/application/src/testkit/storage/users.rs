@@ -217,6 +217,25 @@ pub async fn a_request_id_is_for_one_request(storage: impl Storage) {
     assert_eq!(pending(&storage).await.len(), 1);
 }
 
+/// Without storing anything.
+pub async fn what_a_request_made_is_found_by_it_and_no_other(storage: impl Storage) {
+    let deadline = write().deadline;
+    let none = storage.made_by(request(7, 1), deadline).await;
+    assert_eq!(none.expect("answered"), None);
+    let (user, event) = new_user(1, "ada@example.com");
+    let made = storage
+        .create(user, event, Some(request(7, 1)), write())
+        .await;
+    let found = storage.made_by(request(7, 1), deadline).await;
+    assert_eq!(found.expect("answered"), Some(made.expect("created")));
+    let other = storage.made_by(request(7, 2), deadline).await;
+    assert!(
+        matches!(other, Err(RepositoryError::RequestIdReused)),
+        "{other:?}"
+    );
+    assert_eq!(pending(&storage).await.len(), 1);
+}
+
 /// Also when the repetitions do not wait for each other.
 pub async fn of_one_request_sent_many_times_at_once_one_user_comes(storage: impl Storage) {
     let attempts = (1..=8).map(|number| {
