@@ -12,7 +12,7 @@ BED := e2e/bed/bed
 WITH_BED := eval "$$($(BED) env)";
 CRD := userservices.usersvc.dev.yaml
 
-.PHONY: help demo clean-demo soak bench test lint unit integration chart e2e docs docs-check site recording servers bed-up bed-down connected-check images env crds golden proto-baseline fmt clean
+.PHONY: help demo clean-demo soak bench test lint unit clients integration chart e2e docs docs-check site recording servers bed-up bed-down connected-check images env crds golden proto-baseline fmt clean
 
 help: ## what can be made
 	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ clean-demo: ## removes the demo and the operator, keeps the cluster
 	@$(WITH_BED) kubectl delete namespace demo --ignore-not-found --timeout=120s
 	@e2e/operator.sh down
 
-test: lint integration chart site docs-check e2e ## everything that has to hold before a change goes in
+test: lint integration clients chart site docs-check e2e ## everything that has to hold before a change goes in
 
 lint: ## formatting, clippy, licences and advisories, protobuf, shell, Go
 	cargo fmt --all --check
@@ -43,6 +43,10 @@ unit: ## every test that needs no server and no cluster, for the inner loop
 
 # Crates whose tests need the real servers.
 ON_SERVERS := user-adapter-kafka user-adapter-mongodb mongodb-gateway
+
+clients: ## clients in Go, TypeScript and Python, generated, compiled and run against the service, and grpc-health-probe
+	cargo build -p user-service --locked
+	e2e/clients.sh
 
 integration: ## those, and the adapters against Kafka, the schema registry and the database on loopback, the metrics against Prometheus
 	$(BED) loopback
