@@ -1,5 +1,6 @@
 //! The bed's cluster, from its administrator's side.
 
+use std::fs::File;
 use std::ops::Range;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(super) const FAKE: &str = "kwok.x-k8s.io/node";
 const NODE: &str = "bench";
 /// A kwok that has not made its node ready by then will not.
 const PLAYED_WITHIN: Duration = Duration::from_secs(60);
+/// The namespace controller takes one object after the other.
+const GONE_WITHIN: Duration = Duration::from_secs(1800);
 const PREFIX: &str = "userservice-bench";
 
 pub(super) struct Cluster {
@@ -91,6 +94,18 @@ impl Cluster {
         Ok(())
     }
 
+    /// Waits until a namespace that was let go is no more, and costs nothing any more.
+    pub(super) async fn gone(&self, namespace: &str) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let gone = await_condition(namespaces, namespace, |found: Option<&Namespace>| {
+            found.is_none()
+        });
+        tokio::time::timeout(GONE_WITHIN, gone)
+            .await
+            .with_context(|| format!("namespace {namespace} does not go"))??;
+        Ok(())
+    }
+
     /// The node that is none, and kwok, which plays the kubelet there until the answer is dropped.
     pub(super) async fn node(&self) -> Result<Running> {
         let nodes: Api<Node> = Api::all(self.client.clone());
@@ -113,8 +128,10 @@ impl Cluster {
         nodes
             .patch_status(NODE, &params, &Patch::Apply(&node))
             .await?;
+        let program = beside("bench-kwok")?;
+        let log = program.with_extension("log");
         let kwok = Running(
-            Command::new(beside("bench-kwok")?)
+            Command::new(&program)
                 .arg("--config")
                 .arg(beside("bench-kwok.yaml")?)
                 .arg(format!(
@@ -123,6 +140,7 @@ impl Cluster {
                 .args(["--node-lease-duration-seconds=40", "--v=WARN"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
+                .stderr(File::create(&log)?)
                 .spawn()?,
         );
         let is_ready = |node: Option<&Node>| {
@@ -137,7 +155,7 @@ impl Cluster {
         });
         tokio::time::timeout(PLAYED_WITHIN, ready)
             .await
-            .context("kwok says nothing of its node; it may have said why")??;
+            .with_context(|| format!("kwok says nothing of its node: {}", log.display()))??;
         Ok(kwok)
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{AT_ONCE, Cluster, FAKE, resource};
 use super::process::Operator;
-use super::rate;
+use super::{SETTLED, rate};
 
 const RESOURCES: usize = 1_000;
 /// How often the cluster is looked at.
@@ -81,6 +81,7 @@ async fn bare(cluster: &Cluster, spec: &Value) -> Result<Took> {
     available(cluster, &namespace).await?;
     let available = start.elapsed();
     cluster.forget(&namespace).await?;
+    cluster.gone(&namespace).await?;
     Ok(Took { written, available })
 }
 
@@ -106,6 +107,11 @@ async fn ours(cluster: &Cluster, spec: &Value) -> Result<Took> {
         Ok(all.items.len() == RESOURCES && all.iter().all(is_ready))
     })
     .await?;
+    tokio::time::sleep(SETTLED).await;
+    println!(
+        "  the operator then has     {:6.1} MiB of resident memory",
+        operator.mebibytes()?
+    );
     let writes = operator.writes().await?;
     println!(
         "  the operator wrote {:.1} times for each",
