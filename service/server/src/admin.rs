@@ -13,8 +13,8 @@ use tonic::service::Routes;
 use user_settings::{LogLevel, path};
 
 use crate::build;
-use crate::health::Health;
-use crate::telemetry::log;
+use crate::health::{Health, Phase};
+use crate::telemetry::{Journal, log};
 
 /// Content type of the `OpenMetrics` text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,13 +30,18 @@ impl Peer {
     }
 }
 
-/// Health, metrics and build information.
-pub(crate) fn router(health: &Health, registry: Arc<Registry>) -> Router {
+/// Health, metrics, readiness in detail and build information.
+pub(crate) fn router(health: &Health, registry: Arc<Registry>, journal: Journal) -> Router {
+    let ready = Arc::new((health.clone(), journal));
     Routes::new(health.probe_server())
         .into_axum_router()
         .route(
             path::METRICS,
             get(move || std::future::ready(metrics(&registry))),
+        )
+        .route(
+            path::READINESS,
+            get(move || std::future::ready(readiness(&ready.0, &ready.1))),
         )
         .route(path::BUILD_INFO, get(build_info))
         .route(path::LOG_LEVEL, get(log_level).put(set_log_level))
@@ -61,10 +66,26 @@ fn metrics(registry: &Registry) -> Response {
 }
 
 async fn build_info() -> impl IntoResponse {
-    let info = serde_json::json!({"name": build::NAME, "version": build::VERSION});
+    json(&serde_json::json!({"name": build::NAME, "version": build::VERSION}))
+}
+
+/// Whether calls are taken, by the status, and how each dependency is, by the body. A dependency that fails while the
+/// service runs does not make it unready: see [`Health::serving`].
+fn readiness(health: &Health, journal: &Journal) -> Response {
+    let (status, phase) = match health.phase() {
+        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Phase::Serving => (StatusCode::OK, "serving"),
+        Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+    };
+    let dependencies = journal.dependencies().detail();
+    let detail = serde_json::json!({"phase": phase, "dependencies": dependencies});
+    (status, json(&detail)).into_response()
+}
+
+fn json(value: &serde_json::Value) -> impl IntoResponse + use<> {
     (
         [(header::CONTENT_TYPE, "application/json")],
-        info.to_string(),
+        format!("{value}\n"),
     )
 }
 

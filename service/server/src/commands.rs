@@ -11,6 +11,7 @@ use user_adapter_mongodb::{MigrationError, MongoStorage, SchemaError};
 use user_application::OutboxError;
 use user_settings::{Events, Settings, Storage, exit_code};
 
+use crate::telemetry::Journal;
 use crate::{ServiceError, database};
 
 /// Everything but serving.
@@ -85,8 +86,9 @@ async fn storage(settings: &Settings, command: &'static str) -> Result<MongoStor
             setting: "USERSVC_STORAGE=mongodb",
         });
     }
-    let storage = database::connect(settings, database::PATIENCE).await?;
-    database::wait_for_answer(&storage)
+    let journal = Journal::of_command()?;
+    let storage = database::connect(settings, database::PATIENCE, &journal).await?;
+    database::wait_for_answer(&storage, &journal)
         .await
         .map_err(CommandError::NoDatabase)?;
     Ok(storage)

@@ -8,6 +8,7 @@ use user_adapter_mongodb::{
 };
 use user_settings::Settings;
 
+use crate::telemetry::{Dependency, Event, Journal};
 use crate::{ServiceError, build};
 
 /// Between two attempts to reach what the service needs to begin.
@@ -23,6 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) async fn connect(
     settings: &Settings,
     patience: Duration,
+    journal: &Journal,
 ) -> Result<MongoStorage, ServiceError> {
     let mongodb = &settings.mongodb;
     let uri = read_secret(&mongodb.uri_file)?;
@@ -43,7 +45,7 @@ pub(crate) async fn connect(
     loop {
         match MongoStorage::connect(&uri, options.clone()).await {
             Err(error @ ConnectError::Lookup) if end.is_none_or(|end| Instant::now() < end) => {
-                tracing::warn!(%error, retry_in = ?RETRY, "waiting for the database");
+                journal.tell(Event::Waiting(Dependency::Database, &error, RETRY));
                 tokio::time::sleep(RETRY).await;
             }
             storage => return Ok(storage?),
@@ -55,12 +57,18 @@ pub(crate) async fn connect(
 ///
 /// # Errors
 /// It does not suit. An outage is waited out.
-pub(crate) async fn wait_for_schema(storage: &MongoStorage) -> Result<(), ServiceError> {
+pub(crate) async fn wait_for_schema(
+    storage: &MongoStorage,
+    journal: &Journal,
+) -> Result<(), ServiceError> {
     loop {
         match storage.migrations().check().await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                journal.heard(Dependency::Database, Ok(()));
+                return Ok(());
+            }
             Err(SchemaError::Database(error)) => {
-                tracing::warn!(%error, retry_in = ?RETRY, "waiting for the database");
+                journal.tell(Event::Waiting(Dependency::Database, &error, RETRY));
                 tokio::time::sleep(RETRY).await;
             }
             Err(error) => return Err(ServiceError::Schema(error)),
@@ -72,14 +80,17 @@ pub(crate) async fn wait_for_schema(storage: &MongoStorage) -> Result<(), Servic
 ///
 /// # Errors
 /// It did not for [`PATIENCE`]; why not at last.
-pub(crate) async fn wait_for_answer(storage: &MongoStorage) -> Result<(), DatabaseError> {
+pub(crate) async fn wait_for_answer(
+    storage: &MongoStorage,
+    journal: &Journal,
+) -> Result<(), DatabaseError> {
     let end = Instant::now() + PATIENCE;
     loop {
         match storage.ping().await {
             Ok(()) => return Ok(()),
             Err(error) if Instant::now() >= end => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, retry_in = ?RETRY, "waiting for the database");
+                journal.tell(Event::Waiting(Dependency::Database, &error, RETRY));
                 tokio::time::sleep(RETRY).await;
             }
         }

@@ -1,5 +1,7 @@
 //! What `grpc.health.v1.Health` answers on both listeners.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
@@ -13,6 +15,18 @@ const WHOLE_SERVER: &str = "";
 pub(crate) struct Health {
     api: HealthReporter,
     probes: HealthReporter,
+    phase: Arc<Mutex<Phase>>,
+}
+
+/// How far the life of the service has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// What it needs to begin is not all there.
+    #[default]
+    Starting,
+    Serving,
+    /// It was asked to stop.
+    Draining,
 }
 
 impl Health {
@@ -21,24 +35,32 @@ impl Health {
         let health = Self {
             api: HealthReporter::new(),
             probes: HealthReporter::new(),
+            phase: Arc::default(),
         };
         health
             .probes
             .set_service_status(health::LIVENESS, ServingStatus::Serving)
             .await;
-        health.set_ready(ServingStatus::NotServing).await;
+        health
+            .set_ready(ServingStatus::NotServing, Phase::Starting)
+            .await;
         health
     }
 
     /// Ready, from here until the drain: readiness does not follow every passing fault of what the service depends on,
     /// since taking all pods away at once helps nobody.
     pub(crate) async fn serving(&self) {
-        self.set_ready(ServingStatus::Serving).await;
+        self.set_ready(ServingStatus::Serving, Phase::Serving).await;
     }
 
     /// Not ready any more.
     pub(crate) async fn draining(&self) {
-        self.set_ready(ServingStatus::NotServing).await;
+        self.set_ready(ServingStatus::NotServing, Phase::Draining)
+            .await;
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the watches on the gRPC port, which have no end of their own and would hold the drain up.
@@ -58,7 +80,8 @@ impl Health {
         HealthServer::new(HealthService::from_health_reporter(self.probes.clone()))
     }
 
-    async fn set_ready(&self, status: ServingStatus) {
+    async fn set_ready(&self, status: ServingStatus, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
         for service in [WHOLE_SERVER, health::API] {
             self.api.set_service_status(service, status).await;
         }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use user_adapter_kafka::{Framing, KafkaOptions, RegistryOptions, SchemaRegistry, Topics};
+use user_adapter_kafka::{
+    Framing, KafkaOptions, ProducerObserver, ProducerStatistics, RegistryOptions, SchemaRegistry,
+    Topics,
+};
 use user_settings::{Kafka, SchemaIdLocation};
 
 use crate::database::RETRY;
-use crate::error::innermost;
+use crate::metrics::ProducerMetrics;
+use crate::telemetry::{Dependency, Event, Journal};
 use crate::{ServiceError, build};
 
 /// How long the registry may take for one answer.
@@ -45,6 +49,7 @@ pub(crate) fn registry(kafka: &Kafka) -> Result<Option<SchemaRegistry>, ServiceE
 pub(crate) async fn wait_for_schemas(
     kafka: &Kafka,
     topics: &Topics,
+    journal: &Journal,
 ) -> Result<Framing, ServiceError> {
     loop {
         let Some(registry) = registry(kafka)? else {
@@ -52,17 +57,50 @@ pub(crate) async fn wait_for_schemas(
         };
         match registry.resolve(topics).await {
             Ok(ids) => {
+                journal.heard(Dependency::SchemaRegistry, Ok(()));
                 return Ok(match kafka.schema_id {
                     SchemaIdLocation::Prefix => Framing::Prefix(ids),
                     SchemaIdLocation::Header => Framing::Header(ids),
                 });
             }
             Err(error) if error.is_transient() => {
-                let cause = innermost(&error).to_string();
-                tracing::warn!(%error, cause, retry_in = ?RETRY, "waiting for the schema registry");
+                journal.tell(Event::Waiting(Dependency::SchemaRegistry, &error, RETRY));
                 tokio::time::sleep(RETRY).await;
             }
             Err(error) => return Err(ServiceError::EventSchema(error)),
         }
+    }
+}
+
+/// Hears how publishing goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer {
+    pub(crate) metrics: ProducerMetrics,
+    pub(crate) journal: Journal,
+}
+
+impl ProducerObserver for Observer {
+    fn delivered(&self, event_type: &'static str, took: Duration) {
+        self.metrics.delivered(event_type, took);
+        self.journal.heard(Dependency::Kafka, Ok(()));
+    }
+
+    fn failed(&self, class: &'static str) {
+        self.metrics.failed(class);
+    }
+
+    fn statistics(&self, statistics: &ProducerStatistics) {
+        self.metrics.statistics(statistics);
+        let is_connected = statistics.brokers.iter().any(|broker| broker.connected);
+        let state = is_connected.then_some(()).ok_or("no broker is connected");
+        self.journal.heard(Dependency::Kafka, state);
+    }
+
+    fn replaced(&self) {
+        self.journal.tell(Event::ProducerReplaced);
+    }
+
+    fn reloaded(&self, in_force: bool) {
+        self.metrics.reloaded(in_force);
     }
 }

@@ -13,7 +13,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
 use crate::task::Task;
-use crate::telemetry::Otlp;
+use crate::telemetry::{Journal, Otlp};
 use crate::wiring::{self, Backends};
 use crate::{ServiceError, admin, build, listener};
 
@@ -88,9 +88,10 @@ impl Service {
         let mut shutdown = pin!(shutdown);
         let registry = Arc::new(registry);
         let telemetry = &self.settings.telemetry;
-        let otlp = Otlp::start(telemetry, &metrics.otlp, &registry, self.started)?;
-        let backends = wiring::start(&self.settings, self.grpc, &health, &metrics);
-        let admin = serve_admin(self.admin, &health, registry);
+        let journal = Journal::new(&metrics);
+        let otlp = Otlp::start(telemetry, &metrics.otlp, &journal, &registry, self.started)?;
+        let backends = wiring::start(&self.settings, self.grpc, &health, &metrics, &journal);
+        let admin = serve_admin(self.admin, &health, registry, journal.clone());
         let backends = tokio::select! {
             backends = backends => backends?,
             () = &mut shutdown => return Ok(Stopped::Clean),
@@ -161,8 +162,13 @@ impl Running {
     }
 }
 
-fn serve_admin(listener: TcpListener, health: &Health, registry: Arc<Registry>) -> Task<usize> {
-    let router = admin::router(health, registry);
+fn serve_admin(
+    listener: TcpListener,
+    health: &Health,
+    registry: Arc<Registry>,
+    journal: Journal,
+) -> Task<usize> {
+    let router = admin::router(health, registry, journal);
     let limits = Limits {
         connections: ADMIN_CONNECTIONS,
         concurrent_streams: ADMIN_STREAMS,

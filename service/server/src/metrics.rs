@@ -1,5 +1,6 @@
 //! What `/metrics` shows.
 
+mod dependencies;
 mod otlp;
 mod producer;
 mod relay;
@@ -21,6 +22,7 @@ use user_settings::metric;
 
 use crate::{ServiceError, build, grpc};
 
+pub(crate) use dependencies::DependencyMetrics;
 pub(crate) use otlp::OtlpCounters;
 pub(crate) use producer::ProducerMetrics;
 pub(crate) use relay::RelayMetrics;
@@ -33,6 +35,7 @@ pub(crate) struct Metrics {
     pub(crate) producer: ProducerMetrics,
     pub(crate) tls: TlsMetrics,
     pub(crate) otlp: OtlpCounters,
+    pub(crate) dependencies: DependencyMetrics,
     /// The embedded storage, in use or not: how full it is is looked up at each scrape.
     pub(crate) memory: MemoryStorage,
 }
@@ -55,6 +58,7 @@ impl Metrics {
             producer: ProducerMetrics::register(&mut registry),
             tls: TlsMetrics::register(&mut registry),
             otlp: OtlpCounters::register(&mut registry),
+            dependencies: DependencyMetrics::register(&mut registry),
             memory,
         };
         Ok((metrics, registry))

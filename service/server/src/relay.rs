@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::environment::RuntimeTimer;
 use crate::error::innermost;
 use crate::metrics::RelayMetrics;
+use crate::telemetry::{Event, Journal};
 
 /// How long a relay that is not heard of stays the active one; longer than the longest attempt to publish.
 const LEASE: Duration = Duration::from_secs(15);
@@ -29,6 +30,7 @@ pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
     publisher: P,
     within: Duration,
     metrics: RelayMetrics,
+    journal: Journal,
     stop: CancellationToken,
 ) -> JoinHandle<()> {
     let policy = RelayPolicy {
@@ -38,7 +40,10 @@ pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
         attempts: ATTEMPTS,
         backoff: Backoff::default(),
     };
-    let observer = Observer(metrics.clone());
+    let observer = Observer {
+        metrics: metrics.clone(),
+        journal,
+    };
     let relay = Relay::new(outbox.clone(), publisher, RuntimeTimer, observer, policy);
     tokio::spawn(async move {
         tokio::select! {
@@ -85,43 +90,34 @@ async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics) {
     }
 }
 
-/// Counts and logs in one place.
-struct Observer(RelayMetrics);
+struct Observer {
+    metrics: RelayMetrics,
+    journal: Journal,
+}
 
 impl RelayObserver for Observer {
     fn leads(&self, until: Option<Instant>) {
-        match (self.0.leads(until), until) {
-            (None, Some(_)) => tracing::info!("the relay is active"),
-            (Some(_), None) => tracing::info!("the relay is not active any more"),
-            _ => {}
-        }
+        let event = match (self.metrics.leads(until), until) {
+            (None, Some(until)) => Event::RelayActive(until),
+            (Some(_), None) => Event::RelayInactive,
+            _ => return,
+        };
+        self.journal.tell(event);
     }
 
     fn acknowledged(&self, record: &OutboxRecord) {
-        self.0.acknowledged(record, SystemTime::now());
+        self.metrics.acknowledged(record, SystemTime::now());
     }
 
     fn published(&self, records: &[OutboxRecord]) {
-        self.0.published(records.len());
-        tracing::debug!(events = records.len(), "events published");
+        self.journal.tell(Event::Published(records.len()));
     }
 
     fn retrying(&self, error: &RelayError, pause: Duration) {
-        self.0.failed(match error {
-            RelayError::Outbox(_) => "outbox",
-            RelayError::Publish(error) => error.reason(),
-        });
-        let cause = innermost(error).to_string();
-        tracing::warn!(%error, cause, ?pause, "publishing failed, will be tried again");
+        self.journal.tell(Event::PublishFailed(error, pause));
     }
 
     fn buried(&self, record: &OutboxRecord, error: &PublishError) {
-        self.0.buried(error.reason());
-        tracing::error!(
-            event = %record.event.id(),
-            user = %record.event.user_id(),
-            reason = error.reason(),
-            "an event was given up and sent to the dead letters"
-        );
+        self.journal.tell(Event::Buried(record, error));
     }
 }

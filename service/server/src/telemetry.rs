@@ -1,6 +1,10 @@
-//! What the process tells about itself beside metrics: log lines, and what is sent to a collector.
+//! What the process tells about itself: log lines, what happens, and what is sent to a collector.
 
+mod dependencies;
+mod events;
 pub(crate) mod log;
 mod otlp;
 
+pub(crate) use dependencies::Dependency;
+pub(crate) use events::{Event, Journal};
 pub(crate) use otlp::Otlp;

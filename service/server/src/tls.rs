@@ -4,6 +4,7 @@ mod clients;
 mod files;
 mod reload;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 use user_settings::{Tls, TlsMode};
 
-use crate::metrics::{HandshakeResult, TlsMetrics};
 use crate::task::Task;
+use crate::telemetry::{Event, Journal};
 
 pub use files::TlsError;
 
@@ -33,7 +34,7 @@ pub(crate) struct Acceptor {
     config: watch::Receiver<Arc<ServerConfig>>,
     turns: Arc<Semaphore>,
     timeout: Duration,
-    metrics: TlsMetrics,
+    journal: Journal,
 }
 
 /// What accepts TLS connections, and what keeps its certificates current.
@@ -46,17 +47,17 @@ pub(crate) struct Started {
 ///
 /// # Errors
 /// A file cannot be read or used.
-pub(crate) fn start(settings: &Tls, metrics: &TlsMetrics) -> Result<Option<Started>, TlsError> {
+pub(crate) fn start(settings: &Tls, journal: &Journal) -> Result<Option<Started>, TlsError> {
     if settings.mode == TlsMode::Off {
         return Ok(None);
     }
-    let (reloader, config) = reload::Reloader::start(settings, metrics.clone())?;
+    let (reloader, config) = reload::Reloader::start(settings, journal.clone())?;
     Ok(Some(Started {
         acceptor: Acceptor {
             config,
             turns: Arc::new(Semaphore::new(CONCURRENT_HANDSHAKES)),
             timeout: settings.handshake_timeout,
-            metrics: metrics.clone(),
+            journal: journal.clone(),
         },
         reload: Task::spawn(|stop| tokio::spawn(reloader.run(stop))),
     }))
@@ -65,36 +66,41 @@ pub(crate) fn start(settings: &Tls, metrics: &TlsMetrics) -> Result<Option<Start
 impl Acceptor {
     /// Shakes hands. `None` if the client cannot be served, or takes too long.
     pub(crate) async fn accept(&self, stream: TcpStream) -> Option<Box<TlsStream<TcpStream>>> {
-        let (result, accepted) = match self.in_time(stream).await {
-            Ok(Some(accepted)) => (HandshakeResult::Completed, Some(Box::new(accepted))),
-            Ok(None) => (HandshakeResult::Failed, None),
-            Err(_) => (HandshakeResult::TimedOut, None),
-        };
-        self.metrics.handshake_ended(result);
-        accepted
+        let peer = stream.peer_addr().ok();
+        match self.in_time(stream).await {
+            Ok(Ok(accepted)) => {
+                self.journal.tell(Event::HandshakeCompleted(peer));
+                Some(Box::new(accepted))
+            }
+            Ok(Err(why)) => {
+                self.journal.tell(Event::HandshakeFailed(peer, &why));
+                None
+            }
+            Err(_) => {
+                self.journal.tell(Event::HandshakeTimedOut(peer));
+                None
+            }
+        }
     }
 
     /// The wait for the turn has a time of its own: a crowd of clients that say nothing delays the others, and does not
     /// shut them out.
-    async fn in_time(&self, stream: TcpStream) -> Result<Option<TlsStream<TcpStream>>, Elapsed> {
+    async fn in_time(
+        &self,
+        stream: TcpStream,
+    ) -> Result<io::Result<TlsStream<TcpStream>>, Elapsed> {
         let _turn = timeout(self.timeout, self.turns.acquire()).await?;
         timeout(self.timeout, self.handshake(stream)).await
     }
 
-    async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
-        let peer = stream.peer_addr().ok();
+    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let config = Arc::clone(&self.config.borrow());
-        match TlsAcceptor::from(config).accept(stream).await {
-            // A client that names no protocol at all passes the handshake.
-            Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP2) => Some(stream),
-            Ok(_) => {
-                tracing::debug!(?peer, "a client did not ask for HTTP/2 (ALPN)");
-                None
-            }
-            Err(error) => {
-                tracing::debug!(?peer, %error, "a TLS handshake failed");
-                None
-            }
+        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        // A client that names no protocol at all passes the handshake.
+        if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+            Ok(stream)
+        } else {
+            Err(io::Error::other("no HTTP/2 was asked for (ALPN)"))
         }
     }
 }

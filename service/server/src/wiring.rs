@@ -16,6 +16,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
 use crate::task::Task;
+use crate::telemetry::Journal;
 use crate::tls::{self, Started};
 use crate::{ServiceError, database, descriptors, grpc, kafka, relay};
 
@@ -63,19 +64,21 @@ pub(crate) async fn start(
     listener: TcpListener,
     health: &Health,
     metrics: &Metrics,
+    journal: &Journal,
 ) -> Result<Backends, ServiceError> {
     let parts = Parts {
-        tls: tls::start(&settings.tls, &metrics.tls)?,
+        tls: tls::start(&settings.tls, journal)?,
         settings,
         listener,
         health,
         metrics,
+        journal,
     };
     match settings.storage {
         Storage::Memory => with_storage(parts, metrics.memory.clone()).await,
         Storage::Mongodb => {
-            let storage = database::connect(settings, Duration::MAX).await?;
-            database::wait_for_schema(&storage).await?;
+            let storage = database::connect(settings, Duration::MAX, journal).await?;
+            database::wait_for_schema(&storage, journal).await?;
             with_storage(parts, storage).await
         }
     }
@@ -87,6 +90,7 @@ struct Parts<'a> {
     listener: TcpListener,
     health: &'a Health,
     metrics: &'a Metrics,
+    journal: &'a Journal,
 }
 
 async fn with_storage<S: Backend>(parts: Parts<'_>, storage: S) -> Result<Backends, ServiceError> {
@@ -95,8 +99,11 @@ async fn with_storage<S: Backend>(parts: Parts<'_>, storage: S) -> Result<Backen
         Events::Kafka => {
             let kafka = &parts.settings.kafka;
             let options = kafka::options(kafka);
-            let framing = kafka::wait_for_schemas(kafka, &options.topics).await?;
-            let observer = parts.metrics.producer.clone();
+            let framing = kafka::wait_for_schemas(kafka, &options.topics, parts.journal).await?;
+            let observer = kafka::Observer {
+                metrics: parts.metrics.producer.clone(),
+                journal: parts.journal.clone(),
+            };
             let publisher = KafkaPublisher::new(&options, framing, observer)?;
             // Ends with the publisher.
             tokio::spawn(publisher.keep_current(kafka::RELOAD_EVERY));
@@ -143,6 +150,7 @@ fn with_publisher<S: Backend, P: EventPublisher>(
             publisher,
             within,
             parts.metrics.relay.clone(),
+            parts.journal.clone(),
             stop,
         )
     });

@@ -54,6 +54,9 @@ pub mod health {
 pub mod path {
     /// Metrics in the `OpenMetrics` text format.
     pub const METRICS: &str = "/metrics";
+    /// Whether calls are taken, 200 or 503, with how each dependency is, as JSON. For people: probes ask for
+    /// [`health::READINESS`](super::health::READINESS).
+    pub const READINESS: &str = "/readyz";
     /// Name and version of the running binary, as JSON.
     pub const BUILD_INFO: &str = "/buildinfo";
     /// The level of the log: GET tells it; PUT changes it until the process ends, and is answered to the machine or pod
@@ -113,6 +116,8 @@ pub mod metric {
     pub const TLS_LAST_RELOAD_SUCCESSFUL: &str = "tls_last_reload_successful";
     /// Gauge, Unix seconds: when the certificate in force expires; 0 without TLS.
     pub const TLS_CERTIFICATE_EXPIRY: &str = "tls_certificate_expiry_timestamp_seconds";
+    /// Gauge: 1 if what the service works with can be used, by [`DEPENDENCY`].
+    pub const DEPENDENCY_READY: &str = "dependency_ready";
     /// Counter: spans for the collector, by [`RESULT`]: `completed`, or `failed` when they are lost.
     pub const OTLP_SPANS: &str = "otlp_spans_total";
     /// Counter: values of metrics for the collector, by [`RESULT`]: `completed`, or `failed` when they are lost.
@@ -133,6 +138,9 @@ pub mod metric {
     pub const OUTBOX_DEAD_LETTERS: &str = "outbox_dead_letters_total";
     /// Gauge: 1 while this process holds the relay's lease.
     pub const OUTBOX_RELAY_ACTIVE: &str = "outbox_relay_active";
+    /// Label: what the service works with: `database`, `schema_registry`, `kafka`, `relay`, `tls`, `otlp_spans`,
+    /// `otlp_metrics`.
+    pub const DEPENDENCY: &str = "dependency";
     /// Label: how it ended, a word from a fixed list.
     pub const RESULT: &str = "result";
     /// Label: why, a word from a fixed list.

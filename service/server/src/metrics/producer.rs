@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use user_adapter_kafka::{BrokerStatistics, FAILURES, ProducerObserver, ProducerStatistics};
+use user_adapter_kafka::{BrokerStatistics, FAILURES, ProducerStatistics};
 use user_settings::metric;
 
 /// Bounds of the delivery latency, seconds.
@@ -136,20 +136,20 @@ impl ProducerMetrics {
     }
 }
 
-impl ProducerObserver for ProducerMetrics {
-    fn delivered(&self, event_type: &'static str, took: Duration) {
+impl ProducerMetrics {
+    pub(crate) fn delivered(&self, event_type: &'static str, took: Duration) {
         self.latency
             .get_or_create(&[("event_type", event_type)])
             .observe(took.as_secs_f64());
     }
 
-    fn failed(&self, class: &'static str) {
+    pub(crate) fn failed(&self, class: &'static str) {
         self.failures
             .get_or_create(&[(metric::REASON, class)])
             .inc();
     }
 
-    fn statistics(&self, statistics: &ProducerStatistics) {
+    pub(crate) fn statistics(&self, statistics: &ProducerStatistics) {
         let connected = statistics.brokers.iter().filter(|broker| broker.connected);
         self.queued
             .set(i64::try_from(statistics.queued).unwrap_or(i64::MAX));
@@ -166,12 +166,11 @@ impl ProducerObserver for ProducerMetrics {
         }
     }
 
-    fn replaced(&self) {
+    pub(crate) fn replaced(&self) {
         self.replaced.inc();
-        tracing::error!("the Kafka producer broke down for good and was replaced");
     }
 
-    fn reloaded(&self, in_force: bool) {
+    pub(crate) fn reloaded(&self, in_force: bool) {
         let result = if in_force { "completed" } else { "failed" };
         self.reloads
             .get_or_create(&[(metric::RESULT, result)])

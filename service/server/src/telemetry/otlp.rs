@@ -5,7 +5,6 @@ mod metrics;
 mod traces;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::KeyValue;
@@ -19,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use user_settings::Telemetry;
 
 use crate::metrics::OtlpCounters;
+use crate::telemetry::Journal;
 use crate::{ServiceError, build};
 
 use metrics::Sending;
@@ -41,6 +41,7 @@ impl Otlp {
     pub(crate) fn start(
         telemetry: &Telemetry,
         counters: &OtlpCounters,
+        journal: &Journal,
         registry: &Arc<Registry>,
         started: SystemTime,
     ) -> Result<Option<Self>, ServiceError> {
@@ -55,13 +56,18 @@ impl Otlp {
         let resource = resource(telemetry);
         let (spans, metrics) = {
             let _inside = runtime.enter();
-            let spans = traces::start(telemetry, resource.clone(), counters.clone())?;
+            let spans = traces::start(
+                telemetry,
+                resource.clone(),
+                counters.clone(),
+                journal.clone(),
+            )?;
             let metrics = telemetry
                 .sends_metrics()
                 .then(|| {
                     let registry = Arc::clone(registry);
-                    let counters = counters.clone();
-                    Sending::start(telemetry, &resource, registry, counters, started)
+                    let told = (counters.clone(), journal.clone());
+                    Sending::start(telemetry, &resource, registry, told, started)
                 })
                 .transpose()?;
             (spans, metrics)
@@ -109,32 +115,4 @@ fn resource(telemetry: &Telemetry) -> Resource {
         .with_service_name(telemetry.service_name.clone())
         .with_attributes(attributes)
         .build()
-}
-
-/// Tells in the log when sending stops to work and when it works again, and nothing in between.
-#[derive(Debug)]
-struct Watch {
-    what: &'static str,
-    is_failing: AtomicBool,
-}
-
-impl Watch {
-    const fn over(what: &'static str) -> Self {
-        Self {
-            what,
-            is_failing: AtomicBool::new(false),
-        }
-    }
-
-    fn saw<E: std::fmt::Display>(&self, outcome: Result<(), &E>) {
-        let what = self.what;
-        let was_failing = self.is_failing.swap(outcome.is_err(), Ordering::Relaxed);
-        match outcome {
-            Err(error) if !was_failing => {
-                tracing::warn!(%error, "{what} cannot be sent; no more is said about it until they can");
-            }
-            Ok(()) if was_failing => tracing::info!("{what} are sent again"),
-            _ => {}
-        }
-    }
 }

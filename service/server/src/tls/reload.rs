@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use user_settings::Tls;
 
 use super::files::{Files, TlsError, Usable};
-use crate::metrics::TlsMetrics;
+use crate::telemetry::{Event, Journal};
 
 /// How often the files are read: a few kilobytes from memory where Secrets are mounted. Looking says the same on every
 /// file system, and of a folder that is swapped by a symbolic link, as the kubelet does it.
@@ -25,19 +25,18 @@ pub(super) struct Reloader {
     /// Whether something was done about it.
     settled: bool,
     config: watch::Sender<Arc<ServerConfig>>,
-    metrics: TlsMetrics,
+    journal: Journal,
 }
 
 impl Reloader {
     /// Reads the files for the first time; with the receiver comes what is in force at any moment.
     pub(super) fn start(
         settings: &Tls,
-        metrics: TlsMetrics,
+        journal: Journal,
     ) -> Result<(Self, watch::Receiver<Arc<ServerConfig>>), TlsError> {
         let in_force = Files::read(settings)?;
         let usable = in_force.usable(settings)?;
-        metrics.in_force(usable.expires);
-        tracing::info!(expires = %expiry(&usable), "TLS certificate in force");
+        journal.tell(Event::CertificateInForce(usable.expires));
         let (config, receiver) = watch::channel(usable.config);
         let reloader = Self {
             settings: settings.clone(),
@@ -45,7 +44,7 @@ impl Reloader {
             in_force,
             settled: true,
             config,
-            metrics,
+            journal,
         };
         Ok((reloader, receiver))
     }
@@ -80,7 +79,7 @@ impl Reloader {
         }
         let usable = match &self.seen {
             Ok(files) if *files == self.in_force => {
-                self.metrics.restored();
+                self.journal.tell(Event::CertificateRestored);
                 return;
             }
             Ok(files) => files
@@ -91,24 +90,14 @@ impl Reloader {
         };
         match usable {
             Ok((files, usable)) => self.take(files, usable),
-            Err(problem) => {
-                tracing::warn!(
-                    problem,
-                    "changed TLS files cannot be used, the old ones stay in force"
-                );
-                self.metrics.refused();
-            }
+            Err(problem) => self.journal.tell(Event::CertificateRefused(&problem)),
         }
     }
 
     fn take(&mut self, files: Files, usable: Usable) {
         self.in_force = files;
-        self.metrics.reloaded(usable.expires);
-        tracing::info!(expires = %expiry(&usable), "changed TLS files are in force");
+        self.journal
+            .tell(Event::CertificateReloaded(usable.expires));
         self.config.send_replace(usable.config);
     }
-}
-
-fn expiry(usable: &Usable) -> humantime::Rfc3339Timestamp {
-    humantime::format_rfc3339_seconds(std::time::SystemTime::UNIX_EPOCH + usable.expires)
 }

@@ -96,13 +96,25 @@ impl Process {
                 .any(|line| line["message"] == "serving")
         })
         .await;
+        (self.address("grpc_address"), self.address("admin_address"))
+    }
+
+    /// Waits until it has its ports, which it may long before it serves.
+    pub async fn admin(&self) -> SocketAddr {
+        until("starting", || async {
+            self.log().contains("admin_address")
+        })
+        .await;
+        self.address("admin_address")
+    }
+
+    fn address(&self, field: &str) -> SocketAddr {
         let log = self.stderr.json();
         let start = log
             .iter()
             .find(|line| line["message"] == "starting")
             .expect("logs the start");
-        let address = |field: &str| start[field].as_str().unwrap().parse().unwrap();
-        (address("grpc_address"), address("admin_address"))
+        start[field].as_str().unwrap().parse().unwrap()
     }
 
     pub fn log(&self) -> String {

@@ -20,9 +20,10 @@ use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 use user_settings::Telemetry;
 
+use super::SEND_TIMEOUT;
 use super::convert::{self, Period};
-use super::{SEND_TIMEOUT, Watch};
 use crate::metrics::OtlpCounters;
+use crate::telemetry::{Dependency, Journal};
 use crate::{ServiceError, build};
 
 /// Between two times; as often as scrapers mostly ask.
@@ -40,7 +41,7 @@ impl Sending {
         telemetry: &Telemetry,
         resource: &Resource,
         registry: Arc<Registry>,
-        counters: OtlpCounters,
+        (counters, journal): (OtlpCounters, Journal),
         started: SystemTime,
     ) -> Result<Self, ServiceError> {
         let channel = Endpoint::from_shared(telemetry.otlp_endpoint.clone())
@@ -57,7 +58,7 @@ impl Sending {
             registry,
             counters,
             started,
-            watch: Watch::over("metrics"),
+            journal,
         };
         let stop = CancellationToken::new();
         Ok(Self {
@@ -80,7 +81,7 @@ struct Sender {
     registry: Arc<Registry>,
     counters: OtlpCounters,
     started: SystemTime,
-    watch: Watch,
+    journal: Journal,
 }
 
 impl Sender {
@@ -105,7 +106,7 @@ impl Sender {
         let (request, points) = match self.request() {
             Ok(request) => request,
             Err(error) => {
-                self.watch.saw(Err(&error));
+                self.heard(Err(&error));
                 return false;
             }
         };
@@ -120,8 +121,14 @@ impl Sender {
             outcome => outcome.map(|_| ()),
         };
         self.counters.points(points, outcome.is_ok());
-        self.watch.saw(outcome.as_ref().map(|&()| ()));
+        self.heard(outcome.as_ref().map(|&()| ()));
         outcome.is_ok()
+    }
+
+    fn heard<E: fmt::Display>(&self, outcome: Result<(), &E>) {
+        let why_not = outcome.err().map(ToString::to_string);
+        self.journal
+            .heard(Dependency::Metrics, why_not.as_deref().map_or(Ok(()), Err));
     }
 
     /// What is registered as it stands, and how many values that is.

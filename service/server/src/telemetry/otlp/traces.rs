@@ -11,9 +11,10 @@ use opentelemetry_sdk::trace::{
 };
 use user_settings::Telemetry;
 
-use super::{SEND_TIMEOUT, Watch};
+use super::SEND_TIMEOUT;
 use crate::ServiceError;
 use crate::metrics::OtlpCounters;
+use crate::telemetry::{Dependency, Journal};
 
 /// Spans that wait to be sent; further ones are dropped, so that a collector that is away costs no memory.
 const QUEUE: usize = 2048;
@@ -26,6 +27,7 @@ pub(super) fn start(
     telemetry: &Telemetry,
     resource: Resource,
     counters: OtlpCounters,
+    journal: Journal,
 ) -> Result<SdkTracerProvider, ServiceError> {
     let exporter = OtlpExporter::builder()
         .with_tonic()
@@ -36,7 +38,7 @@ pub(super) fn start(
     let exporter = Watched {
         exporter,
         counters,
-        watch: Watch::over("spans"),
+        journal,
     };
     let batches = BatchConfigBuilder::default()
         .with_max_queue_size(QUEUE)
@@ -56,12 +58,12 @@ pub(super) fn start(
     Ok(provider)
 }
 
-/// An exporter whose success is counted, and told in the log when it changes.
+/// An exporter whose success is counted, and told when it changes.
 #[derive(Debug)]
 struct Watched {
     exporter: OtlpExporter,
     counters: OtlpCounters,
-    watch: Watch,
+    journal: Journal,
 }
 
 impl SpanExporter for Watched {
@@ -69,7 +71,9 @@ impl SpanExporter for Watched {
         let spans = batch.len();
         let outcome = self.exporter.export(batch).await;
         self.counters.spans(spans, outcome.is_ok());
-        self.watch.saw(outcome.as_ref().map(|&()| ()));
+        let why_not = outcome.as_ref().err().map(ToString::to_string);
+        self.journal
+            .heard(Dependency::Spans, why_not.as_deref().map_or(Ok(()), Err));
         outcome
     }
 

@@ -1,0 +1,222 @@
+//! What happens, as a specification: each event has its one line in the log, its one place in the metrics and, where it
+//! says how a dependency is, its word in the readiness detail. Whoever sees it happen tells, and says nothing beside it.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use user_application::{OutboxRecord, PublishError, RelayError};
+
+use super::dependencies::{Dependencies, Dependency};
+use crate::ServiceError;
+use crate::error::innermost;
+use crate::metrics::{
+    DependencyMetrics, HandshakeResult, Metrics, ProducerMetrics, RelayMetrics, TlsMetrics,
+};
+
+/// Something that somebody may want to know.
+#[derive(Clone, Copy)]
+pub(crate) enum Event<'a> {
+    /// What the service cannot do without does not answer, and is asked again.
+    Waiting(Dependency, &'a (dyn Error + 'static), Duration),
+    /// It can be used, which is news.
+    Works(Dependency),
+    /// It cannot be used any more, and why.
+    Fails(Dependency, &'a str),
+    /// This process publishes for all, until then at least.
+    RelayActive(Instant),
+    /// It does not any more.
+    RelayInactive,
+    /// So many events are out.
+    Published(usize),
+    /// An attempt to publish failed, and is repeated after a pause.
+    PublishFailed(&'a RelayError, Duration),
+    /// An event was given up.
+    Buried(&'a OutboxRecord, &'a PublishError),
+    /// The producer had broken down for good.
+    ProducerReplaced,
+    /// The files for TLS are in force, with a certificate that expires so long after 1970.
+    CertificateInForce(Duration),
+    /// So are changed ones.
+    CertificateReloaded(Duration),
+    /// Changed ones cannot be used.
+    CertificateRefused(&'a str),
+    /// The files are again those in force.
+    CertificateRestored,
+    /// A client was let in by TLS.
+    HandshakeCompleted(Option<SocketAddr>),
+    /// One was not, and why.
+    HandshakeFailed(Option<SocketAddr>, &'a dyn Display),
+    /// One took too long.
+    HandshakeTimedOut(Option<SocketAddr>),
+}
+
+/// Where events are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    relay: RelayMetrics,
+    producer: ProducerMetrics,
+    tls: TlsMetrics,
+    readiness: DependencyMetrics,
+    dependencies: Dependencies,
+}
+
+impl Journal {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        Self {
+            relay: metrics.relay.clone(),
+            producer: metrics.producer.clone(),
+            tls: metrics.tls.clone(),
+            readiness: metrics.dependencies.clone(),
+            dependencies: Dependencies::default(),
+        }
+    }
+
+    /// For a command, whose metrics nobody asks for.
+    pub(crate) fn of_command() -> Result<Self, ServiceError> {
+        let (metrics, _) = Metrics::register(SystemTime::now())?;
+        Ok(Self::new(&metrics))
+    }
+
+    /// How each dependency is.
+    pub(crate) const fn dependencies(&self) -> &Dependencies {
+        &self.dependencies
+    }
+
+    /// Tells how a dependency is, if that is news.
+    pub(crate) fn heard(&self, dependency: Dependency, state: Result<(), &str>) {
+        match (self.dependencies.works(dependency), state) {
+            (Some(true), Ok(())) | (Some(false), Err(_)) => {}
+            (_, Ok(())) => self.tell(Event::Works(dependency)),
+            (_, Err(why)) => self.tell(Event::Fails(dependency, why)),
+        }
+    }
+
+    /// Tells it everywhere.
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        event.log();
+        self.count(event);
+        if let Some((dependency, state)) = event.state() {
+            self.readiness.is(dependency, state.is_ok());
+            self.dependencies.heard(dependency, state);
+        }
+    }
+
+    /// Its place in the metrics.
+    fn count(&self, event: Event<'_>) {
+        match event {
+            Event::RelayActive(until) => {
+                self.relay.leads(Some(until));
+            }
+            Event::RelayInactive => {
+                self.relay.leads(None);
+            }
+            Event::Published(events) => self.relay.published(events),
+            Event::PublishFailed(error, _) => self.relay.failed(match error {
+                RelayError::Outbox(_) => "outbox",
+                RelayError::Publish(error) => error.reason(),
+            }),
+            Event::Buried(_, error) => self.relay.buried(error.reason()),
+            Event::ProducerReplaced => self.producer.replaced(),
+            Event::CertificateInForce(expires) => self.tls.in_force(expires),
+            Event::CertificateReloaded(expires) => self.tls.reloaded(expires),
+            Event::CertificateRefused(_) => self.tls.refused(),
+            Event::CertificateRestored => self.tls.restored(),
+            Event::HandshakeCompleted(_) => self.tls.handshake_ended(HandshakeResult::Completed),
+            Event::HandshakeFailed(..) => self.tls.handshake_ended(HandshakeResult::Failed),
+            Event::HandshakeTimedOut(_) => self.tls.handshake_ended(HandshakeResult::TimedOut),
+            // How a dependency is, is a metric of its own.
+            Event::Waiting(..) | Event::Works(_) | Event::Fails(..) => {}
+        }
+    }
+}
+
+impl Event<'_> {
+    /// Its line in the log.
+    fn log(self) {
+        match self {
+            Self::Waiting(dependency, error, retry_in) => {
+                let cause = innermost(error).to_string();
+                tracing::warn!(%error, cause, ?retry_in, "waiting for {}", dependency.name());
+            }
+            Self::Works(dependency) => tracing::info!("{} works", dependency.name()),
+            Self::Fails(dependency, why) => {
+                tracing::warn!(why, "{} does not work", dependency.name());
+            }
+            Self::RelayActive(_) => tracing::info!("the relay is active"),
+            Self::RelayInactive => tracing::info!("the relay is not active any more"),
+            Self::Published(events) => tracing::debug!(events, "events published"),
+            Self::PublishFailed(error, pause) => {
+                let cause = innermost(error).to_string();
+                tracing::warn!(%error, cause, ?pause, "publishing failed, will be tried again");
+            }
+            Self::Buried(record, error) => tracing::error!(
+                event = %record.event.id(),
+                user = %record.event.user_id(),
+                reason = error.reason(),
+                "an event was given up and sent to the dead letters"
+            ),
+            Self::ProducerReplaced => {
+                tracing::error!("the Kafka producer broke down for good and was replaced");
+            }
+            Self::CertificateInForce(expires) => {
+                tracing::info!(expires = %date(expires), "TLS certificate in force");
+            }
+            Self::CertificateReloaded(expires) => {
+                tracing::info!(expires = %date(expires), "changed TLS files are in force");
+            }
+            Self::CertificateRefused(problem) => tracing::warn!(
+                problem,
+                "changed TLS files cannot be used, the old ones stay in force"
+            ),
+            Self::CertificateRestored => tracing::info!("the TLS files are again those in force"),
+            Self::HandshakeCompleted(peer) => tracing::debug!(?peer, "a TLS handshake succeeded"),
+            Self::HandshakeFailed(peer, error) => {
+                tracing::debug!(?peer, %error, "a TLS handshake failed");
+            }
+            Self::HandshakeTimedOut(peer) => {
+                tracing::debug!(?peer, "a TLS handshake took too long");
+            }
+        }
+    }
+
+    /// How a dependency is by it, if it says that.
+    fn state(self) -> Option<(Dependency, Result<(), String>)> {
+        let why_not = |why: &str| Err(why.to_owned());
+        match self {
+            Self::Waiting(dependency, error, _) => {
+                Some((dependency, why_not(&innermost(error).to_string())))
+            }
+            Self::Works(dependency) => Some((dependency, Ok(()))),
+            Self::Fails(dependency, why) => Some((dependency, why_not(why))),
+            Self::RelayActive(_) | Self::RelayInactive | Self::Published(_) => {
+                Some((Dependency::Relay, Ok(())))
+            }
+            Self::PublishFailed(error, _) => {
+                Some((Dependency::Relay, why_not(&innermost(error).to_string())))
+            }
+            Self::CertificateInForce(_)
+            | Self::CertificateReloaded(_)
+            | Self::CertificateRestored => Some((Dependency::Tls, Ok(()))),
+            Self::CertificateRefused(problem) => Some((Dependency::Tls, why_not(problem))),
+            Self::Buried(..)
+            | Self::ProducerReplaced
+            | Self::HandshakeCompleted(_)
+            | Self::HandshakeFailed(..)
+            | Self::HandshakeTimedOut(_) => None,
+        }
+    }
+}
+
+fn date(since_1970: Duration) -> humantime::Rfc3339Timestamp {
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since_1970)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+mod tests;
