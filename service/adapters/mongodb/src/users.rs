@@ -205,8 +205,8 @@ impl MongoStorage {
     /// Whether an attempt that seemed to fail did store the event, and what belongs to it, after all.
     ///
     /// Where published events are not kept, this one may be out and gone by now. Then the user as it was to be stored is
-    /// the evidence: of a new one its identifier, which is nobody else's, and when it was made. A change that somebody
-    /// else's followed since is not known by that, and counts as not made.
+    /// the evidence; of a new one that was changed since, its identifier and when it was made. A change that somebody else's
+    /// followed since is not known by that, and counts as not made.
     async fn is_stored(
         &self,
         user: &User,
@@ -221,7 +221,8 @@ impl MongoStorage {
         let stored = self.find_user(user.id(), deadline, settled()).await?;
         Ok(stored.is_some_and(|stored| {
             let is_new = user.version() == Version::FIRST;
-            stored == *user || is_new && stored.created_at() == user.created_at()
+            let is_changed = stored.version() > Version::FIRST;
+            stored == *user || is_new && is_changed && stored.created_at() == user.created_at()
         }))
     }
 

@@ -77,9 +77,17 @@ pub async fn an_address_in_another_case_is_taken(storage: impl Storage) {
 /// Two users never share an identifier.
 pub async fn an_identifier_is_taken_once(storage: impl Storage) {
     let (first, event) = new_user(1, "ada@example.com");
+    let id = first.id();
     let stored = storage.create(first, event, None, write()).await;
     stored.expect("created");
-    let (second, event) = new_user(1, "grace@example.com");
+    let (other, _) = new_user(2, "grace@example.com");
+    let (second, event) = User::create(
+        id,
+        EventId::new(Uuid::from_u128(2)),
+        other.name().clone(),
+        other.email().clone(),
+        other.created_at(),
+    );
     let result = storage.create(second, event, None, write()).await;
     assert!(
         matches!(result, Err(RepositoryError::IdTaken)),
