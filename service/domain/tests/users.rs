@@ -209,11 +209,61 @@ fn personal_data_is_not_in_debug_output() {
     );
 }
 
+/// Texts made of what addresses are made of, and of what is easily taken for it.
+fn near_an_address() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        prop::sample::select(vec![
+            "@",
+            ".",
+            "a",
+            "example.com",
+            "\"",
+            "\\",
+            " ",
+            "\u{a0}",
+            "\u{0}",
+            "\u{7f}",
+            "\u{85}",
+            "<",
+            ">",
+            "[",
+            "]",
+            "127.0.0.1",
+            "(",
+            ")",
+            "e\u{301}",
+            "\u{212a}",
+            "İ",
+            "ß",
+            "xn--",
+            "-",
+            "+",
+        ])
+        .prop_map(str::to_owned),
+        "[a-z0-9]{1,70}",
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(part, 1..12).prop_map(|parts| parts.concat())
+}
+
 proptest! {
     #[test]
     fn whatever_is_accepted_as_a_name_is_accepted_unchanged_again(typed in any::<String>()) {
         if let Ok(first) = UserName::parse(&typed) {
             prop_assert_eq!(UserName::parse(first.as_str()), Ok(first));
+        }
+    }
+
+    #[test]
+    fn whatever_is_accepted_as_an_address_is_short_printable_and_accepted_unchanged_again(
+        typed in near_an_address(),
+    ) {
+        if let Ok(first) = Email::parse(&typed) {
+            prop_assert!(first.as_str().len() <= Email::MAX_BYTES);
+            prop_assert!(!first.as_str().chars().any(char::is_control));
+            prop_assert!(first.as_str().contains('@') && first.as_str().contains('.'));
+            let again = Email::parse(first.as_str()).expect("is one still");
+            prop_assert_eq!((again.as_str(), again.as_key()), (first.as_str(), first.as_key()));
         }
     }
 

@@ -162,10 +162,18 @@ async fn a_flood_of_resets_or_headers_ends_its_own_connection_alone() {
     bystanders.are_served().await;
 }
 
+/// As many as the property tests try.
+fn seeds() -> u64 {
+    match std::env::var("PROPTEST_CASES") {
+        Ok(cases) => cases.parse().expect("a number"),
+        Err(_) => 200,
+    }
+}
+
 #[tokio::test]
 async fn no_frames_whatever_end_the_process_or_other_connections() {
     let bystanders = Bystanders::begin().await;
-    for seed in 0..200 {
+    for seed in 0..seeds() {
         let said = [http2::opening(), any_frames(seed)].concat();
         bystanders.send(&format!("seed {seed}"), &said).await;
     }

@@ -247,3 +247,57 @@ pub(crate) fn shown(user: &user_domain::User) -> User {
         purge_time: user.deletion().map(|deletion| deletion.purge_at.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost_types::FieldMask;
+
+    use super::*;
+
+    /// Masks of paths that there are, that there are not, and that look alike.
+    fn any_mask() -> impl Strategy<Value = Option<FieldMask>> {
+        let path = prop_oneof![
+            4 => prop::sample::select(vec![
+                "name", "email", "*", "", "user_id", "etag", "create_time", "name.", "user.name", "Name", " name", "**",
+            ])
+            .prop_map(str::to_owned),
+            1 => any::<String>(),
+        ];
+        let paths = prop::collection::vec(path, 0..5);
+        prop::option::of(paths.prop_map(|paths| FieldMask { paths }))
+    }
+
+    proptest! {
+        #[test]
+        fn a_mask_changes_what_it_names_and_nothing_else(
+            mask in any_mask(),
+            name in prop::sample::select(vec!["", "Ada"]),
+            email in prop::sample::select(vec!["", "ada@example.com", "nobody"]),
+        ) {
+            let paths = mask.clone().unwrap_or_default().paths;
+            let names = |path: &str| paths.iter().any(|named| named == path);
+            let whole = paths == ["*"];
+            let request = UpdateUserRequest {
+                user: Some(User {
+                    user_id: Uuid::nil().to_string(),
+                    name: name.to_owned(),
+                    email: email.to_owned(),
+                    ..User::default()
+                }),
+                update_mask: mask,
+                validate_only: false,
+            };
+            let is_known = |path: &String| ["name", "email"].contains(&path.as_str());
+            let Ok(update) = user_update(&request) else {
+                let is_bad = !whole && !paths.iter().all(is_known);
+                prop_assert!(is_bad || name.is_empty() || email != "ada@example.com");
+                return Ok(());
+            };
+            prop_assert!(whole || paths.iter().all(is_known));
+            let asked = |path, value: &str| whole || names(path) || (paths.is_empty() && !value.is_empty());
+            prop_assert_eq!(update.change.name.is_some(), asked("name", name));
+            prop_assert_eq!(update.change.email.is_some(), asked("email", email));
+        }
+    }
+}

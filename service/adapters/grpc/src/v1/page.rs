@@ -134,6 +134,25 @@ mod tests {
         }
 
         #[test]
+        fn a_token_that_was_tampered_with_is_refused_or_says_what_it_would_be_written_as(
+            after in any_position(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in 0..4_usize,
+        ) {
+            let arguments = Arguments::of("", "", false);
+            let mut text = token(after, arguments).into_bytes();
+            for (at, byte) in changes {
+                let at = at.index(text.len());
+                text[at] = byte;
+            }
+            text.truncate(text.len() - cut);
+            let text = String::from_utf8_lossy(&text);
+            if let Ok(Some(read)) = position(&text, arguments) {
+                prop_assert_eq!(token(read, arguments), text);
+            }
+        }
+
+        #[test]
         fn no_text_whatever_makes_reading_a_token_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
             let arguments = Arguments::of("", "", false);
             let _ = position(&text, arguments);
