@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use user_adapter_mongodb::{
-    ConnectError, DatabaseError, MongoStorage, ReadPreference, SchemaError, StorageOptions,
+    ConnectError, ConnectionEvent, DatabaseError, MongoStorage, ReadPreference, SchemaError,
+    StorageObserver, StorageOptions,
 };
 use user_settings::Settings;
 
@@ -43,7 +44,8 @@ pub(crate) async fn connect(
     };
     let end = Instant::now().checked_add(patience);
     loop {
-        match MongoStorage::connect(&uri, options.clone()).await {
+        let observer = Observer(journal.clone());
+        match MongoStorage::connect_observed(&uri, options.clone(), observer).await {
             Err(error @ ConnectError::Lookup) if end.is_none_or(|end| Instant::now() < end) => {
                 journal.tell(Event::Waiting(Dependency::Database, &error, RETRY));
                 tokio::time::sleep(RETRY).await;
@@ -94,6 +96,20 @@ pub(crate) async fn wait_for_answer(
                 tokio::time::sleep(RETRY).await;
             }
         }
+    }
+}
+
+/// Hears how the connections are.
+struct Observer(Journal);
+
+impl StorageObserver for Observer {
+    fn connection(&self, event: ConnectionEvent) {
+        self.0.pool().saw(event);
+    }
+
+    fn writable(&self, is_writable: bool) {
+        let state = is_writable.then_some(()).ok_or("no server takes writes");
+        self.0.heard(Dependency::Database, state);
     }
 }
 

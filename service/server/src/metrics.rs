@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod otlp;
+mod pool;
 mod producer;
 mod relay;
 mod runtime;
@@ -24,6 +25,7 @@ use crate::{ServiceError, build, grpc};
 
 pub(crate) use dependencies::DependencyMetrics;
 pub(crate) use otlp::OtlpCounters;
+pub(crate) use pool::PoolMetrics;
 pub(crate) use producer::ProducerMetrics;
 pub(crate) use relay::RelayMetrics;
 pub(crate) use tls::{HandshakeResult, TlsMetrics};
@@ -36,6 +38,7 @@ pub(crate) struct Metrics {
     pub(crate) tls: TlsMetrics,
     pub(crate) otlp: OtlpCounters,
     pub(crate) dependencies: DependencyMetrics,
+    pub(crate) pool: PoolMetrics,
     /// The embedded storage, in use or not: how full it is is looked up at each scrape.
     pub(crate) memory: MemoryStorage,
 }
@@ -59,6 +62,7 @@ impl Metrics {
             tls: TlsMetrics::register(&mut registry),
             otlp: OtlpCounters::register(&mut registry),
             dependencies: DependencyMetrics::register(&mut registry),
+            pool: PoolMetrics::register(&mut registry),
             memory,
         };
         Ok((metrics, registry))

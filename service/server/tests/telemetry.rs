@@ -216,7 +216,12 @@ async fn metrics_are_sent_while_serving_when_asked_for_with_every_family_that_is
                 == name
         };
         let has_value = scraped.lines().any(of_family);
-        has_value.then_some(name.strip_suffix("_seconds").unwrap_or(name))
+        // What the conventions know goes by their names.
+        let name = match name.strip_suffix("_seconds").unwrap_or(name) {
+            "rpc_server_call_duration" => "rpc.server.call.duration".to_owned(),
+            name => name.replace("db_client_connection_", "db.client.connection."),
+        };
+        has_value.then_some(name)
     });
     let missing: Vec<_> = families
         .filter(|family| collector.last(family).is_none())

@@ -122,6 +122,16 @@ pub mod metric {
     pub const OTLP_SPANS: &str = "otlp_spans_total";
     /// Counter: values of metrics for the collector, by [`RESULT`]: `completed`, or `failed` when they are lost.
     pub const OTLP_METRIC_POINTS: &str = "otlp_metric_points_total";
+    /// Gauge: connections to the database, by [`DB_CONNECTION_STATE`] (OpenTelemetry `db.client.connection.count`).
+    pub const DB_CONNECTION_COUNT: &str = "db_client_connection_count";
+    /// Label: `idle` or `used`.
+    pub const DB_CONNECTION_STATE: &str = "db_client_connection_state";
+    /// Gauge: calls that wait for a connection to the database.
+    pub const DB_CONNECTION_PENDING_REQUESTS: &str = "db_client_connection_pending_requests";
+    /// Counter: calls that got no connection to the database in time.
+    pub const DB_CONNECTION_TIMEOUTS: &str = "db_client_connection_timeouts_total";
+    /// Histogram, seconds: how long calls waited for a connection to the database.
+    pub const DB_CONNECTION_WAIT_TIME: &str = "db_client_connection_wait_time_seconds";
     /// Gauge: users held by the embedded store.
     pub const USERS_STORED: &str = "users_stored";
     /// Gauge: events written and not yet acknowledged by the publisher.

@@ -13,6 +13,7 @@ mod documents;
 mod error;
 mod lease;
 mod migrations;
+mod observer;
 mod options;
 mod outbox;
 mod storage;
@@ -25,5 +26,6 @@ pub use migrations::{
     Applied, MigrationError, MigrationObserver, Migrations, Planned, SCHEMA_KNOWN, SCHEMA_NEEDED,
     SchemaError,
 };
+pub use observer::{ConnectionEvent, StorageObserver};
 pub use options::{ReadPreference, StorageOptions};
 pub use storage::MongoStorage;

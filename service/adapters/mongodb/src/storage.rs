@@ -9,8 +9,9 @@ use tokio::sync::Notify;
 
 use crate::bounded::Bounded;
 use crate::documents::Collections;
+use crate::observer;
 use crate::options::client_options;
-use crate::{ConnectError, DatabaseError, Migrations, StorageOptions};
+use crate::{ConnectError, DatabaseError, Migrations, StorageObserver, StorageOptions};
 
 /// How long the server may take to say that it is there.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,7 +37,20 @@ impl MongoStorage {
     /// # Errors
     /// The connection string cannot be used.
     pub async fn connect(uri: &str, options: StorageOptions) -> Result<Self, ConnectError> {
-        let client_options = client_options(uri, &options).await?;
+        Self::connect_observed(uri, options, ()).await
+    }
+
+    /// The same, and an observer hears of the connections.
+    ///
+    /// # Errors
+    /// The connection string cannot be used.
+    pub async fn connect_observed(
+        uri: &str,
+        options: StorageOptions,
+        observer: impl StorageObserver,
+    ) -> Result<Self, ConnectError> {
+        let mut client_options = client_options(uri, &options).await?;
+        observer::hear(&mut client_options, observer);
         let client = Client::with_options(client_options).map_err(ConnectError::of)?;
         let database = client.database(&options.database);
         let storage = Self {

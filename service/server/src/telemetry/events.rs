@@ -12,7 +12,8 @@ use super::dependencies::{Dependencies, Dependency};
 use crate::ServiceError;
 use crate::error::innermost;
 use crate::metrics::{
-    DependencyMetrics, HandshakeResult, Metrics, ProducerMetrics, RelayMetrics, TlsMetrics,
+    DependencyMetrics, HandshakeResult, Metrics, PoolMetrics, ProducerMetrics, RelayMetrics,
+    TlsMetrics,
 };
 
 /// Something that somebody may want to know.
@@ -58,6 +59,7 @@ pub(crate) struct Journal {
     relay: RelayMetrics,
     producer: ProducerMetrics,
     tls: TlsMetrics,
+    pool: PoolMetrics,
     readiness: DependencyMetrics,
     dependencies: Dependencies,
 }
@@ -68,6 +70,7 @@ impl Journal {
             relay: metrics.relay.clone(),
             producer: metrics.producer.clone(),
             tls: metrics.tls.clone(),
+            pool: metrics.pool.clone(),
             readiness: metrics.dependencies.clone(),
             dependencies: Dependencies::default(),
         }
@@ -77,6 +80,11 @@ impl Journal {
     pub(crate) fn of_command() -> Result<Self, ServiceError> {
         let (metrics, _) = Metrics::register(SystemTime::now())?;
         Ok(Self::new(&metrics))
+    }
+
+    /// Where connections to the database are counted.
+    pub(crate) const fn pool(&self) -> &PoolMetrics {
+        &self.pool
     }
 
     /// How each dependency is.

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod connections;
 mod dead_letters;
 #[path = "../support/process.rs"]
 mod process;

@@ -12,9 +12,13 @@ use opentelemetry_proto::tonic::metrics::v1::{
     NumberDataPoint, Sum, exemplar,
 };
 use opentelemetry_semantic_conventions::attribute::{
-    RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
+    DB_CLIENT_CONNECTION_POOL_NAME, DB_CLIENT_CONNECTION_STATE, RPC_METHOD,
+    RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
 };
-use opentelemetry_semantic_conventions::metric::RPC_SERVER_CALL_DURATION;
+use opentelemetry_semantic_conventions::metric::{
+    DB_CLIENT_CONNECTION_COUNT, DB_CLIENT_CONNECTION_PENDING_REQUESTS,
+    DB_CLIENT_CONNECTION_TIMEOUTS, DB_CLIENT_CONNECTION_WAIT_TIME, RPC_SERVER_CALL_DURATION,
+};
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as registered;
 use user_settings::metric;
 
@@ -28,14 +32,40 @@ struct Convention {
     attributes: &'static [(&'static str, &'static str)],
 }
 
-const CONVENTIONS: [Convention; 1] = [Convention {
-    family: metric::RPC_SERVER_CALL_DURATION,
-    name: RPC_SERVER_CALL_DURATION,
-    attributes: &[(RPC_SYSTEM_NAME, "grpc")],
-}];
+/// There is one pool of connections, so its name says nothing more than what it leads to.
+const POOL: &[(&str, &str)] = &[(DB_CLIENT_CONNECTION_POOL_NAME, "mongodb")];
+
+const CONVENTIONS: [Convention; 5] = [
+    Convention {
+        family: metric::RPC_SERVER_CALL_DURATION,
+        name: RPC_SERVER_CALL_DURATION,
+        attributes: &[(RPC_SYSTEM_NAME, "grpc")],
+    },
+    Convention {
+        family: metric::DB_CONNECTION_COUNT,
+        name: DB_CLIENT_CONNECTION_COUNT,
+        attributes: POOL,
+    },
+    Convention {
+        family: metric::DB_CONNECTION_PENDING_REQUESTS,
+        name: DB_CLIENT_CONNECTION_PENDING_REQUESTS,
+        attributes: POOL,
+    },
+    Convention {
+        family: metric::DB_CONNECTION_TIMEOUTS,
+        name: DB_CLIENT_CONNECTION_TIMEOUTS,
+        attributes: POOL,
+    },
+    Convention {
+        family: metric::DB_CONNECTION_WAIT_TIME,
+        name: DB_CLIENT_CONNECTION_WAIT_TIME,
+        attributes: POOL,
+    },
+];
 
 /// Labels, and what the conventions call them.
-const ATTRIBUTES: [(&str, &str); 2] = [
+const ATTRIBUTES: [(&str, &str); 3] = [
+    (metric::DB_CONNECTION_STATE, DB_CLIENT_CONNECTION_STATE),
     (metric::RPC_METHOD, RPC_METHOD),
     (metric::RPC_RESPONSE_STATUS_CODE, RPC_RESPONSE_STATUS_CODE),
 ];
