@@ -81,6 +81,6 @@ serve USERSVC_TLS=mutual USERSVC_TLS_CERTIFICATE_FILE="$work/tls.crt" USERSVC_TL
 tls=(-tls -tls-ca-cert tls.crt -tls-server-name localhost)
 probe "$grpc" user.v1.UserService "${tls[@]}" -tls-client-cert probe.crt -tls-client-key probe.key ||
   fail "the API is not healthy over mutual TLS"
-! probe "$grpc" user.v1.UserService "${tls[@]}" || fail "a client without a certificate was answered"
+! probe "$grpc" user.v1.UserService "${tls[@]}" -connect-timeout 2s || fail "a client without a certificate was answered"
 probe "$admin" readiness || fail "not ready with TLS"
 echo "clients: all answered"
