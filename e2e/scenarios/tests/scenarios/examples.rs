@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use kube::api::DeleteParams;
 use scenarios::{
-    Scenario,
+    Scenario, backing,
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
@@ -37,6 +37,29 @@ async fn the_full_example_can_be_applied_over_the_minimal_one_and_back() {
         s.pods_become(3).await?;
         s.ready_with(example("userservice.yaml")?).await?;
         s.pods_become(2).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_example_with_database_and_kafka_becomes_ready_on_real_servers() {
+    scenario("servers", async |s| {
+        let mut spec = example("userservice-mongodb-kafka.yaml")?;
+        // What it names is of no machine's; all else is as it stands in the file.
+        spec["storage"]["mongodb"]["database"] = json!(s.namespace);
+        let kafka = &mut spec["events"]["kafka"];
+        kafka["bootstrapServers"] = json!(backing::SASL_BROKERS);
+        kafka["topicPrefix"] = json!(backing::prefix(s));
+        kafka["schemaRegistry"]["url"] = json!(backing::REGISTRY);
+
+        backing::connect_to(s, backing::DATABASE).await?;
+        let credentials = backing::kafka_credentials(s).await?;
+        s.write_secret("users-kafka", &credentials).await?;
+        // The registry of the bed lets everybody in.
+        let anybody = json!({"username": "users", "password": "any"});
+        s.write_secret("users-registry", &anybody).await?;
+        s.ready_with(spec).await?;
+        s.pods_become(3).await
     })
     .await;
 }
