@@ -10,15 +10,17 @@
 )]
 
 mod connections;
+mod credentials;
 mod dead_letters;
+mod migrations;
 #[path = "../support/process.rs"]
 mod process;
 mod refusals;
 mod schemas;
 #[path = "../support/mod.rs"]
 mod support;
-
-mod migrations;
+#[path = "../support/tls.rs"]
+mod tls;
 
 use std::path::PathBuf;
 
