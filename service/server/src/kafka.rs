@@ -72,6 +72,17 @@ pub(crate) async fn wait_for_schemas(
     }
 }
 
+/// Why records are not acknowledged that are not to blame for it. Whether there is a connection says less: without
+/// records there need be none.
+const OUTAGES: [&str; 6] = [
+    "authentication",
+    "authorization",
+    "connection",
+    "fatal",
+    "timed_out",
+    "too_few_replicas",
+];
+
 /// Hears how publishing goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Observer {
@@ -87,13 +98,13 @@ impl ProducerObserver for Observer {
 
     fn failed(&self, class: &'static str) {
         self.metrics.failed(class);
+        if OUTAGES.contains(&class) {
+            self.journal.heard(Dependency::Kafka, Err(class));
+        }
     }
 
     fn statistics(&self, statistics: &ProducerStatistics) {
         self.metrics.statistics(statistics);
-        let is_connected = statistics.brokers.iter().any(|broker| broker.connected);
-        let state = is_connected.then_some(()).ok_or("no broker is connected");
-        self.journal.heard(Dependency::Kafka, state);
     }
 
     fn replaced(&self) {
@@ -102,5 +113,17 @@ impl ProducerObserver for Observer {
 
     fn reloaded(&self, in_force: bool) {
         self.metrics.reloaded(in_force);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use user_adapter_kafka::FAILURES;
+
+    use super::*;
+
+    #[test]
+    fn an_outage_is_one_of_the_words_that_the_producer_says() {
+        assert!(OUTAGES.iter().all(|word| FAILURES.contains(word)));
     }
 }

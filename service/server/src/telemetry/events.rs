@@ -222,9 +222,4 @@ fn date(since_1970: Duration) -> humantime::Rfc3339Timestamp {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
 mod tests;

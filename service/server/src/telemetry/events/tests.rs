@@ -1,6 +1,14 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use prometheus_client::encoding::text::encode;
@@ -301,6 +309,42 @@ async fn each_event_has_its_line_its_metric_and_its_word_about_a_dependency_and_
             assert_eq!(readiness, BTreeSet::new(), "{}", told.message);
         }
         assert_eq!(journal.dependencies().detail(), expected);
+    }
+}
+
+/// Every source file of the service but the one that tells.
+fn other_sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources.extend(other_sources(&path));
+        } else if !path.ends_with("telemetry/events.rs") && !path.ends_with("events/tests.rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            sources.push((path, text));
+        }
+    }
+    sources
+}
+
+#[test]
+fn nobody_else_says_what_an_event_says() {
+    let told = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/telemetry/events.rs"
+    ));
+    let told = told.unwrap();
+    // The messages are what is between quotes and has a space in it.
+    let lines = told.lines().map(|line| line.split("//").next().unwrap());
+    let quoted: Vec<&str> = lines
+        .flat_map(|line| line.split('"').skip(1).step_by(2))
+        .filter(|message| message.contains(' ') && !message.starts_with('{'))
+        .collect();
+    assert!(quoted.len() > 10, "{quoted:?}");
+    for (path, text) in other_sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        for message in &quoted {
+            assert!(!text.contains(message), "{message} in {}", path.display());
+        }
     }
 }
 
