@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Result, ensure};
+use kube::ResourceExt as _;
 use scenarios::{
     Scenario, backing, once,
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
+use user_settings::{ADMIN_PORT, path};
 
 use crate::{poison::user_of, scenario};
 
@@ -71,7 +73,31 @@ async fn a_call_its_work_in_the_database_and_its_event_are_one_trace_in_jaeger()
         for personal in [NAME, EMAIL, "Quux", user.as_str()] {
             ensure!(!text.contains(personal), "{personal} in {text}");
         }
-        Ok(())
+        the_level_of_the_log_is_no_matter_of_other_pods(s).await
     })
     .await;
+}
+
+/// Asks each pod through the API server, which is not in it.
+async fn the_level_of_the_log_is_no_matter_of_other_pods(s: &Scenario) -> Result<()> {
+    for pod in s.pods().await? {
+        let (namespace, name) = (&s.namespace, pod.name_any());
+        let uri = format!(
+            "/api/v1/namespaces/{namespace}/pods/{name}:{ADMIN_PORT}/proxy{}",
+            path::LOG_LEVEL
+        );
+        let request = http::Request::put(&uri).body(b"debug".to_vec())?;
+        let refused = s.cluster.client.request_text(request).await;
+        let said = format!("{refused:?}");
+        ensure!(
+            refused.is_err() && said.contains("from inside the pod alone"),
+            "{name}: {said}"
+        );
+        let level = s
+            .cluster
+            .pod_get(namespace, &name, ADMIN_PORT, path::LOG_LEVEL)
+            .await?;
+        ensure!(level == "info\n", "{name}: {level}");
+    }
+    Ok(())
 }
