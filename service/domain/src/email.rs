@@ -1,7 +1,9 @@
 //! How a user is reached.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use email_address::{EmailAddress, Options};
 
@@ -14,8 +16,9 @@ use crate::text::{fold_case, normalise};
 /// practice none does and people mix them up, so both are one address here.
 #[derive(Clone)]
 pub struct Email {
-    typed: String,
-    key: String,
+    typed: Arc<str>,
+    /// The same text where nothing was folded.
+    key: Arc<str>,
 }
 
 /// Why a text is no e-mail address. Never holds the text.
@@ -62,11 +65,12 @@ impl Email {
             .without_display_text()
             .without_domain_literal();
         EmailAddress::parse_with_options(&address, options).map_err(|_| EmailError::Malformed)?;
-        let key = fold_case(&address);
-        Ok(Self {
-            typed: address,
-            key,
-        })
+        let typed = Arc::from(&*address);
+        let key = match fold_case(&address) {
+            Cow::Borrowed(_) => Arc::clone(&typed),
+            Cow::Owned(key) => key.into(),
+        };
+        Ok(Self { typed, key })
     }
 
     /// The address as typed. Personal data: not for logs or metrics.

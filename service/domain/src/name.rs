@@ -1,13 +1,14 @@
 //! What a user is called.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::text::normalise;
 
 /// A user's name as people read it: 1 to [`UserName::MAX_CHARS`] characters, none of them a control character, no white
 /// space around it, in Unicode normalisation form C.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct UserName(String);
+pub struct UserName(Arc<str>);
 
 /// Why a text is no user name. Never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +47,7 @@ impl UserName {
         if name.chars().any(char::is_control) {
             return Err(UserNameError::ControlCharacter);
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     /// The name itself. Personal data: not for logs or metrics.

@@ -52,8 +52,8 @@ impl Call {
 
     /// Ends the call if these headers or trailers tell how.
     fn end_by(&mut self, headers: &HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
-            self.end(status.code());
+        if let Some(code) = headers.get(Status::GRPC_STATUS) {
+            self.end(Code::from_bytes(code.as_bytes()));
         }
     }
 }
