@@ -21,6 +21,7 @@ use user_settings::{Reflection, Settings};
 use crate::ServiceError;
 use crate::environment::{SystemClock, TimeOrderedIds};
 use crate::health::Health;
+use crate::routes::Direct;
 
 /// Registers the RPC metrics for every service of the gRPC port.
 pub(crate) fn register_metrics(registry: &mut Registry) -> Result<RpcMetrics, ServiceError> {
@@ -79,14 +80,15 @@ pub(crate) fn service<R: UserRepository + Clone>(
     let descriptors =
         |error: tonic_reflection::server::Error| ServiceError::Descriptors(error.into());
     let server = &settings.server;
-    let mut routes = Routes::new(api.into_server()).add_service(health.api_server());
+    let mut others = Routes::new(health.api_server());
     if server.reflection == Reflection::Enabled {
-        routes = routes
+        others = others
             .add_service(reflection().build_v1().map_err(descriptors)?)
             // Older clients, grpcurl before 1.9 among them, ask for the version before.
             .add_service(reflection().build_v1alpha().map_err(descriptors)?);
     }
-    let routes = MapResponse::new(routes.prepare(), complete);
+    let routes = Direct::new(api.into_server(), others.prepare());
+    let routes = MapResponse::new(routes, complete);
     let timed = DeadlineLayer::new(server.request_timeout).layer(routes);
     let most = usize::try_from(server.max_concurrent_calls).unwrap_or(usize::MAX);
     let tracer = if settings.telemetry.records() {

@@ -22,6 +22,7 @@ mod listener;
 mod metrics;
 mod relay;
 mod rewind;
+mod routes;
 mod serve;
 mod signals;
 mod task;
