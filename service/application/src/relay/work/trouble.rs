@@ -26,6 +26,8 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'_, O, P, T,
             return false;
         }
         self.held.clear();
+        // What failed waits in the outbox again, though a look found it empty while it was in hand.
+        self.is_free(now);
         // Little time is left after the word to stop.
         let outages = if self.stopping {
             &mut 0
