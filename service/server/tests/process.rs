@@ -133,6 +133,9 @@ async fn events_that_nobody_takes_are_told_of_and_end_in_failure_within_the_boun
     let asked = Instant::now();
     process.signal("TERM").await;
     let status = soon("the end", process.child.wait()).await.unwrap();
+    soon("standard error", &mut process.stderr.reader)
+        .await
+        .unwrap();
     let failure = Some(i32::from(exit_code::FAILURE));
     assert_eq!(status.code(), failure, "{}", process.log());
     assert!(asked.elapsed() >= FLUSH_TIMEOUT);
