@@ -15,6 +15,7 @@ fn value(metrics: &str, sample: &str) -> f64 {
 }
 
 #[tokio::test]
+#[ignore = "needs the servers of make integration"]
 async fn connections_to_the_database_are_counted_and_readiness_says_that_it_is_there() {
     let database = Database::new();
     database.run(&["migrate"]).await.lines();
