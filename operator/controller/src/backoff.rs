@@ -55,7 +55,7 @@ pub(crate) fn after(wait: Duration, key: &str) -> Duration {
 }
 
 /// Doubles from [`FIRST`] to [`LONGEST`].
-fn delay(key: &str, failures: u32) -> Duration {
+pub(crate) fn delay(key: &str, failures: u32) -> Duration {
     let full = FIRST
         .saturating_mul(2_u32.saturating_pow(failures))
         .min(LONGEST);

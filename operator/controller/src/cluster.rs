@@ -78,7 +78,17 @@ impl Cluster<'_> {
             &child.name,
             api.patch(&child.name, &params, &patch),
         )
-        .await?;
+        .await;
+        let written = match written {
+            Err(error) => {
+                // What was known may be gone, or another's by now.
+                if matches!(error.code(), Some(404 | 409 | 422)) {
+                    self.children.doubt(child.kind, self.namespace, &child.name);
+                }
+                return Err(error);
+            }
+            Ok(written) => written,
+        };
         self.children.wrote(child.kind, &written);
         self.metrics.written("apply", child.kind.name());
         tracing::info!(kind = child.kind.name(), name = child.name, "applied");
@@ -101,7 +111,11 @@ impl Cluster<'_> {
         let request = api.delete(&delete.name, &params);
         match bounded("delete", delete.kind.name(), &delete.name, request).await {
             // Gone, or another object by now: either way the one that was meant is no more.
-            Err(Error::Api { source, .. }) if is_gone(&source) => Ok(()),
+            Err(Error::Api { source, .. }) if is_gone(&source) => {
+                self.children
+                    .doubt(delete.kind, self.namespace, &delete.name);
+                Ok(())
+            }
             Err(error) => Err(error),
             Ok(_) => {
                 self.metrics.written("delete", delete.kind.name());

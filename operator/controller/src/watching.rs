@@ -7,7 +7,7 @@ mod steady;
 
 use std::time::Duration;
 
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Client, Resource, ResourceExt,
@@ -164,8 +164,7 @@ fn referring(
 }
 
 /// Only what the operator keeps is watched, so that what it knows does not grow with the cluster. A kind
-/// of another operator that the cluster does not know is no failure to tell of: it is asked for again
-/// each half minute.
+/// of another operator that the cluster does not know is no failure to tell of.
 fn changed_children(
     client: &Client,
     place: &Place,
@@ -177,15 +176,27 @@ fn changed_children(
         let known = known.clone();
         move |error: &watcher::Error| {
             let is_absent = kind.is_foreign() && is_unknown(error);
-            if is_absent {
+            if is_absent && matches!(error, watcher::Error::InitialListFailed(_)) {
                 known.no_such_kind(kind);
+            } else if is_absent {
+                // It was listed a moment ago, and may be again without a word of it.
+                known.unsure(kind);
             }
             !is_absent
         }
     };
     watch_telling(place, place.children(client, kind), ours, is_told)
-        .inspect_ok(move |event| known.note(kind, event))
-        .touched_objects()
+        .map_ok(move |event| {
+            let mut changed = known.note(kind, &event);
+            match event {
+                watcher::Event::Apply(object)
+                | watcher::Event::InitApply(object)
+                | watcher::Event::Delete(object) => changed.push(object),
+                watcher::Event::Init | watcher::Event::InitDone => {}
+            }
+            stream::iter(changed).map(Ok)
+        })
+        .try_flatten()
 }
 
 /// Metadata alone: what Secrets hold is asked for by name, when a resource refers to one.
@@ -198,7 +209,6 @@ fn secrets(
 
 #[cfg(test)]
 mod tests {
-    use futures::{StreamExt, stream};
     use serde_json::json;
 
     use super::*;

@@ -36,6 +36,8 @@ struct Object {
     version: u64,
     /// The list of its kind that it was seen in last, or after which.
     round: u32,
+    /// Whether a write told of it and no watch has since.
+    is_written: bool,
     instance: Instance,
     /// As JSON, which takes a fraction of the room that it takes once it is read.
     json: Box<[u8]>,
@@ -45,6 +47,8 @@ struct Object {
 #[derive(Default)]
 struct Told {
     round: u32,
+    /// Up to where the watch has told of changes.
+    version: u64,
     /// Nothing, for as long as no list has ended.
     knowledge: Option<Knowledge>,
 }
@@ -57,19 +61,30 @@ enum Knowledge {
     NoSuchKind,
 }
 
+/// Who tells of an object.
+#[derive(Clone, Copy, PartialEq)]
+enum Teller {
+    List,
+    Watch,
+    Write,
+}
+
 impl Children {
-    /// Takes note of what a watch tells.
-    pub(crate) fn note(&self, kind: ChildKind, event: &Event<DynamicObject>) {
+    /// Takes note of what a watch tells. The answer are objects that are gone by it without a word of
+    /// their own.
+    pub(crate) fn note(&self, kind: ChildKind, event: &Event<DynamicObject>) -> Vec<DynamicObject> {
         let mut held = self.lock();
         match event {
             Event::Init => held.told(kind).round += 1,
-            Event::InitApply(object) | Event::Apply(object) => held.put(kind, object),
+            Event::InitApply(object) => held.put(kind, object, Teller::List),
+            Event::Apply(object) => held.put(kind, object, Teller::Watch),
             Event::InitDone => {
-                held.forget_unseen(kind);
                 held.told(kind).knowledge = Some(Knowledge::All);
+                return held.forget_unseen(kind);
             }
             Event::Delete(object) => held.remove(kind, object),
         }
+        Vec::new()
     }
 
     /// Takes note that the cluster does not know a kind.
@@ -80,10 +95,24 @@ impl Children {
         held.told(kind).knowledge = Some(Knowledge::NoSuchKind);
     }
 
+    /// Takes note that it cannot be told whether the cluster knows a kind: it has to be asked for.
+    pub(super) fn unsure(&self, kind: ChildKind) {
+        self.lock().told(kind).knowledge = None;
+    }
+
     /// Takes note of what a write answered, ahead of the watch, so that the next pass sees what this
     /// one wrote.
     pub(crate) fn wrote(&self, kind: ChildKind, object: &DynamicObject) {
-        self.lock().put(kind, object);
+        self.lock().put(kind, object, Teller::Write);
+    }
+
+    /// Takes note that an object is another than the one that was known: it has to be asked for.
+    pub(crate) fn doubt(&self, kind: ChildKind, namespace: &str, name: &str) {
+        self.lock().forget(&Id {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        });
     }
 
     /// The children of a resource, of the kinds that all is known of.
@@ -121,16 +150,27 @@ impl Held {
     }
 
     /// Keeps an object, unless a later state of it is known.
-    fn put(&mut self, kind: ChildKind, object: &DynamicObject) {
+    fn put(&mut self, kind: ChildKind, object: &DynamicObject, teller: Teller) {
         let id = Arc::new(Id::of(kind, object));
-        let (version, round) = (version(object), self.told(kind).round);
+        let (version, told) = (version(object), self.told(kind));
+        let round = told.round;
+        match teller {
+            // What the watch has told by now is no older, be it that the object is gone.
+            Teller::Write if version <= told.version => return,
+            Teller::Watch => told.version = told.version.max(version),
+            Teller::Write | Teller::List => {}
+        }
         if let Some(known) = self.objects.get_mut(&id)
             && known.version >= version
+            // A list is the truth but for what was written meanwhile: versions go back where a backup
+            // of the cluster is restored.
+            && (teller != Teller::List || (known.is_written && known.round == round))
         {
             known.round = round;
+            known.is_written &= teller == Teller::Write;
             return;
         }
-        self.drop(&id);
+        self.forget(&id);
         let Some(name) = object.labels().get(INSTANCE_LABEL) else {
             return;
         };
@@ -149,6 +189,7 @@ impl Held {
         let object = Object {
             version,
             round,
+            is_written: teller == Teller::Write,
             instance,
             json: json.into(),
         };
@@ -156,36 +197,38 @@ impl Held {
     }
 
     fn remove(&mut self, kind: ChildKind, object: &DynamicObject) {
-        let id = Id::of(kind, object);
-        let is_later = |known: &Object| known.version > version(object);
+        let (id, version) = (Id::of(kind, object), version(object));
+        let told = self.told(kind);
+        told.version = told.version.max(version);
+        let is_later = |known: &Object| known.version > version;
         if !self.objects.get(&id).is_some_and(is_later) {
-            self.drop(&id);
+            self.forget(&id);
         }
     }
 
-    /// Lets go of what a list that has ended did not tell of.
-    fn forget_unseen(&mut self, kind: ChildKind) {
+    /// Lets go of what a list that has ended did not tell of. That includes what was written while it
+    /// was made, which may be gone again: it has to be asked for.
+    fn forget_unseen(&mut self, kind: ChildKind) -> Vec<DynamicObject> {
         let round = self.told(kind).round;
         let unseen = self
             .objects
             .iter()
-            .filter(|(id, object)| id.kind == kind && object.round != round);
+            .filter(|(id, object)| id.kind == kind && (object.round != round || object.is_written));
         let unseen: Vec<Arc<Id>> = unseen.map(|(id, _)| Arc::clone(id)).collect();
-        for id in unseen {
-            self.drop(&id);
-        }
+        let gone = unseen.into_iter().filter_map(|id| self.forget(&id));
+        gone.filter_map(|object| serde_json::from_slice(&object.json).ok())
+            .collect()
     }
 
-    fn drop(&mut self, id: &Id) {
-        let Some(object) = self.objects.remove(id) else {
-            return;
-        };
+    fn forget(&mut self, id: &Id) -> Option<Object> {
+        let object = self.objects.remove(id)?;
         if let Some(siblings) = self.of.get_mut(&object.instance) {
             siblings.retain(|sibling| **sibling != *id);
             if siblings.is_empty() {
                 self.of.remove(&object.instance);
             }
         }
+        Some(object)
     }
 }
 
@@ -291,17 +334,46 @@ mod tests {
         assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
         children.note(KIND, &Event::Delete(object("users", "users", 4)));
         assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
-        // A list that began before the write.
-        list(&children, &[object("users", "users", 4)]);
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
-        children.note(KIND, &Event::Apply(object("users", "users", 6)));
+        children.note(KIND, &Event::Init);
+        children.wrote(KIND, &object("users", "users", 6));
+        // The list was made before the write.
+        children.note(KIND, &Event::InitApply(object("users", "users", 5)));
+        children.note(KIND, &Event::InitDone);
         assert_eq!(known(&children, "users"), Some(named(&[("users", 6)])));
-        children.note(KIND, &Event::Delete(object("users", "users", 7)));
+        children.note(KIND, &Event::Apply(object("users", "users", 7)));
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 7)])));
+        children.note(KIND, &Event::Delete(object("users", "users", 8)));
         assert_eq!(known(&children, "users"), Some(named(&[])));
     }
 
     #[test]
-    fn what_a_list_does_not_tell_of_is_gone() {
+    fn an_answer_that_the_watch_has_overtaken_brings_nothing_back() {
+        let children = Children::default();
+        list(&children, &[]);
+        children.note(KIND, &Event::Apply(object("users", "users", 10)));
+        children.note(KIND, &Event::Delete(object("users", "users", 11)));
+        children.wrote(KIND, &object("users", "users", 10));
+        assert_eq!(known(&children, "users"), Some(named(&[])));
+    }
+
+    #[test]
+    fn a_list_is_believed_where_versions_went_back() {
+        let children = Children::default();
+        list(&children, &[object("users", "users", 9)]);
+        list(&children, &[object("users", "users", 2)]);
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 2)])));
+    }
+
+    #[test]
+    fn what_is_doubted_is_known_no_more() {
+        let children = Children::default();
+        list(&children, &[object("users", "users", 1)]);
+        children.doubt(KIND, "team-a", "users");
+        assert_eq!(known(&children, "users"), Some(named(&[])));
+    }
+
+    #[test]
+    fn what_a_list_does_not_tell_of_is_gone_and_said_to_be() {
         let children = Children::default();
         list(
             &children,
@@ -310,16 +382,13 @@ mod tests {
         children.note(KIND, &Event::Init);
         children.note(KIND, &Event::InitApply(object("users", "users", 1)));
         children.wrote(KIND, &object("users-3", "users", 3));
-        assert_eq!(
-            known(&children, "users").unwrap().len(),
-            3,
-            "until the list ends"
-        );
-        children.note(KIND, &Event::InitDone);
-        assert_eq!(
-            known(&children, "users"),
-            Some(named(&[("users", 1), ("users-3", 3)]))
-        );
+        let before = known(&children, "users").unwrap();
+        assert_eq!(before.len(), 3, "until the list ends");
+        let gone = children.note(KIND, &Event::InitDone);
+        let mut gone: Vec<String> = gone.iter().map(ResourceExt::name_any).collect();
+        gone.sort();
+        assert_eq!(gone, ["users-2", "users-3"]);
+        assert_eq!(known(&children, "users"), Some(named(&[("users", 1)])));
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Watches that hold up no other when they fail.
 
-use std::{fmt::Debug, future::ready};
+use std::{fmt::Debug, time::Duration};
 
 use futures::{Stream, StreamExt};
-use kube::{
-    Api, Resource,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, Resource, runtime::watcher};
 use serde::de::DeserializeOwned;
 
 use super::Place;
+use crate::backoff;
+
+/// The longest pause of a watch that fails, and the one of a kind that the cluster does not know.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A watch that begins anew by itself, later each time that it fails, within half a minute. Its
 /// failures are told here and go no further: kube's controller would wait with all of its watches,
@@ -37,8 +38,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     F: FnMut(&watcher::Error) -> bool + Send + 'static,
 {
-    let events = watcher(api, config).default_backoff();
-    told(place.to_string(), events, is_told)
+    told(place.to_string(), watcher(api, config), is_told)
 }
 
 /// Whether what failed is that the cluster does not know the kind.
@@ -52,18 +52,34 @@ pub(super) fn is_unknown(error: &watcher::Error) -> bool {
     matches!(answer, kube::Error::Api(status) if status.code == 404)
 }
 
+/// kube's own backoff begins anew with each list that begins, be it refused.
 fn told<K: Send>(
     place: String,
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
     mut is_told: impl FnMut(&watcher::Error) -> bool + Send,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send {
+    let mut failures = 0;
     events.filter_map(move |event| {
-        if let Err(error) = &event
-            && is_told(error)
-        {
-            tracing::warn!(place, %error, "watch");
+        let pause = match &event {
+            Ok(watcher::Event::Init) => None,
+            Ok(_) => {
+                failures = 0;
+                None
+            }
+            Err(error) if is_told(error) => {
+                tracing::warn!(place, %error, "watch");
+                let pause = backoff::delay(&place, failures).min(LONGEST);
+                failures += 1;
+                Some(pause)
+            }
+            Err(_) => Some(LONGEST),
+        };
+        async move {
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            event.is_ok().then_some(event)
         }
-        ready(event.is_ok().then_some(event))
     })
 }
 
@@ -72,15 +88,17 @@ mod tests {
     use futures::stream;
     use k8s_openapi::api::core::v1::ConfigMap;
     use kube::core::Status;
+    use tokio::time::Instant;
 
     use super::*;
 
-    #[tokio::test]
+    fn failure() -> watcher::Result<watcher::Event<ConfigMap>> {
+        Err(watcher::Error::NoResourceVersion)
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_failure_ends_no_watch_and_reaches_no_other() {
-        let events = stream::iter([
-            Err(watcher::Error::NoResourceVersion),
-            Ok(watcher::Event::Apply(ConfigMap::default())),
-        ]);
+        let events = stream::iter([failure(), Ok(watcher::Event::Apply(ConfigMap::default()))]);
         let seen: Vec<_> = told("all namespaces".to_owned(), events, |_| true)
             .collect()
             .await;
@@ -88,6 +106,24 @@ mod tests {
             matches!(seen.as_slice(), [Ok(watcher::Event::Apply(_))]),
             "{seen:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_begins_anew_later_each_time_though_a_list_begins_before_it_fails() {
+        let start = Instant::now();
+        let attempts = (0..10).flat_map(|_| [Ok(watcher::Event::Init), failure()]);
+        let begun = told("all namespaces".to_owned(), stream::iter(attempts), |_| {
+            true
+        })
+        .map(|_| start.elapsed());
+        let begun: Vec<Duration> = begun.collect().await;
+        let pauses: Vec<Duration> = begun.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(pauses[0] < Duration::from_secs(1), "{pauses:?}");
+        assert!(
+            pauses.windows(2).all(|pair| pair[0] <= pair[1]),
+            "{pauses:?}"
+        );
+        assert_eq!(pauses[8], LONGEST);
     }
 
     #[test]
