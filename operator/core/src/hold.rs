@@ -88,7 +88,9 @@ fn preparation(world: &World, validated: &Validated, children: &Children) -> Opt
             job.name, refusal.message
         );
         return Some(if refusal.is_final {
-            Stage::stuck(reason::PODS_REFUSED, message)
+            // A Job keeps the pod that it was made with.
+            let anew = format!("{message} Delete the Job once spec.pod is corrected.");
+            Stage::stuck(reason::PODS_REFUSED, anew)
         } else {
             Stage::impaired(reason::PREPARING, message)
         });
