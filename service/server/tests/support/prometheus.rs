@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -13,6 +13,9 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::support::{soon, until};
+
+/// How often it is started until it has its port.
+const ATTEMPTS: usize = 5;
 
 pub struct Prometheus {
     address: SocketAddr,
@@ -26,35 +29,35 @@ impl Prometheus {
         let folder = std::env::temp_dir().join(format!("prometheus-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let jobs = format!(
-            "scrape_configs: [{{job_name: users, scrape_interval: 200ms, scrape_timeout: 200ms, \
+            "scrape_configs: [{{job_name: users, scrape_interval: 1s, scrape_timeout: 1s, \
              static_configs: [{{targets: ['{target}']}}]}}]"
         );
         let file = folder.join("prometheus.yml");
         fs::write(&file, jobs).unwrap();
-        // Prometheus does not tell which port it chose, so one is chosen for it.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.display()))
-            .arg(format!("--web.listen-address={address}"))
-            .args(["--enable-feature=exemplar-storage", "--log.level=warn"])
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("Prometheus is on the path: PATH=$(e2e/bed/prometheus.sh):$PATH");
-        let ready = async || {
-            ask(address, "/-/ready")
-                .await
-                .is_ok_and(|answer| is_ok(&answer))
-        };
-        until("Prometheus is ready", ready).await;
-        Self {
-            address,
-            folder,
-            _process: process,
+        for _ in 0..ATTEMPTS {
+            // Prometheus does not tell which port it chose, so one is chosen for it. If somebody else takes it before
+            // Prometheus does, that one ends.
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = free.local_addr().unwrap();
+            drop(free);
+            let mut process = start(&file, &folder, address);
+            let ready = async || {
+                ask(address, "/-/ready")
+                    .await
+                    .is_ok_and(|answer| is_ok(&answer))
+            };
+            tokio::select! {
+                biased;
+                _ = process.wait() => continue,
+                () = until("Prometheus is ready", ready) => {}
+            }
+            return Self {
+                address,
+                folder,
+                _process: process,
+            };
         }
+        panic!("Prometheus ended {ATTEMPTS} times before it was ready");
     }
 
     /// What its API answers under this path.
@@ -73,6 +76,18 @@ impl Prometheus {
         let value = &found["result"][0]["value"][1];
         value.as_str().map(ToOwned::to_owned)
     }
+}
+
+fn start(file: &Path, folder: &Path, address: SocketAddr) -> Child {
+    Command::new("prometheus")
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!("--storage.tsdb.path={}", folder.display()))
+        .arg(format!("--web.listen-address={address}"))
+        .args(["--enable-feature=exemplar-storage", "--log.level=warn"])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("Prometheus is on the path: PATH=$(e2e/bed/prometheus.sh):$PATH")
 }
 
 /// An answer in HTTP/1.0, which comes in one piece.
