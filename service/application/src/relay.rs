@@ -90,7 +90,11 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
                         }
                     }
                 }
-                Ok(None) => self.policy.lease / 5,
+                Ok(None) => {
+                    failures = 0;
+                    self.observer.rests();
+                    self.policy.lease / 5
+                }
                 Err(error) => self.failed(&error.into(), &mut failures),
             };
             stop.or(self.timer.sleep(pause)).await;

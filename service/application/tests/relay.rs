@@ -237,6 +237,60 @@ async fn an_outbox_that_fails_is_tried_again_and_at_worst_events_are_repeated() 
     assert_eq!(recorder.noted().marked, ids);
 }
 
+/// Runs a relay until it has reported a failure and then something better.
+async fn run_until_it_recovers(store: &Store<true>, recorder: &Recorder) {
+    let recovered = async {
+        while recorder.noted().pauses.is_empty() || recorder.noted().is_failing {
+            tokio::task::yield_now().await;
+        }
+    };
+    let relay = relay(store, recorder);
+    let bounded = tokio::time::timeout(Duration::from_secs(20), relay.run(recovered)).await;
+    bounded.expect("it is told that the relay gets on again");
+}
+
+#[tokio::test]
+async fn a_relay_that_waits_for_the_lease_tells_that_a_failed_claim_is_made_good() {
+    let store = Store::<true>::default();
+    let other = RelayId(Uuid::from_u128(1));
+    store.claim(other, POLICY.lease).await.unwrap();
+    store.state().failing_claims = 1;
+    let recorder = Recorder::default();
+    run_until_it_recovers(&store, &recorder).await;
+    assert_eq!(recorder.noted().activations, 0);
+}
+
+#[tokio::test]
+async fn an_idle_relay_tells_that_a_failed_look_is_made_good() {
+    let store = Store::<true>::default();
+    store.state().failures_left = 1;
+    let recorder = Recorder::default();
+    run_until_it_recovers(&store, &recorder).await;
+    assert!(recorder.noted().marked.is_empty());
+}
+
+#[tokio::test]
+async fn a_failure_is_not_made_good_by_looks_while_its_user_waits_for_another_attempt() {
+    let (store, ids) = Store::<true>::with_users(1);
+    let recorder = Recorder::default();
+    recorder.noted().poison.insert(ids[0], (Fails::Refused, 99));
+    let given_up = async {
+        while recorder.noted().pauses.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let before = store.state().looks;
+        while recorder.noted().pauses.len() < 2 {
+            assert!(recorder.noted().is_failing);
+            tokio::task::yield_now().await;
+        }
+        let looks = store.state().looks - before;
+        assert!(looks > 2, "{looks}");
+    };
+    relay(&store, &recorder).run(given_up).await;
+    run_until_it_recovers(&store, &recorder).await;
+    assert_eq!(recorder.noted().dead, ids);
+}
+
 /// Seconds that an idle relay spends, in its own time.
 const IDLE_SECONDS: u32 = 600;
 

@@ -35,6 +35,9 @@ pub trait RelayObserver: Send + Sync + 'static {
     /// An attempt failed; the next one comes after `pause`.
     fn retrying(&self, error: &RelayError, pause: Duration);
 
+    /// Nothing is wrong and nothing to do: another relay is the active one, or a look found nothing that waits.
+    fn rests(&self) {}
+
     /// An event was given up.
     fn buried(&self, record: &OutboxRecord, error: &PublishError);
 }

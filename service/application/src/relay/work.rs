@@ -310,6 +310,9 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
         let Fetched { records, is_full } = fetched;
         self.outbox_failures = 0;
         self.is_empty = records.is_empty();
+        if self.is_empty && self.hand.is_empty() && self.held.is_empty() {
+            self.relay.observer.rests();
+        }
         self.look_at = if self.is_empty {
             let idle = self.idle;
             self.idle = idle.saturating_mul(2).min(IDLE[1]);

@@ -130,6 +130,8 @@ pub struct Noted {
     pub dead: Vec<EventId>,
     /// Pauses that the relay reported.
     pub pauses: Vec<Duration>,
+    /// Whether a failure is the last that the relay reported of how it gets on.
+    pub is_failing: bool,
     /// Events that the relay reported as acknowledged.
     pub acknowledged: Vec<EventId>,
     /// Events that the relay reported as published and marked so.
@@ -261,11 +263,19 @@ impl RelayObserver for Recorder {
 
     fn published(&self, records: &[OutboxRecord]) {
         let ids = records.iter().map(|record| record.event.id());
-        self.noted().marked.extend(ids);
+        let mut noted = self.noted();
+        noted.marked.extend(ids);
+        noted.is_failing = false;
     }
 
     fn retrying(&self, _error: &RelayError, pause: Duration) {
-        self.noted().pauses.push(pause);
+        let mut noted = self.noted();
+        noted.pauses.push(pause);
+        noted.is_failing = true;
+    }
+
+    fn rests(&self) {
+        self.noted().is_failing = false;
     }
 
     fn buried(&self, record: &OutboxRecord, _error: &PublishError) {

@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) error: Option<RepositoryError>,
     /// So many calls of the outbox fail.
     pub(crate) failures_left: u32,
+    /// So many claims of the lease fail.
+    pub(crate) failing_claims: u32,
     /// So many acknowledgements fail.
     pub(crate) failing_marks: u32,
     /// So often an acknowledgement lets others run before it is done.
@@ -184,6 +186,10 @@ impl<const DURABLE: bool> Outbox for Store<DURABLE> {
     async fn claim(&self, holder: RelayId, _: Duration) -> Result<Option<Epoch>, OutboxError> {
         let mut state = self.state();
         state.claims += 1;
+        if state.failing_claims > 0 {
+            state.failing_claims -= 1;
+            return Err(OutboxError::Unavailable("told to fail".into()));
+        }
         if *state.holder.get_or_insert(holder) == holder {
             return Ok(Some(Epoch(1)));
         }
