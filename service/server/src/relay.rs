@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::environment::RuntimeTimer;
 use crate::error::innermost;
 use crate::metrics::RelayMetrics;
-use crate::telemetry::{Event, Journal};
+use crate::telemetry::{Dependency, Event, Journal};
 
 /// How long a relay that is not heard of stays the active one; longer than the longest attempt to publish.
 const LEASE: Duration = Duration::from_secs(15);
@@ -115,6 +115,10 @@ impl RelayObserver for Observer {
 
     fn retrying(&self, error: &RelayError, pause: Duration) {
         self.journal.tell(Event::PublishFailed(error, pause));
+    }
+
+    fn rests(&self) {
+        self.journal.recovered(Dependency::Relay);
     }
 
     fn buried(&self, record: &OutboxRecord, error: &PublishError) {

@@ -1,9 +1,11 @@
 //! How what the service works with is.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
+
+use crate::metrics::DependencyMetrics;
 
 /// What the service works with; of these it tells only about those that its settings name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,26 +47,43 @@ impl Dependency {
     }
 }
 
-/// What was last heard of each, `Ok` or why not.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Dependencies(Arc<Mutex<BTreeMap<Dependency, Result<(), String>>>>);
+/// What was last heard of each, `Ok` or why not; the metrics say the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Dependencies {
+    states: Arc<Mutex<States>>,
+    metrics: DependencyMetrics,
+}
+
+type States = BTreeMap<Dependency, Result<(), String>>;
 
 impl Dependencies {
-    /// Keeps what was heard.
-    pub(super) fn heard(&self, dependency: Dependency, state: Result<(), String>) {
-        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.insert(dependency, state);
+    pub(super) fn new(metrics: DependencyMetrics) -> Self {
+        Self {
+            states: Arc::default(),
+            metrics,
+        }
     }
 
-    /// Whether the last that was heard is that it works; nothing if nothing was heard.
-    pub(super) fn works(&self, dependency: Dependency) -> Option<bool> {
-        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.get(&dependency).map(Result::is_ok)
+    /// Keeps what was heard, if that is due after whether it worked the last time; nothing if nothing was heard yet. Tells
+    /// whether it was due.
+    pub(super) fn heard(
+        &self,
+        dependency: Dependency,
+        state: Result<(), String>,
+        is_due: impl FnOnce(Option<bool>) -> bool,
+    ) -> bool {
+        let mut states = self.states();
+        let is_due = is_due(states.get(&dependency).map(Result::is_ok));
+        if is_due {
+            self.metrics.is(dependency, state.is_ok());
+            states.insert(dependency, state);
+        }
+        is_due
     }
 
     /// All of it, for people.
     pub(crate) fn detail(&self) -> Value {
-        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let states = self.states();
         let described = states.iter().map(|(dependency, state)| {
             let state = match state {
                 Ok(()) => json!({"ready": true}),
@@ -73,5 +92,9 @@ impl Dependencies {
             (dependency.word().to_owned(), state)
         });
         Value::Object(described.collect())
+    }
+
+    fn states(&self) -> MutexGuard<'_, States> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

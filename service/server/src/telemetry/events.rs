@@ -12,8 +12,7 @@ use super::dependencies::{Dependencies, Dependency};
 use crate::ServiceError;
 use crate::error::innermost;
 use crate::metrics::{
-    DependencyMetrics, HandshakeResult, Metrics, PoolMetrics, ProducerMetrics, RelayMetrics,
-    TlsMetrics,
+    HandshakeResult, Metrics, PoolMetrics, ProducerMetrics, RelayMetrics, TlsMetrics,
 };
 
 /// Something that somebody may want to know.
@@ -60,7 +59,6 @@ pub(crate) struct Journal {
     producer: ProducerMetrics,
     tls: TlsMetrics,
     pool: PoolMetrics,
-    readiness: DependencyMetrics,
     dependencies: Dependencies,
 }
 
@@ -71,8 +69,7 @@ impl Journal {
             producer: metrics.producer.clone(),
             tls: metrics.tls.clone(),
             pool: metrics.pool.clone(),
-            readiness: metrics.dependencies.clone(),
-            dependencies: Dependencies::default(),
+            dependencies: Dependencies::new(metrics.dependencies.clone()),
         }
     }
 
@@ -94,10 +91,25 @@ impl Journal {
 
     /// Tells how a dependency is, if that is news.
     pub(crate) fn heard(&self, dependency: Dependency, state: Result<(), &str>) {
-        match (self.dependencies.works(dependency), state) {
-            (Some(true), Ok(())) | (Some(false), Err(_)) => {}
-            (_, Ok(())) => self.tell(Event::Works(dependency)),
-            (_, Err(why)) => self.tell(Event::Fails(dependency, why)),
+        let event = match state {
+            Ok(()) => Event::Works(dependency),
+            Err(why) => Event::Fails(dependency, why),
+        };
+        self.tell_if(event, |worked| worked != Some(state.is_ok()));
+    }
+
+    /// Tells that a dependency works, if the last that was heard is that it does not.
+    pub(crate) fn recovered(&self, dependency: Dependency) {
+        self.tell_if(Event::Works(dependency), |worked| worked == Some(false));
+    }
+
+    /// Tells how a dependency is, if that is due after whether it worked the last time.
+    fn tell_if(&self, event: Event<'_>, is_due: impl FnOnce(Option<bool>) -> bool) {
+        if let Some((dependency, state)) = event.state()
+            && self.dependencies.heard(dependency, state, is_due)
+        {
+            event.log();
+            self.count(event);
         }
     }
 
@@ -106,8 +118,7 @@ impl Journal {
         event.log();
         self.count(event);
         if let Some((dependency, state)) = event.state() {
-            self.readiness.is(dependency, state.is_ok());
-            self.dependencies.heard(dependency, state);
+            self.dependencies.heard(dependency, state, |_| true);
         }
     }
 

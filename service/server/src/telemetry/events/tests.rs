@@ -370,3 +370,29 @@ async fn how_a_dependency_is_is_told_when_it_changes() {
         ]
     );
 }
+
+#[tokio::test]
+async fn what_failed_recovers_and_of_what_did_not_nothing_is_told() {
+    let outage = RelayError::Outbox(OutboxError::Unavailable("the primary is gone".into()));
+    let (metrics, registry) = Metrics::register(SystemTime::now()).unwrap();
+    let journal = Journal::new(&metrics);
+    let lines = Lines::default();
+    let log = Dispatch::new(tracing_subscriber::registry().with(lines.clone()));
+    tracing::dispatcher::with_default(&log, || {
+        journal.recovered(Dependency::Relay);
+        assert_eq!(journal.dependencies().detail(), serde_json::json!({}));
+        journal.tell(Event::PublishFailed(&outage, DAY));
+        journal.recovered(Dependency::Relay);
+        journal.recovered(Dependency::Relay);
+    });
+    let said = std::mem::take(&mut *lines.0.lock().unwrap());
+    let said: Vec<_> = said.iter().map(|(_, message, _)| &**message).collect();
+    assert_eq!(
+        said,
+        ["publishing failed, will be tried again", "the relay works"]
+    );
+    let ready = "dependency_ready{dependency=\"relay\"} 1";
+    assert!(samples(&registry).contains(ready));
+    let detail = serde_json::json!({"relay": {"ready": true}});
+    assert_eq!(journal.dependencies().detail(), detail);
+}
