@@ -47,7 +47,7 @@ struct Object {
 #[derive(Default)]
 struct Told {
     round: u32,
-    /// Up to where the watch has told of changes.
+    /// Up to where it has told of what there is.
     version: u64,
     /// Nothing, for as long as no list has ended.
     knowledge: Option<Knowledge>,
@@ -157,8 +157,8 @@ impl Held {
         match teller {
             // What the watch has told by now is no older, be it that the object is gone.
             Teller::Write if version <= told.version => return,
-            Teller::Watch => told.version = told.version.max(version),
-            Teller::Write | Teller::List => {}
+            Teller::Write => {}
+            Teller::List | Teller::Watch => told.version = told.version.max(version),
         }
         if let Some(known) = self.objects.get_mut(&id)
             && known.version >= version
@@ -354,6 +354,9 @@ mod tests {
         children.note(KIND, &Event::Delete(object("users", "users", 11)));
         children.wrote(KIND, &object("users", "users", 10));
         assert_eq!(known(&children, "users"), Some(named(&[])));
+        list(&children, &[object("users-2", "users", 12)]);
+        children.wrote(KIND, &object("users", "users", 10));
+        assert_eq!(known(&children, "users"), Some(named(&[("users-2", 12)])));
     }
 
     #[test]
