@@ -7,10 +7,10 @@ use anyhow::{Result, bail};
 /// How often a condition is looked at.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Waits until `look` answers `Ok(Some(_))`.
+/// Waits until `look` answers [`Seen::Yes`], and prints how long that took.
 ///
 /// # Errors
-/// What `look` fails with, or that it said `None` for `bound`; `what` names the awaited state and
+/// What `look` fails with, or that it said [`Seen::NotYet`] for `bound`; `what` names the awaited state and
 /// the last explanation says how far it got.
 pub async fn until<T, F>(what: &str, bound: Duration, mut look: impl FnMut() -> F) -> Result<T>
 where
@@ -19,7 +19,10 @@ where
     let start = Instant::now();
     loop {
         match look().await? {
-            Seen::Yes(value) => return Ok(value),
+            Seen::Yes(value) => {
+                println!("{what}: after {:.1} s", start.elapsed().as_secs_f64());
+                return Ok(value);
+            }
             Seen::NotYet(state) if start.elapsed() > bound => {
                 bail!("{what}: not within {bound:?}; last seen: {state}")
             }
