@@ -67,19 +67,12 @@ impl Reader<'_> {
         release: &Release,
         mut known: BTreeMap<ChildKind, Listed>,
     ) -> Result<(World, SecretData), Error> {
-        let tls = resource.spec.tls.as_ref();
-        let needs_certificate = tls.is_some_and(|tls| tls.certificate.is_some());
-        let is_needed = |kind: ChildKind| needs_certificate || !kind.is_foreign();
         let unknown = ChildKind::ALL.map(|kind| {
             let known = known.remove(&kind);
             async move {
                 match known {
                     Some(listed) => Ok(listed),
-                    None => match self.children(kind).await {
-                        // Who may not look at what the resource does not ask for misses nothing.
-                        Err(error) if error.code() == Some(403) && !is_needed(kind) => Ok(None),
-                        listed => listed,
-                    },
+                    None => self.children_of(resource, kind).await,
                 }
             }
         });
@@ -152,6 +145,23 @@ impl Reader<'_> {
         };
         let items = list.items.into_iter().map(|object| live(kind, object));
         items.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The same; nothing also of a kind that may not be looked at and that the resource does not ask for.
+    ///
+    /// # Errors
+    /// As [`Reader::dereference`].
+    pub async fn children_of(
+        &self,
+        resource: &UserService,
+        kind: ChildKind,
+    ) -> Result<Listed, Error> {
+        let tls = resource.spec.tls.as_ref();
+        let is_asked_for = !kind.is_foreign() || tls.is_some_and(|tls| tls.certificate.is_some());
+        match self.children(kind).await {
+            Err(error) if error.code() == Some(403) && !is_asked_for => Ok(None),
+            listed => listed,
+        }
     }
 
     async fn get(

@@ -407,10 +407,16 @@ async fn nobody_is_asked_for_as_long_as_the_api_server_wants_to_be_left_alone() 
 
 #[tokio::test]
 async fn only_a_kind_of_another_operator_may_be_one_that_the_cluster_does_not_know() {
-    for (group, is_fatal) in [("/apis/cert-manager.io/", false), ("/apis/apps/", true)] {
+    for (group, code, is_fatal) in [
+        ("/apis/cert-manager.io/", 404, false),
+        // Who may not look, where nothing is asked for.
+        ("/apis/cert-manager.io/", 403, false),
+        ("/apis/apps/", 404, true),
+        ("/apis/apps/", 403, true),
+    ] {
         let (client, _log) = server(move |asked| {
             if asked.path.starts_with(group) {
-                return crate::testing::failure(404, "NotFound");
+                return crate::testing::failure(code, "Refused");
             }
             nothing_there(&asked.method, &asked.path)
         })
@@ -419,7 +425,7 @@ async fn only_a_kind_of_another_operator_may_be_one_that_the_cluster_does_not_kn
         let cluster = cluster(&context, &Children::default());
         let read = cluster.dereference(&resource(), &context.release).await;
         let unknown = read.map(|(world, _)| world.unknown);
-        assert_eq!(unknown.is_err(), is_fatal, "{group}");
+        assert_eq!(unknown.is_err(), is_fatal, "{group} {code}");
         if let Ok(unknown) = unknown {
             assert_eq!(unknown, [operator_core::ChildKind::Certificate].into());
         }

@@ -102,7 +102,7 @@ impl Report {
         };
         for kind in ChildKind::ALL {
             for ((kind, name), live) in self
-                .allowed(reader.children(kind).await)?
+                .allowed(reader.children_of(resource, kind).await)?
                 .flatten()
                 .unwrap_or_default()
             {

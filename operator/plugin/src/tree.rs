@@ -63,7 +63,7 @@ pub(crate) async fn read(connection: &Connection, resource: &UserService) -> Res
     let mut pods = pods(connection, &name, &mut unread).await?;
     let mut lives = Vec::new();
     for kind in ChildKind::ALL {
-        let children = reader.children(kind).await;
+        let children = reader.children_of(resource, kind).await;
         lives.extend(allowed(
             children.map(Option::unwrap_or_default),
             &mut unread,
