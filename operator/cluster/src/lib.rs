@@ -222,14 +222,8 @@ pub fn api_resource(kind: ChildKind) -> ApiResource {
     }
 }
 
-/// A child as the plan looks at it: without who set which field.
-///
-/// # Errors
-/// If it cannot be read as JSON, which would be a bug.
-pub fn live(
-    kind: ChildKind,
-    mut object: DynamicObject,
-) -> Result<((ChildKind, String), Value), Error> {
+/// A child as the plan looks at it: with its type, and without who set which field.
+pub fn pruned(kind: ChildKind, mut object: DynamicObject) -> DynamicObject {
     // The items of a list come without their type; what is desired has it.
     let resource = api_resource(kind);
     object.types = Some(TypeMeta {
@@ -237,8 +231,12 @@ pub fn live(
         kind: resource.kind,
     });
     object.metadata.managed_fields = None;
+    object
+}
+
+fn live(kind: ChildKind, object: DynamicObject) -> Result<((ChildKind, String), Value), Error> {
     let name = object.name_any();
-    let value = serde_json::to_value(object).map_err(|source| Error::Json {
+    let value = serde_json::to_value(pruned(kind, object)).map_err(|source| Error::Json {
         kind: kind.name(),
         name: name.clone(),
         source,

@@ -7,6 +7,7 @@ use crate::{
     ChildKind, Validated, World,
     children::certificate_secret,
     status::{Obstacle, Stage},
+    world::condition_of,
 };
 
 /// The Secret that cert-manager would write, if there is one already that it did not write for us.
@@ -47,9 +48,9 @@ pub(crate) fn hold(world: &World, validated: &Validated) -> Option<Stage> {
     }
     let (name, namespace) = (&validated.name, &validated.namespace);
     let live = world.get(ChildKind::Certificate, name);
-    let failure = live.and_then(|live| condition(live, "Issuing", "False"));
+    let failure = live.and_then(|live| message(live, "Issuing", "False"));
     let said = failure
-        .or_else(|| live.and_then(|live| condition(live, "Ready", "False")))
+        .or_else(|| live.and_then(|live| message(live, "Ready", "False")))
         .map(|said| format!(" {}.", said.trim_end_matches('.')))
         .unwrap_or_default();
     let message = format!(
@@ -64,14 +65,6 @@ pub(crate) fn hold(world: &World, validated: &Validated) -> Option<Stage> {
 }
 
 /// The message of a condition of this type and status.
-fn condition<'a>(live: &'a Value, type_: &str, status: &str) -> Option<&'a str> {
-    let conditions = live.pointer("/status/conditions")?.as_array()?;
-    let has = |condition: &Value, field: &str, value: &str| {
-        condition.get(field).and_then(Value::as_str) == Some(value)
-    };
-    conditions
-        .iter()
-        .find(|condition| has(condition, "type", type_) && has(condition, "status", status))?
-        .get("message")?
-        .as_str()
+fn message<'a>(live: &'a Value, type_: &str, status: &str) -> Option<&'a str> {
+    condition_of(live, type_, status)?.get("message")?.as_str()
 }

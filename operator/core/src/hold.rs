@@ -13,6 +13,7 @@ use crate::{
     plan::delete_of,
     status::{FALSE, Health, Stage, UNKNOWN},
     topics::{DesiredTopics, Review},
+    world::condition_of,
 };
 
 /// How long a failed preparation is left alone before it is tried again: its own attempts have
@@ -164,12 +165,7 @@ pub(crate) fn has_ended(job: &Value) -> bool {
 
 /// The condition of a Job, if it is true.
 fn job_condition<'a>(job: &'a Value, type_: &str) -> Option<&'a Value> {
-    let conditions = job.pointer("/status/conditions")?.as_array()?;
-    conditions.iter().find(|condition| {
-        let has =
-            |field: &str, value: &str| condition.get(field).and_then(Value::as_str) == Some(value);
-        has("type", type_) && has("status", "True")
-    })
+    condition_of(job, type_, "True")
 }
 
 /// Pods that were written for these very topics go on whatever became of Kafka since.

@@ -124,6 +124,16 @@ impl World {
     }
 }
 
+/// The condition of this type and status of a live object.
+pub(crate) fn condition_of<'a>(live: &'a Value, type_: &str, status: &str) -> Option<&'a Value> {
+    let conditions = live.pointer("/status/conditions")?.as_array()?;
+    conditions.iter().find(|condition| {
+        let has =
+            |field: &str, value: &str| condition.get(field).and_then(Value::as_str) == Some(value);
+        has("type", type_) && has("status", status)
+    })
+}
+
 /// Whose a live object is, as seen from one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use kube::{ResourceExt, api::DynamicObject, runtime::watcher::Event};
-use operator_cluster::{Listed, live};
+use operator_cluster::{Listed, pruned};
 use operator_core::{ChildKind, children::INSTANCE_LABEL};
 
 /// What one place holds, shared by its watches and passes.
@@ -174,11 +174,8 @@ impl Held {
         let Some(name) = object.labels().get(INSTANCE_LABEL) else {
             return;
         };
-        // Neither fails for what came as JSON.
-        let Ok((_, value)) = live(kind, object.clone()) else {
-            return;
-        };
-        let Ok(json) = serde_json::to_vec(&value) else {
+        // What came as JSON can be written as such.
+        let Ok(json) = serde_json::to_vec(&pruned(kind, object.clone())) else {
             return;
         };
         let instance = (id.namespace.clone(), name.clone());
@@ -250,171 +247,5 @@ fn version(object: &DynamicObject) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    const KIND: ChildKind = ChildKind::Deployment;
-
-    fn object(name: &str, instance: &str, version: u64) -> DynamicObject {
-        serde_json::from_value(json!({
-            "metadata": {
-                "namespace": "team-a", "name": name, "resourceVersion": version.to_string(),
-                "labels": {INSTANCE_LABEL: instance},
-                "managedFields": [{"manager": "kubectl"}],
-            },
-            "spec": {"replicas": version},
-        }))
-        .unwrap()
-    }
-
-    /// What a watch tells at first.
-    fn list(children: &Children, objects: &[DynamicObject]) {
-        children.note(KIND, &Event::Init);
-        for object in objects {
-            children.note(KIND, &Event::InitApply(object.clone()));
-        }
-        children.note(KIND, &Event::InitDone);
-    }
-
-    /// Names and versions of the known children of a resource.
-    fn known(children: &Children, resource: &str) -> Option<Vec<(String, u64)>> {
-        let listed = children.of("team-a", resource).remove(&KIND)??;
-        let version = |value: &Value| value["spec"]["replicas"].as_u64().unwrap();
-        let mut known: Vec<_> = listed
-            .into_iter()
-            .map(|((_, name), value)| (name, version(&value)))
-            .collect();
-        known.sort();
-        Some(known)
-    }
-
-    fn named(named: &[(&str, u64)]) -> Vec<(String, u64)> {
-        let owned = named
-            .iter()
-            .map(|(name, version)| ((*name).to_owned(), *version));
-        owned.collect()
-    }
-
-    #[test]
-    fn nothing_is_known_of_a_kind_before_its_first_list_has_ended() {
-        let children = Children::default();
-        children.note(KIND, &Event::Init);
-        children.note(KIND, &Event::InitApply(object("users", "users", 1)));
-        assert_eq!(known(&children, "users"), None);
-        children.note(KIND, &Event::InitDone);
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 1)])));
-        assert_eq!(known(&children, "others"), Some(named(&[])));
-        assert!(!children.of("team-a", "users").contains_key(&ChildKind::Job));
-    }
-
-    #[test]
-    fn children_are_kept_as_a_read_would_give_them() {
-        let children = Children::default();
-        list(&children, &[object("users", "users", 1)]);
-        let listed = children
-            .of("team-a", "users")
-            .remove(&KIND)
-            .unwrap()
-            .unwrap();
-        let (_, value) = live(KIND, object("users", "users", 1)).unwrap();
-        assert_eq!(listed, [((KIND, "users".to_owned()), value.clone())]);
-        assert_eq!(value["kind"], "Deployment");
-        assert_eq!(value.pointer("/metadata/managedFields"), None);
-    }
-
-    #[test]
-    fn what_was_written_is_known_at_once_and_no_earlier_state_takes_its_place() {
-        let children = Children::default();
-        list(&children, &[]);
-        children.wrote(KIND, &object("users", "users", 5));
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
-        children.note(KIND, &Event::Apply(object("users", "users", 4)));
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
-        children.note(KIND, &Event::Delete(object("users", "users", 4)));
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 5)])));
-        children.note(KIND, &Event::Init);
-        children.wrote(KIND, &object("users", "users", 6));
-        // The list was made before the write.
-        children.note(KIND, &Event::InitApply(object("users", "users", 5)));
-        children.note(KIND, &Event::InitDone);
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 6)])));
-        children.note(KIND, &Event::Apply(object("users", "users", 7)));
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 7)])));
-        children.note(KIND, &Event::Delete(object("users", "users", 8)));
-        assert_eq!(known(&children, "users"), Some(named(&[])));
-    }
-
-    #[test]
-    fn an_answer_that_the_watch_has_overtaken_brings_nothing_back() {
-        let children = Children::default();
-        list(&children, &[]);
-        children.note(KIND, &Event::Apply(object("users", "users", 10)));
-        children.note(KIND, &Event::Delete(object("users", "users", 11)));
-        children.wrote(KIND, &object("users", "users", 10));
-        assert_eq!(known(&children, "users"), Some(named(&[])));
-        list(&children, &[object("users-2", "users", 12)]);
-        children.wrote(KIND, &object("users", "users", 10));
-        assert_eq!(known(&children, "users"), Some(named(&[("users-2", 12)])));
-    }
-
-    #[test]
-    fn a_list_is_believed_where_versions_went_back() {
-        let children = Children::default();
-        list(&children, &[object("users", "users", 9)]);
-        list(&children, &[object("users", "users", 2)]);
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 2)])));
-    }
-
-    #[test]
-    fn what_is_doubted_is_known_no_more() {
-        let children = Children::default();
-        list(&children, &[object("users", "users", 1)]);
-        children.doubt(KIND, "team-a", "users");
-        assert_eq!(known(&children, "users"), Some(named(&[])));
-    }
-
-    #[test]
-    fn what_a_list_does_not_tell_of_is_gone_and_said_to_be() {
-        let children = Children::default();
-        list(
-            &children,
-            &[object("users", "users", 1), object("users-2", "users", 2)],
-        );
-        children.note(KIND, &Event::Init);
-        children.note(KIND, &Event::InitApply(object("users", "users", 1)));
-        children.wrote(KIND, &object("users-3", "users", 3));
-        let before = known(&children, "users").unwrap();
-        assert_eq!(before.len(), 3, "until the list ends");
-        let gone = children.note(KIND, &Event::InitDone);
-        let mut gone: Vec<String> = gone.iter().map(ResourceExt::name_any).collect();
-        gone.sort();
-        assert_eq!(gone, ["users-2", "users-3"]);
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 1)])));
-    }
-
-    #[test]
-    fn a_child_goes_with_its_labels() {
-        let children = Children::default();
-        list(&children, &[object("users", "users", 1)]);
-        children.note(KIND, &Event::Apply(object("users", "others", 2)));
-        assert_eq!(known(&children, "users"), Some(named(&[])));
-        assert_eq!(known(&children, "others"), Some(named(&[("users", 2)])));
-        let mut bare = object("users", "others", 3);
-        bare.metadata.labels = None;
-        children.note(KIND, &Event::Apply(bare));
-        assert_eq!(known(&children, "others"), Some(named(&[])));
-        assert!(children.lock().of.is_empty() && children.lock().objects.is_empty());
-    }
-
-    #[test]
-    fn a_kind_that_the_cluster_does_not_know_is_known_to_be_none() {
-        let children = Children::default();
-        list(&children, &[object("users", "users", 1)]);
-        children.no_such_kind(KIND);
-        assert_eq!(children.of("team-a", "users").remove(&KIND), Some(None));
-        list(&children, &[object("users", "users", 1)]);
-        assert_eq!(known(&children, "users"), Some(named(&[("users", 1)])));
-    }
-}
+#[path = "children_tests.rs"]
+mod tests;
