@@ -94,6 +94,11 @@ fn register_process(registry: &mut Registry, started: SystemTime) {
 const COMPLETED: &str = "completed";
 const FAILED: &str = "failed";
 
+/// The word for what became of something.
+const fn result(is_completed: bool) -> &'static str {
+    if is_completed { COMPLETED } else { FAILED }
+}
+
 /// The encoder adds the suffix of a counter by itself.
 pub(crate) fn counter_name(exposed: &'static str) -> &'static str {
     exposed.strip_suffix("_total").unwrap_or(exposed)

@@ -5,7 +5,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use user_settings::metric;
 
-use super::{COMPLETED, FAILED, counter_name};
+use super::{counter_name, result};
 
 type Results = Family<[(&'static str, &'static str); 1], Counter>;
 
@@ -42,9 +42,8 @@ impl OtlpCounters {
 }
 
 fn add(results: &Results, count: usize, is_completed: bool) {
-    let result = if is_completed { COMPLETED } else { FAILED };
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     results
-        .get_or_create(&[(metric::RESULT, result)])
+        .get_or_create(&[(metric::RESULT, result(is_completed))])
         .inc_by(count);
 }

@@ -13,6 +13,8 @@ use prometheus_client::registry::{Registry, Unit};
 use user_adapter_kafka::{BrokerStatistics, FAILURES, ProducerStatistics};
 use user_settings::metric;
 
+use super::result;
+
 /// Bounds of the delivery latency, seconds.
 const LATENCIES: [f64; 11] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
@@ -171,9 +173,8 @@ impl ProducerMetrics {
     }
 
     pub(crate) fn reloaded(&self, in_force: bool) {
-        let result = if in_force { "completed" } else { "failed" };
         self.reloads
-            .get_or_create(&[(metric::RESULT, result)])
+            .get_or_create(&[(metric::RESULT, result(in_force))])
             .inc();
     }
 }
