@@ -21,7 +21,8 @@ use crate::{headers, message};
 /// Publishes to Kafka.
 ///
 /// Each event is acknowledged by all in-sync replicas before `publish` returns, and is in its partition once for each
-/// call. Calls may be dropped: the record goes out nonetheless.
+/// call; twice where credentials change while a broker takes so long that the record is sent again. Calls may be
+/// dropped: the record goes out nonetheless, unless it is in the queue still when credentials change.
 pub struct KafkaPublisher<W: ProducerObserver> {
     producers: Arc<Producers<W>>,
     watch: Watch,
