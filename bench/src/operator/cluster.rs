@@ -143,15 +143,12 @@ impl Cluster {
                 .stderr(File::create(&log)?)
                 .spawn()?,
         );
-        let is_ready = |node: Option<&Node>| {
-            let conditions = node?.status.as_ref()?.conditions.as_ref()?;
-            let ready = conditions
+        let ready = await_condition(nodes, NODE, |node: Option<&Node>| {
+            let status = node.and_then(|node| node.status.as_ref());
+            let mut conditions = status
                 .iter()
-                .find(|condition| condition.type_ == "Ready");
-            ready.filter(|ready| ready.status == "True").map(drop)
-        };
-        let ready = await_condition(nodes, NODE, move |node: Option<&Node>| {
-            is_ready(node).is_some()
+                .flat_map(|status| status.conditions.iter().flatten());
+            conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
         });
         tokio::time::timeout(PLAYED_WITHIN, ready)
             .await

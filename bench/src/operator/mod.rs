@@ -26,15 +26,17 @@ const SETTLED: Duration = Duration::from_secs(5);
 const MIB: f64 = 1024.0 * 1024.0;
 
 pub(crate) async fn footprint() -> Result<()> {
-    let cluster = Cluster::connect().await?;
-    let outcome = measure(&cluster).await;
-    cluster.clean_up().await?;
-    outcome
+    on_cluster(measure).await
 }
 
 pub(crate) async fn converge() -> Result<()> {
+    on_cluster(converge::run).await
+}
+
+/// Measures, and leaves nothing behind.
+async fn on_cluster(measure: impl AsyncFnOnce(&Cluster) -> Result<()>) -> Result<()> {
     let cluster = Cluster::connect().await?;
-    let outcome = converge::run(&cluster).await;
+    let outcome = measure(&cluster).await;
     cluster.clean_up().await?;
     outcome
 }
