@@ -60,7 +60,7 @@ impl Cluster<'_> {
             self.write(child, &seen, MANAGER).await?;
         }
         for delete in &plan.deletes {
-            self.delete(delete).await?;
+            self.delete(delete, world).await?;
         }
         if let Some(status) = &plan.status {
             self.report(resource, status).await?;
@@ -95,11 +95,14 @@ impl Cluster<'_> {
         Ok(())
     }
 
-    pub(crate) async fn delete(&self, delete: &Delete) -> Result<(), Error> {
+    /// Deletes the very object that was seen, and in no later state of it: whoever changed it may have
+    /// made it theirs. The next pass looks again.
+    pub(crate) async fn delete(&self, delete: &Delete, world: &World) -> Result<(), Error> {
+        let version = seen(world, delete.kind, &delete.name, "resourceVersion");
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(delete.uid.clone()),
-                resource_version: None,
+                resource_version: version.and_then(Value::as_str).map(ToOwned::to_owned),
             }),
             ..if delete.foreground {
                 DeleteParams::foreground()
@@ -110,8 +113,7 @@ impl Cluster<'_> {
         let api = self.api(delete.kind);
         let request = api.delete(&delete.name, &params);
         match bounded("delete", delete.kind.name(), &delete.name, request).await {
-            // Gone, or another object by now: either way the one that was meant is no more.
-            Err(Error::Api { source, .. }) if is_gone(&source) => {
+            Err(error) if error.code() == Some(404) => {
                 self.children
                     .doubt(delete.kind, self.namespace, &delete.name);
                 Ok(())
@@ -142,11 +144,7 @@ impl Cluster<'_> {
 /// is none still: another one of the name is somebody's. Where it takes over what it saw, to no later
 /// state of that either.
 fn as_seen(child: &Child, world: &World, takes_over: bool) -> Value {
-    let live = world.get(child.kind, &child.name);
-    let seen = |field: &str| {
-        live.and_then(|live| live.get("metadata")?.get(field))
-            .cloned()
-    };
+    let seen = |field: &str| seen(world, child.kind, &child.name, field).cloned();
     let mut object = child.object.clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         let version = match seen("uid") {
@@ -161,8 +159,9 @@ fn as_seen(child: &Child, world: &World, takes_over: bool) -> Value {
     object
 }
 
-fn is_gone(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_not_found() || status.is_conflict())
+/// A field of the metadata of an object as it was seen.
+fn seen<'a>(world: &'a World, kind: ChildKind, name: &str, field: &str) -> Option<&'a Value> {
+    world.get(kind, name)?.get("metadata")?.get(field)
 }
 
 #[cfg(test)]

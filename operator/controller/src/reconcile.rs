@@ -239,7 +239,7 @@ async fn remove(
     let now = Time(Timestamp::now());
     let mut removal = operator_core::removal(&world, resource, &now);
     for delete in &removal.deletes {
-        cluster.delete(delete).await?;
+        cluster.delete(delete, &world).await?;
     }
     if let Some(session) = session.filter(|_| !removal.topics.is_empty()) {
         let write = context.claim.begin(LONGEST_WRITE)?;
@@ -359,3 +359,6 @@ fn key(guard: &DeserializeGuard<UserService>) -> String {
 #[cfg(test)]
 #[path = "reconcile_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "reconcile/topics_tests.rs"]
+mod topics_tests;

@@ -4,7 +4,6 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use krafka::testing::FakeBroker;
 use kube::runtime::{Controller, controller, reflector, reflector::ObjectRef, watcher};
 use operator_api::UserServiceSpec;
 use serde_json::json;
@@ -20,7 +19,7 @@ use crate::{
 const BOUND: Duration = Duration::from_secs(10);
 
 /// A resource with events in a Kafka where nobody listens.
-fn resource() -> UserService {
+pub(super) fn resource() -> UserService {
     let object = json!({
         "apiVersion": "usersvc.dev/v1alpha1", "kind": "UserService",
         "metadata": {"name": "users", "namespace": "team-a", "uid": "uid-of-users"},
@@ -30,7 +29,7 @@ fn resource() -> UserService {
 }
 
 /// An API server that has no object at all, and what a pass needs beside it.
-async fn context(concurrency: u16) -> (Context, Log) {
+pub(super) async fn context(concurrency: u16) -> (Context, Log) {
     let (client, log) = server(|asked| {
         let name = asked
             .path
@@ -47,7 +46,7 @@ async fn context(concurrency: u16) -> (Context, Log) {
     (context_of(client, concurrency), log)
 }
 
-fn context_of(client: Client, concurrency: u16) -> Context {
+pub(super) fn context_of(client: Client, concurrency: u16) -> Context {
     Context {
         client,
         known: Known::default(),
@@ -67,7 +66,7 @@ fn context_of(client: Client, concurrency: u16) -> Context {
 }
 
 /// The view of the resource `users`.
-fn cluster<'a>(context: &'a Context, children: &Children) -> Cluster<'a> {
+pub(super) fn cluster<'a>(context: &'a Context, children: &Children) -> Cluster<'a> {
     Cluster {
         client: context.client.clone(),
         metrics: &context.metrics,
@@ -78,7 +77,7 @@ fn cluster<'a>(context: &'a Context, children: &Children) -> Cluster<'a> {
 }
 
 /// What an API server answers that has no object and takes every one.
-fn nothing_there(method: &http::Method, path: &str) -> (u16, serde_json::Value) {
+pub(super) fn nothing_there(method: &http::Method, path: &str) -> (u16, serde_json::Value) {
     if method == http::Method::GET && !path.contains("labelSelector") {
         return crate::testing::failure(404, "NotFound");
     }
@@ -195,37 +194,6 @@ async fn a_resource_that_cannot_be_read_is_told_once_and_others_go_on() {
     assert!(event["note"].as_str().unwrap().contains("many"), "{event}");
 }
 
-#[tokio::test]
-async fn a_dead_kafka_takes_half_of_the_passes_at_most_and_the_others_do_not_wait_for_it() {
-    let (context, _log) = context(2).await;
-    let cluster = cluster(&context, &Children::default());
-    let resource = resource();
-    let first = look(&cluster, &resource, &context, &context.release)
-        .await
-        .unwrap();
-    assert!(
-        matches!(
-            first.world.topics,
-            operator_core::SeenTopics::Unreachable(_)
-        ),
-        "{:?}",
-        first.world.topics
-    );
-    assert!(!first.is_busy);
-    let second = look(&cluster, &resource, &context, &context.release)
-        .await
-        .unwrap();
-    assert_eq!(second.world.topics, operator_core::SeenTopics::NotLooked);
-    assert!(second.is_busy, "it is looked at again");
-    drop(first);
-    assert!(
-        !look(&cluster, &resource, &context, &context.release)
-            .await
-            .unwrap()
-            .is_busy
-    );
-}
-
 /// An API server that has nothing but what it is given, as which it answers it.
 async fn taking_all() -> (Context, Log) {
     let (client, log) = server(|asked| {
@@ -287,95 +255,6 @@ async fn a_pass_sees_what_the_one_before_wrote_and_asks_for_no_child_that_is_kno
         .unwrap();
     let second = about_children();
     assert!(second.is_empty(), "nothing has changed: {second:?}");
-}
-
-#[test]
-fn one_pass_may_always_ask_a_kafka() {
-    for (concurrency, permits) in [(1, 1), (2, 1), (8, 4)] {
-        assert_eq!(kafka_permits(concurrency).available_permits(), permits);
-    }
-}
-
-#[tokio::test]
-async fn topics_are_not_changed_by_a_claim_to_lead_that_may_end_before() {
-    let broker = FakeBroker::start().await.unwrap();
-    let (context, _log) = context(2).await;
-    let mut resource = resource();
-    let events = resource.spec.events.as_mut().unwrap();
-    events.kafka.as_mut().unwrap().bootstrap_servers = vec![broker.bootstrap_servers()];
-    // Enough for the API server.
-    let left = LONGEST_WRITE.checked_sub(Duration::from_secs(1)).unwrap();
-    context.claim.extend(tokio::time::Instant::now() + left);
-    let cluster = cluster(&context, &Children::default());
-    let kept = keep(&cluster, &resource, &context, "team-a/users").await;
-    assert!(matches!(kept, Err(Error::NotLeading(_))), "{kept:?}");
-    assert_eq!(broker.topic_id("user.created"), None);
-}
-
-/// A resource that is being deleted with its topics, whose Kafka is not there.
-fn leaving() -> UserService {
-    let mut leaving = serde_json::to_value(resource()).unwrap();
-    leaving["spec"]["events"]["kafka"]["topics"] = json!({"reclaimPolicy": "Delete"});
-    leaving["status"] = json!({"topics": [{"name": "user.created", "id": "1"}]});
-    leaving["metadata"]["finalizers"] = json!([operator_api::TOPICS_FINALIZER]);
-    leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    serde_json::from_value(leaving).unwrap()
-}
-
-/// What is written for [`leaving`], with its namespace as given: paths without what follows the
-/// name of a resource, and bodies.
-async fn written_for_leaving(namespace: serde_json::Value) -> Vec<(String, serde_json::Value)> {
-    let (client, log) = server(move |asked| {
-        if asked.path == "/api/v1/namespaces/team-a" {
-            return (200, json!({"metadata": namespace}));
-        }
-        nothing_there(&asked.method, &asked.path)
-    })
-    .await;
-    let context = context_of(client, 2);
-    let cluster = cluster(&context, &Children::default());
-    remove(&cluster, &leaving(), &context, "team-a/users")
-        .await
-        .unwrap();
-    let log = log.lock().unwrap();
-    log.iter()
-        .filter(|asked| asked.method != http::Method::GET)
-        .map(|asked| {
-            let path = asked.path.split('?').next().unwrap_or_default();
-            (path.to_owned(), asked.body.clone())
-        })
-        .collect()
-}
-
-#[tokio::test]
-async fn a_namespace_that_is_being_deleted_is_told_of_the_topics_left_behind_and_goes() {
-    let going = json!({"uid": "uid-of-team-a", "deletionTimestamp": "2026-01-01T00:00:00Z"});
-    let written = written_for_leaving(going).await;
-    let [(told, event), (released, patch)] = written.as_slice() else {
-        panic!("{written:?}");
-    };
-    assert_eq!(told, "/apis/events.k8s.io/v1/namespaces/default/events");
-    assert_eq!(event["reason"], "TopicsLeftBehind");
-    assert_eq!(event["regarding"]["uid"], "uid-of-team-a");
-    assert_eq!(event["related"]["name"], "users");
-    let note = event["note"].as_str().unwrap();
-    assert!(note.ends_with(": user.created"), "{note}");
-    assert!(released.ends_with("/userservices/users"), "{released}");
-    assert_eq!(patch["metadata"]["finalizers"], json!([]));
-}
-
-#[tokio::test]
-async fn a_namespace_that_stays_is_waited_in_for_kafka() {
-    let written = written_for_leaving(json!({})).await;
-    let paths: Vec<&str> = written.iter().map(|(path, _)| path.as_str()).collect();
-    assert!(
-        paths[0].ends_with("/userservices/users/status"),
-        "{paths:?}"
-    );
-    assert!(
-        !paths.iter().any(|path| path.ends_with("/users")),
-        "{paths:?}"
-    );
 }
 
 #[tokio::test]

@@ -182,33 +182,3 @@ async fn a_status_under_endless_changes_is_given_up_and_tried_in_the_next_pass()
     assert!(answer.is_err());
     assert_eq!(log.lock().unwrap().len(), 7);
 }
-
-#[tokio::test]
-async fn the_deployment_of_a_resource_that_leaves_is_deleted_after_its_pods() {
-    let (client, log) = server(|_| {
-        let kept = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {"name": "users", "deletionTimestamp": "2026-01-01T00:00:00Z"},
-        });
-        (200, kept)
-    })
-    .await;
-    let metrics = Metrics::new();
-    let mut delete = operator_core::Delete {
-        kind: operator_core::ChildKind::Deployment,
-        name: "users".into(),
-        uid: "uid-of-deployment".into(),
-        foreground: true,
-    };
-    let cluster = cluster(client, &metrics);
-    cluster.delete(&delete).await.unwrap();
-    delete.foreground = false;
-    cluster.delete(&delete).await.unwrap();
-    let log = log.lock().unwrap();
-    for (asked, policy) in log.iter().zip(["Foreground", "Background"]) {
-        assert_eq!(asked.method, axum::http::Method::DELETE);
-        assert_eq!(asked.body["propagationPolicy"], policy);
-        assert_eq!(asked.body["preconditions"]["uid"], "uid-of-deployment");
-    }
-    assert_eq!(log.len(), 2);
-}

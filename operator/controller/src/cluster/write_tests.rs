@@ -95,3 +95,44 @@ async fn an_object_that_somebody_put_in_the_place_of_the_one_seen_is_a_race_and_
         .unwrap_err();
     assert_eq!((error.code(), error.refusal()), (Some(422), None));
 }
+
+/// A delete of what [`world`] has.
+fn delete(foreground: bool) -> Delete {
+    Delete {
+        kind: ChildKind::ServiceAccount,
+        name: "users".into(),
+        uid: "uid-of-live".into(),
+        foreground,
+    }
+}
+
+#[tokio::test]
+async fn only_the_object_that_was_seen_is_deleted_and_in_no_later_state() {
+    let (client, log) = server(|_| (200, json!({"metadata": {"name": "users"}}))).await;
+    let metrics = Metrics::new();
+    let cluster = cluster(client, &metrics);
+    for foreground in [true, false] {
+        cluster.delete(&delete(foreground), &world()).await.unwrap();
+    }
+    let log = log.lock().unwrap();
+    assert_eq!(log.len(), 2);
+    // What leaves in the foreground goes after all that it owns, such as pods.
+    for (asked, policy) in log.iter().zip(["Foreground", "Background"]) {
+        assert_eq!(asked.method, http::Method::DELETE);
+        assert_eq!(asked.body["propagationPolicy"], policy);
+        let seen = json!({"uid": "uid-of-live", "resourceVersion": "7"});
+        assert_eq!(asked.body["preconditions"], seen);
+    }
+}
+
+#[tokio::test]
+async fn what_was_changed_before_its_delete_is_looked_at_again_and_what_is_gone_is_gone() {
+    for (code, reason, is_done) in [(404, "NotFound", true), (409, "Conflict", false)] {
+        let (client, _log) = server(move |_| failure(code, reason)).await;
+        let metrics = Metrics::new();
+        let deleted = cluster(client, &metrics)
+            .delete(&delete(false), &world())
+            .await;
+        assert_eq!(deleted.is_ok(), is_done, "{reason}");
+    }
+}
