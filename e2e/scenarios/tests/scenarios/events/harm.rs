@@ -19,9 +19,8 @@ use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use user_settings::{ADMIN_PORT, metric as names, path};
 
-/// Writes each second: in one round, and in a soak.
+/// Writes each second in one round.
 const RATE: u32 = 40;
-const SOAK_RATE: u32 = 200;
 /// Writes that have to go on after each harm before the next.
 const RECOVERED: u64 = 100;
 /// Longest time until the next harm.
@@ -33,18 +32,22 @@ const FROZEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_se
 pub(super) struct Goal {
     events: u64,
     lasts: Duration,
+    rate: u32,
 }
 
 impl Goal {
-    /// Both by `SOAK_EVENTS` and `SOAK_SECONDS`.
+    /// By `SOAK_EVENTS` and `SOAK_SECONDS`; writes each second by `SOAK_RATE`.
     pub(super) fn from_environment() -> Result<Self> {
-        let number = |name| match env::var(name) {
+        let number = |name, otherwise| match env::var(name) {
             Ok(number) => number.parse().context(name),
-            Err(_) => Ok(0),
+            Err(_) => Ok(otherwise),
         };
+        let rate = number("SOAK_RATE", u64::from(RATE))?.try_into()?;
+        ensure!(rate > 0, "SOAK_RATE is 0");
         Ok(Self {
-            events: number("SOAK_EVENTS")?,
-            lasts: Duration::from_secs(number("SOAK_SECONDS")?),
+            events: number("SOAK_EVENTS", 0)?,
+            lasts: Duration::from_secs(number("SOAK_SECONDS", 0)?),
+            rate,
         })
     }
 
@@ -53,12 +56,12 @@ impl Goal {
     }
 
     pub(super) fn rate(&self) -> u32 {
-        if self.is_soak() { SOAK_RATE } else { RATE }
+        self.rate
     }
 
     /// How long the load may last: outages cost half of it at most.
     pub(super) fn bound(&self) -> Duration {
-        let needed = Duration::from_secs(self.events / u64::from(self.rate()));
+        let needed = Duration::from_secs(self.events / u64::from(self.rate));
         Duration::from_secs(900) + self.lasts + 2 * needed
     }
 }
