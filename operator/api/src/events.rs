@@ -176,10 +176,17 @@ pub struct TopicsSpec {
         .message("retention must be between 1m and 87600h"))]
     pub retention: Duration,
 
-    /// What becomes of the topics when the resource is deleted. `Retain`: they stay, with their
-    /// records. `Delete`: those that this resource created, and no others, are deleted with it.
+    /// What becomes of the topics when the resource is deleted, save for those in `overrides`.
+    /// `Retain`: they stay, with their records. `Delete`: those that this resource created, and no
+    /// others, are deleted with it.
     #[serde(default)]
     pub reclaim_policy: ReclaimPolicy,
+
+    /// Topics for which something else is to hold than for the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 6))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub overrides: Vec<TopicOverride>,
 
     /// Whether a larger number of `partitions` is applied to topics that exist. `Never`: it is
     /// reported only. `RemapKeys`: it is applied, in the knowledge that events of one user may then
@@ -196,7 +203,55 @@ impl Default for TopicsSpec {
             min_in_sync_replicas: defaults::min_in_sync_replicas(),
             retention: defaults::retention(),
             reclaim_policy: ReclaimPolicy::default(),
+            overrides: Vec::new(),
             grow_partitions: GrowPartitions::default(),
+        }
+    }
+}
+
+/// What holds for one topic.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TopicOverride {
+    /// Which topic, without `topicPrefix`: `user.created`, `user.updated` or `user.deleted`, or the
+    /// one for dead letters of one of these, `user.created.dlq`, `user.updated.dlq` or
+    /// `user.deleted.dlq`.
+    pub name: TopicName,
+
+    /// What becomes of it when the resource is deleted. `Retain`: it stays, with its records.
+    /// `Delete`: if this resource created it, it is deleted with it.
+    pub reclaim_policy: ReclaimPolicy,
+}
+
+/// A topic, by its name without prefix.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(inline)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum TopicName {
+    #[serde(rename = "user.created")]
+    Created,
+    #[serde(rename = "user.created.dlq")]
+    CreatedDeadLetters,
+    #[serde(rename = "user.updated")]
+    Updated,
+    #[serde(rename = "user.updated.dlq")]
+    UpdatedDeadLetters,
+    #[serde(rename = "user.deleted")]
+    Deleted,
+    #[serde(rename = "user.deleted.dlq")]
+    DeletedDeadLetters,
+}
+
+impl TopicName {
+    /// The name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "user.created",
+            Self::CreatedDeadLetters => "user.created.dlq",
+            Self::Updated => "user.updated",
+            Self::UpdatedDeadLetters => "user.updated.dlq",
+            Self::Deleted => "user.deleted",
+            Self::DeletedDeadLetters => "user.deleted.dlq",
         }
     }
 }

@@ -33,7 +33,7 @@ pub use container::{
 pub use crd::crd;
 pub use events::{
     EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SaslMechanism, SchemaId,
-    SchemaRegistry, SecurityProtocol, StdoutEvents, TopicsSpec,
+    SchemaRegistry, SecurityProtocol, StdoutEvents, TopicName, TopicOverride, TopicsSpec,
 };
 pub use int_or_percent::IntOrPercent;
 pub use network::{NetworkDestination, NetworkPeer, NetworkSpec};

@@ -75,8 +75,8 @@ pub struct UserServiceStatus {
     #[schemars(range(min = 1))]
     pub partitions: Option<i32>,
 
-    /// Topics that this resource created itself, of which the last 64 are kept. With
-    /// `reclaimPolicy: Delete` these, and no others, are deleted with it.
+    /// Topics that this resource created itself, of which the last 64 are kept. Those of them that
+    /// `reclaimPolicy: Delete` holds for, and no others, are deleted with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

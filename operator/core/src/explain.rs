@@ -180,7 +180,7 @@ fn topics(validated: &Validated) -> Vec<ExplainedTopic> {
         partitions: topic.partitions,
         replication_factor: topic.replication_factor,
         retention_seconds: topic.retention.as_secs(),
-        deleted_with_resource: desired.delete,
+        deleted_with_resource: desired.reclaimed.contains(&topic.name),
     };
     desired.topics.iter().map(topic).collect()
 }

@@ -238,7 +238,7 @@ fn finalizer(resource: &UserService, validated: &Validated) -> Option<bool> {
     let wanted = validated
         .topics
         .as_ref()
-        .is_some_and(|topics| topics.delete);
+        .is_some_and(|topics| !topics.reclaimed.is_empty());
     (wanted != has_finalizer(resource)).then_some(wanted)
 }
 

@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube_core::{Resource, ResourceExt};
 use operator_api::{
-    CreatedTopic, ReclaimPolicy, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserService,
-    UserServiceStatus,
+    CreatedTopic, SKIP_TOPIC_DELETION, TOPICS_FINALIZER, UserService, UserServiceStatus,
 };
 use serde_json::Value;
 
@@ -65,8 +64,10 @@ pub fn removal(world: &World, resource: &UserService, now: &Time) -> Removal {
         return Removal::default();
     }
     let mut created = remembered(resource);
-    created.retain(|topic| !world.in_use.contains_key(&topic.name));
-    if is_skipped(resource) || !deletes_topics(resource) || created.is_empty() {
+    created.retain(|topic| {
+        is_reclaimed(resource, &topic.name) && !world.in_use.contains_key(&topic.name)
+    });
+    if is_skipped(resource) || created.is_empty() {
         return released();
     }
     if let Some(live) = own_deployment(world, resource) {
@@ -197,11 +198,9 @@ fn is_skipped(resource: &UserService) -> bool {
         .is_some_and(|value| value == "true")
 }
 
-fn deletes_topics(resource: &UserService) -> bool {
-    resource
-        .spec
-        .events
-        .as_ref()
+fn is_reclaimed(resource: &UserService, topic: &str) -> bool {
+    let events = resource.spec.events.as_ref();
+    events
         .and_then(|events| events.kafka.as_ref())
-        .is_some_and(|kafka| kafka.topics.reclaim_policy == ReclaimPolicy::Delete)
+        .is_some_and(|kafka| topics::is_reclaimed(&kafka.topics, topic))
 }

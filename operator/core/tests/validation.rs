@@ -241,6 +241,13 @@ fn a_topic_that_is_out_of_bounds_is_refused_by_its_field() {
             topics(json!({"retention": "59s"})),
             "spec.events.kafka.topics.retention",
         ),
+        (
+            topics(json!({"overrides": [
+                {"name": "user.created", "reclaimPolicy": "Delete"},
+                {"name": "user.created", "reclaimPolicy": "Retain"},
+            ]})),
+            "spec.events.kafka.topics.overrides",
+        ),
     ]);
 }
 

@@ -22,6 +22,8 @@ struct Topic {
     retention_seconds: u64,
     /// Whether the resource created it: the operator configures and deletes no other.
     created: bool,
+    /// Whether it is deleted with the resource, if the resource created it.
+    deleted_with_resource: bool,
 }
 
 /// Prints the topics as they are described, and what the operator says of them. Kafka itself is not
@@ -48,6 +50,7 @@ pub(crate) async fn show(connection: &Connection, name: &str, output: Format) ->
             partitions: topic.partitions,
             replication_factor: topic.replication_factor,
             retention_seconds: topic.retention_seconds,
+            deleted_with_resource: topic.deleted_with_resource,
         })
         .collect();
     if output == Format::Json {
@@ -60,10 +63,10 @@ pub(crate) async fn show(connection: &Connection, name: &str, output: Format) ->
     }
     let mut out = anstream::stdout().lock();
     for topic in &topics {
-        let whose = if topic.created {
-            "created by this resource"
-        } else {
-            "found"
+        let whose = match (topic.created, topic.deleted_with_resource) {
+            (true, true) => "created by this resource and deleted with it",
+            (true, false) => "created by this resource",
+            (false, _) => "found",
         };
         writeln!(
             out,

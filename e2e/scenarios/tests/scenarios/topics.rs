@@ -164,6 +164,23 @@ async fn reclaim(s: &Scenario) -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_topic_whose_own_policy_is_to_retain_it_stays_while_the_others_go() {
+    scenario("override", async |s| {
+        let one = json!({"name": CREATED, "reclaimPolicy": "Retain"});
+        let spec = with_topics(s, &json!({"reclaimPolicy": "Delete", "overrides": [one]}));
+        let resource = s.ready_with(spec).await?;
+        let created = resource.status.unwrap_or_default().topics;
+        ensure!(created.len() == 6, "{created:?}");
+        delete(s).await?;
+        let left = names(s).await?;
+        delete_topics(s, ".*").await?;
+        ensure!(left == BTreeSet::from([CREATED.to_owned()]), "{left:?}");
+        Ok(())
+    })
+    .await;
+}
+
 async fn names(s: &Scenario) -> Result<BTreeSet<String>> {
     Ok(topics(s).await?.into_keys().collect())
 }

@@ -13,9 +13,10 @@ const KUBERNETES: [&str; 3] = [
 ];
 
 /// Enums in the words of those whom they belong to; all others are in `PascalCase`.
-const FOREIGN_WORDS: [&str; 4] = [
+const FOREIGN_WORDS: [&str; 5] = [
     ".spec.events.kafka.saslMechanism",
     ".spec.events.kafka.securityProtocol",
+    ".spec.events.kafka.topics.overrides[].name",
     ".spec.storage.mongodb.readPreference",
     ".spec.telemetry.logLevel",
 ];

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use operator_api::CreatedTopic;
+use operator_api::{CreatedTopic, ReclaimPolicy, TopicsSpec};
 use user_settings::{Kafka, event_type};
 
 pub use claims::{claims, in_use};
@@ -80,8 +80,8 @@ pub(crate) struct DesiredTopics {
     pub(crate) bootstrap_servers: BTreeSet<String>,
     /// Whether partitions may be added to a topic that exists.
     pub(crate) may_grow: bool,
-    /// Whether created topics go with the resource.
-    pub(crate) delete: bool,
+    /// Names of those that go with the resource if it created them.
+    pub(crate) reclaimed: BTreeSet<String>,
 }
 
 /// One change to one topic.
@@ -166,6 +166,14 @@ fn names(kafka: &Kafka) -> Vec<String> {
         .into_iter()
         .flat_map(|event_type| [kafka.topic(event_type), kafka.dead_letter_topic(event_type)])
         .collect()
+}
+
+/// Whether a topic goes with the resource that created it. One that was created under another prefix is still the topic
+/// of its events.
+pub(crate) fn is_reclaimed(spec: &TopicsSpec, topic: &str) -> bool {
+    let mut overrides = spec.overrides.iter();
+    let own = overrides.find(|one| topic.ends_with(one.name.as_str()));
+    own.map_or(spec.reclaim_policy, |one| one.reclaim_policy) == ReclaimPolicy::Delete
 }
 
 /// Brokers as a set, to compare clusters by.

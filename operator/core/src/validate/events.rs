@@ -1,8 +1,6 @@
-use std::{ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
-use operator_api::{
-    EventsSpec, GrowPartitions, KafkaEvents, ReclaimPolicy, SchemaId, SchemaRegistry, TopicsSpec,
-};
+use operator_api::{EventsSpec, GrowPartitions, KafkaEvents, SchemaId, SchemaRegistry, TopicsSpec};
 use user_settings::{
     Events, KAFKA_CREDENTIALS_DIRECTORY, SCHEMA_REGISTRY_CREDENTIALS_DIRECTORY, SaslMechanism,
     SchemaIdLocation, SecurityProtocol, Settings,
@@ -223,16 +221,31 @@ fn read_topics(spec: &TopicsSpec, settings: &Settings, broken: &mut Broken) -> D
         &RETENTION,
         broken,
     );
+    let mut named = BTreeSet::new();
+    for one in &spec.overrides {
+        let name = one.name.as_str();
+        if !named.insert(name) {
+            broken.add(
+                "spec.events.kafka.topics.overrides",
+                format!("{name} is there twice"),
+            );
+        }
+    }
+    let topics = topics::desired(&settings.kafka, |name| topics::DesiredTopic {
+        name,
+        partitions,
+        replication_factor,
+        min_in_sync_replicas,
+        retention,
+    });
     DesiredTopics {
-        topics: topics::desired(&settings.kafka, |name| topics::DesiredTopic {
-            name,
-            partitions,
-            replication_factor,
-            min_in_sync_replicas,
-            retention,
-        }),
+        reclaimed: topics
+            .iter()
+            .map(|topic| topic.name.clone())
+            .filter(|name| topics::is_reclaimed(spec, name))
+            .collect(),
+        topics,
         bootstrap_servers: topics::servers(&settings.kafka.bootstrap_servers),
         may_grow: spec.grow_partitions == GrowPartitions::RemapKeys,
-        delete: spec.reclaim_policy == ReclaimPolicy::Delete,
     }
 }

@@ -1,6 +1,6 @@
 //! A resource that is being deleted and whose topics go with it.
 
-use operator_api::{KafkaEvents, ReclaimPolicy, UserService};
+use operator_api::{KafkaEvents, ReclaimPolicy, TopicName, TopicOverride, UserService};
 use operator_core::{
     ChildKind, Removal, SeenTopics, TopicChange, World, in_use, removal, validate,
 };
@@ -209,6 +209,69 @@ fn a_namespace_that_is_being_deleted_is_held_by_no_kafka() {
     assert!(without.release);
     let told = without.left_behind.unwrap();
     assert!(told.contains("user.deleted.dlq"), "{told}");
+}
+
+fn override_of(name: TopicName, reclaim_policy: ReclaimPolicy) -> Vec<TopicOverride> {
+    vec![TopicOverride {
+        name,
+        reclaim_policy,
+    }]
+}
+
+#[test]
+fn of_topics_that_go_the_one_that_is_to_stay_stays_and_of_those_that_stay_the_one_to_go_goes() {
+    let (mut resource, world) = leaving();
+    kafka(&mut resource).topics.overrides =
+        override_of(TopicName::CreatedDeadLetters, ReclaimPolicy::Retain);
+    let going = removal(&world, &resource, &at(100));
+    assert_eq!(
+        deleted(&going),
+        [
+            "user.created",
+            "user.deleted",
+            "user.deleted.dlq",
+            "user.updated",
+            "user.updated.dlq"
+        ]
+    );
+
+    let spec = &mut kafka(&mut resource).topics;
+    spec.reclaim_policy = ReclaimPolicy::Retain;
+    spec.overrides = override_of(TopicName::Updated, ReclaimPolicy::Delete);
+    let going = removal(&world, &resource, &at(100));
+    assert_eq!(deleted(&going), ["user.updated"]);
+}
+
+#[test]
+fn a_topic_of_a_former_prefix_that_is_to_stay_stays() {
+    let (mut resource, mut world) = leaving();
+    let topics = &mut resource.status.as_mut().unwrap().topics;
+    topics.retain(|topic| topic.name == "user.created" || topic.name == "user.created.dlq");
+    for topic in topics.iter_mut() {
+        topic.name = format!("old.{}", topic.name);
+    }
+    let SeenTopics::Found { topics, .. } = &mut world.topics else {
+        panic!()
+    };
+    for name in ["user.created", "user.created.dlq"] {
+        let live = topics.remove(name).unwrap();
+        topics.insert(format!("old.{name}"), live);
+    }
+    kafka(&mut resource).topics.overrides = override_of(TopicName::Created, ReclaimPolicy::Retain);
+    let going = removal(&world, &resource, &at(100));
+    assert_eq!(deleted(&going), ["old.user.created.dlq"]);
+}
+
+#[test]
+fn topics_that_stay_anyway_are_not_waited_for_and_not_told_of_as_left_behind() {
+    let (mut resource, mut world) = leaving();
+    world.topics = SeenTopics::Unreachable("connection refused".into());
+    world.is_terminating = true;
+    let spec = &mut kafka(&mut resource).topics;
+    spec.reclaim_policy = ReclaimPolicy::Retain;
+    spec.overrides = override_of(TopicName::Deleted, ReclaimPolicy::Delete);
+    let told = removal(&world, &resource, &at(100)).left_behind.unwrap();
+    assert!(told.ends_with(": user.deleted"), "{told}");
 }
 
 #[test]

@@ -49,7 +49,9 @@ pub(super) fn accepted() -> Vec<(&'static str, Value)> {
         (
             "users",
             kafka(
-                json!({"topics": {"minInSyncReplicas": 1, "replicationFactor": 1, "retention": "1m"}}),
+                json!({"topics": {"minInSyncReplicas": 1, "replicationFactor": 1, "retention": "1m", "overrides": [
+                    {"name": "user.deleted.dlq", "reclaimPolicy": "Delete"},
+                ]}}),
             ),
         ),
         (

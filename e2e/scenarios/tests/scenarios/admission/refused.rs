@@ -120,6 +120,13 @@ fn refused_connections() -> Vec<(Value, &'static str)> {
             topics(json!({"partitions": 0})),
             "spec.events.kafka.topics.partitions",
         ),
+        (
+            topics(json!({"overrides": [
+                {"name": "user.created", "reclaimPolicy": "Delete"},
+                {"name": "user.created", "reclaimPolicy": "Retain"},
+            ]})),
+            "spec.events.kafka.topics.overrides",
+        ),
     ]
 }
 
