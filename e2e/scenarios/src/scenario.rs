@@ -23,6 +23,9 @@ use crate::{
     wait::{Seen, until},
 };
 
+/// Names how often a leader is crashed, in seconds; unset, none is.
+pub(crate) const CRASH_LEADER_EVERY_S: &str = "CRASH_LEADER_EVERY_S";
+
 /// Bound for a resource to become ready: image loading and start-up on a busy two-core machine.
 const READY: Duration = Duration::from_secs(120);
 
@@ -87,14 +90,15 @@ pub async fn scenario(name: &str, folder: &str, body: impl AsyncFnOnce(&Scenario
     println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
 }
 
-/// Crashes the operator that leads every `CRASH_LEADER_EVERY_S` seconds, if that is set; returns only if it is no number.
+/// Crashes the operator that leads every so many seconds, if [`CRASH_LEADER_EVERY_S`] is set; returns only if it is no
+/// number.
 async fn crashes(cluster: &Cluster) -> anyhow::Error {
-    let Ok(every) = std::env::var("CRASH_LEADER_EVERY_S") else {
+    let Ok(every) = std::env::var(CRASH_LEADER_EVERY_S) else {
         return std::future::pending().await;
     };
     let every = match every.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(error) => return anyhow::Error::new(error).context("CRASH_LEADER_EVERY_S"),
+        Err(error) => return anyhow::Error::new(error).context(CRASH_LEADER_EVERY_S),
     };
     loop {
         tokio::time::sleep(every).await;

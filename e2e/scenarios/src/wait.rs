@@ -4,10 +4,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::scenario::CRASH_LEADER_EVERY_S;
+
 /// How often a condition is looked at.
 const PERIOD: Duration = Duration::from_millis(200);
+/// What a crash of the leader adds to every bound: its lease has to end, and the next one has to read everything.
+const TAKEOVER: Duration = Duration::from_secs(20);
 
-/// Waits until `look` answers [`Seen::Yes`], and prints how long that took.
+/// Waits until `look` answers [`Seen::Yes`], and prints how long that took. While leaders are crashed on purpose, the
+/// bound is longer by what one crash costs.
 ///
 /// # Errors
 /// What `look` fails with, or that it said [`Seen::NotYet`] for `bound`; `what` names the awaited state and
@@ -16,6 +21,10 @@ pub async fn until<T, F>(what: &str, bound: Duration, mut look: impl FnMut() -> 
 where
     F: Future<Output = Result<Seen<T>>>,
 {
+    let bound = match std::env::var_os(CRASH_LEADER_EVERY_S) {
+        Some(_) => bound + TAKEOVER,
+        None => bound,
+    };
     let start = Instant::now();
     loop {
         match look().await? {
