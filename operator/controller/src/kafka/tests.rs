@@ -224,3 +224,71 @@ async fn what_a_real_cluster_refuses_is_told_in_its_words() {
     assert_eq!(created, BTreeSet::new());
     assert!(refused["user.refused"].contains("1000"), "{refused:?}");
 }
+
+/// See above.
+#[tokio::test]
+#[ignore = "needs a broker at OPERATOR_TEST_KAFKA"]
+async fn a_real_cluster_keeps_the_topic_whose_own_policy_is_to_retain_it() {
+    use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+    use operator_api::{TOPICS_FINALIZER, UserService};
+    use operator_core::{Release, World, plan, removal};
+
+    let release = Release {
+        version: "1.2.3".to_owned(),
+        ..Release::default()
+    };
+    let now = Time(Timestamp::UNIX_EPOCH);
+    let mut resource: UserService = serde_json::from_value(serde_json::json!({
+        "metadata": {"name": "users", "namespace": "team-a", "finalizers": [TOPICS_FINALIZER]},
+        "spec": {"events": {"kafka": {
+            "bootstrapServers": [std::env::var("OPERATOR_TEST_KAFKA").unwrap()],
+            "topicPrefix": "own-policy.",
+            "topics": {
+                "replicationFactor": 1, "minInSyncReplicas": 1, "partitions": 1, "reclaimPolicy": "Delete",
+                "overrides": [{"name": "user.created", "reclaimPolicy": "Retain"}],
+            },
+        }}},
+    }))
+    .unwrap();
+    let kept = "own-policy.user.created";
+    let secrets = SecretData::default();
+    let access = operator_core::validate(&resource, &release).unwrap();
+    let access = access.kafka(&[]).unwrap();
+    let world = |topics| World {
+        topics,
+        ..World::default()
+    };
+
+    let (seen, session) = look(access.clone(), &secrets).await;
+    let changes = plan(&world(seen), &resource, &release, &now)
+        .unwrap()
+        .topics;
+    assert_eq!(changes.len(), 6, "{changes:?}");
+    let seen = session.unwrap().change(&changes, write(BOUND)).await;
+    resource.status = plan(&world(seen), &resource, &release, &now)
+        .unwrap()
+        .status;
+    assert_eq!(resource.status.as_ref().unwrap().topics.len(), 6);
+
+    resource.metadata.deletion_timestamp = Some(now.clone());
+    let end = std::time::Instant::now() + BOUND;
+    loop {
+        let (seen, session) = look(access.clone(), &secrets).await;
+        let step = removal(&world(seen), &resource, &now);
+        if step.release {
+            break;
+        }
+        assert!(std::time::Instant::now() < end, "{step:?}");
+        session.unwrap().change(&step.topics, write(BOUND)).await;
+    }
+    let (seen, session) = look(access, &secrets).await;
+    let SeenTopics::Found { topics, .. } = seen else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(topics.keys().collect::<Vec<_>>(), [kept]);
+    let last = TopicChange::Delete {
+        name: kept.to_owned(),
+        id: topics[kept].id.clone(),
+    };
+    session.unwrap().change(&[last], write(BOUND)).await;
+}
