@@ -31,6 +31,10 @@ const IN_HAND: usize = 2 * BATCH.get();
 /// Between two looks at the outbox when nothing comes in: at first, and doubling up to at last.
 const IDLE: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
 
+/// Between two looks of which the first found something: what comes so soon after it goes out together, since a look and
+/// a write of its own for each event cost more than the event.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// Something that was begun has ended.
 enum Done {
     Fetched(Result<Fetched, OutboxError>),
@@ -78,6 +82,8 @@ pub(super) struct Work<'a, O, P, T, W> {
     is_empty: bool,
     /// When to fetch next, and how long to wait after a fetch that finds nothing.
     look_at: Instant,
+    /// Not before, whatever is added.
+    soonest: Instant,
     idle: Duration,
     /// Out and not yet marked.
     published: Vec<OutboxRecord>,
@@ -107,6 +113,7 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             fetching: false,
             is_empty: false,
             look_at: now,
+            soonest: now,
             idle: IDLE[0],
             published: Vec::new(),
             marking: false,
@@ -253,9 +260,10 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
                 None => future::pending().await,
             }
         });
-        // What is added does not end the pause after a failure.
+        // What is added does not end the pause after a failure, nor the one in which events are gathered.
+        let listens = pause.is_some() && failing.is_zero() && self.look_at > self.soonest;
         let hint = pin!(async {
-            if pause.is_some() && failing.is_zero() {
+            if listens {
                 outbox.added().await;
             } else {
                 future::pending::<()>().await;
@@ -321,6 +329,13 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             self.idle = IDLE[0];
             now + if is_full { Duration::ZERO } else { IDLE[0] }
         };
+        let more_is_there = self.is_empty || is_full;
+        self.soonest = now
+            + if more_is_there {
+                Duration::ZERO
+            } else {
+                GATHER
+            };
         for chain in by_user(records) {
             self.hand.take(chain.user, chain.records.len());
             let (relay, lease) = (self.relay, self.lease);
@@ -375,7 +390,7 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
     /// Something may wait that was not there, or not to be fetched, the last time.
     fn is_free(&mut self, at: Instant) {
         self.is_empty = false;
-        self.look_at = self.look_at.min(at);
+        self.look_at = self.look_at.min(at.max(self.soonest));
     }
 
     /// After the word to stop: whether what is in hand is settled and, where events do not outlive the process, nothing

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
 use user_application::testkit::{new_user, renamed};
 use user_application::{
     Backlog, Backoff, Epoch, Listing, Order, Outbox, OutboxError, OutboxRecord, Position, RelayId,
@@ -51,6 +52,7 @@ pub(crate) struct State {
     pub(crate) failing_marks: u32,
     /// So often an acknowledgement lets others run before it is done.
     pub(crate) marking_takes: u32,
+    added: Arc<Notify>,
 }
 
 impl State {
@@ -60,6 +62,7 @@ impl State {
             trace: None,
             attempts: 0,
         });
+        self.added.notify_one();
     }
 
     fn check(&mut self) -> Result<(), OutboxError> {
@@ -204,7 +207,8 @@ impl<const DURABLE: bool> Outbox for Store<DURABLE> {
     }
 
     async fn added(&self) {
-        std::future::pending::<()>().await;
+        let added = Arc::clone(&self.state().added);
+        added.notified().await;
     }
 
     async fn pending(
