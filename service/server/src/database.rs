@@ -100,6 +100,7 @@ pub(crate) async fn wait_for_answer(
 }
 
 /// Hears how the connections are.
+#[derive(Debug)]
 struct Observer(Journal);
 
 impl StorageObserver for Observer {

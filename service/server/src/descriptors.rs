@@ -1,7 +1,6 @@
 //! File descriptors, of which each connection takes one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use user_settings::{Settings, Storage};
 
 /// What is left for everything but the gRPC port and the database: the admin port, which probes have to reach whatever
 /// clients do, brokers and files.
@@ -19,15 +18,30 @@ pub(crate) fn raise_limit() {
     let _ = setrlimit(Resource::Nofile, raised);
 }
 
-/// `most` connections, or as many as descriptors are left for.
-pub(crate) fn for_connections(most: usize, settings: &Settings) -> usize {
-    let database = match settings.storage {
-        Storage::Memory => 0,
-        Storage::Mongodb => u64::from(settings.mongodb.max_pool_size),
-    };
+/// `most` connections, or as many as descriptors are left for beside `database` connections.
+pub(crate) fn for_connections(most: usize, database: usize) -> usize {
     let Some(limit) = getrlimit(Resource::Nofile).current else {
         return most;
     };
-    let left = limit.saturating_sub(RESERVED + database).max(1);
+    let left = left(limit, u64::try_from(database).unwrap_or(u64::MAX));
     usize::try_from(left).map_or(most, |left| left.min(most))
+}
+
+/// The pools of the database are rarely all full, so no more than half of the descriptors is kept for them.
+fn left(limit: u64, database: u64) -> u64 {
+    let kept = RESERVED.saturating_add(database.min(limit / 2));
+    limit.saturating_sub(kept).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left;
+
+    #[test]
+    fn what_the_database_may_take_is_kept_for_it_up_to_a_half() {
+        assert_eq!(left(1_048_576, 198), 1_048_576 - 128 - 198);
+        assert_eq!(left(1024, 198), 1024 - 128 - 198);
+        assert_eq!(left(1024, 3006), 1024 - 128 - 512);
+        assert_eq!(left(64, 0), 1);
+    }
 }

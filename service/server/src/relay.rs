@@ -125,3 +125,23 @@ impl RelayObserver for Observer {
         self.journal.tell(Event::Buried(record, error));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use user_settings::{Kafka, bounds};
+
+    use super::*;
+    use crate::kafka;
+
+    #[test]
+    fn a_lease_that_was_renewed_in_time_outlasts_the_longest_attempt_to_publish() {
+        let slowest = Kafka {
+            delivery_timeout: bounds::KAFKA_DELIVERY_TIMEOUT.max,
+            ..Kafka::default()
+        };
+        let within = kafka::options(&slowest).publish_within();
+        assert!(within > slowest.delivery_timeout);
+        // A fifth of it passes until it is renewed.
+        assert!(within + LEASE / 5 <= LEASE, "{within:?}");
+    }
+}

@@ -42,17 +42,28 @@ impl Backends {
 
 /// A storage that can serve as both ports.
 trait Backend: UserRepository + Outbox + Clone {
+    /// How many connections it may have at a time.
+    fn connections(&self) -> usize;
+
     /// Ends what is under way; whether it ended in time.
     fn close(self) -> impl Future<Output = bool> + Send;
 }
 
 impl Backend for MemoryStorage {
+    fn connections(&self) -> usize {
+        0
+    }
+
     async fn close(self) -> bool {
         true
     }
 }
 
 impl Backend for MongoStorage {
+    fn connections(&self) -> usize {
+        self.most_connections()
+    }
+
     async fn close(self) -> bool {
         Self::close(&self, FLUSH_TIMEOUT).await
     }
@@ -125,7 +136,7 @@ fn with_publisher<S: Backend, P: EventPublisher>(
         parts.metrics.rpc.clone(),
     )?;
     let limits = Limits {
-        connections: descriptors::for_connections(GRPC_CONNECTIONS, parts.settings),
+        connections: descriptors::for_connections(GRPC_CONNECTIONS, storage.connections()),
         concurrent_streams: server.max_concurrent_streams,
         age: Some(Age {
             max: server.max_connection_age,

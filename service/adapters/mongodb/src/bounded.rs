@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::context::FutureExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use crate::DatabaseError;
+use crate::observer::{Turn, watched};
 use crate::trace::{self, Operation};
+use crate::{DatabaseError, StorageObserver};
 
 /// How long after its deadline a call may still be under way. A server that answers at all has answered by then; of one
 /// that does not, the driver closes the connection.
@@ -33,15 +34,17 @@ pub(crate) struct Bounded {
     tasks: TaskTracker,
     /// Who waits for a connection waits here, where it costs nothing to give up.
     slots: Arc<Semaphore>,
+    observer: Arc<dyn StorageObserver>,
 }
 
 impl Bounded {
     /// At most `slots` calls at a time that have to queue.
-    pub(crate) fn new(slots: u32) -> Self {
+    pub(crate) fn new(slots: u32, observer: Arc<dyn StorageObserver>) -> Self {
         let slots = usize::try_from(slots).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             tasks: TaskTracker::new(),
             slots: Arc::new(Semaphore::new(slots.clamp(1, Semaphore::MAX_PERMITS))),
+            observer,
         }
     }
 
@@ -58,12 +61,7 @@ impl Bounded {
         E: From<DatabaseError> + Send + 'static,
     {
         let waiting = async {
-            let slots = Arc::clone(&self.slots);
-            let slot = match timeout_at(deadline.into(), slots.acquire_owned()).await {
-                Ok(Ok(slot)) => slot,
-                Ok(Err(_)) => return Err(DatabaseError::Closed.into()),
-                Err(_) => return Err(DatabaseError::TimedOut.into()),
-            };
+            let slot = self.turn(deadline).await?;
             let work = async {
                 let done = work.await;
                 drop(slot);
@@ -74,6 +72,27 @@ impl Bounded {
         match trace::begin(operation) {
             Some(span) => waiting.with_context(span).await,
             None => waiting.await,
+        }
+    }
+
+    async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, DatabaseError> {
+        match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => return Ok(slot),
+            Err(TryAcquireError::Closed) => return Err(DatabaseError::Closed),
+            Err(TryAcquireError::NoPermits) => {}
+        }
+        let turn = Turn::awaited(&*self.observer);
+        let slots = Arc::clone(&self.slots);
+        match timeout_at(deadline.into(), slots.acquire_owned()).await {
+            Ok(Ok(slot)) => {
+                turn.came();
+                Ok(slot)
+            }
+            Ok(Err(_)) => Err(DatabaseError::Closed),
+            Err(_) => {
+                turn.came_too_late();
+                Err(DatabaseError::TimedOut)
+            }
         }
     }
 
@@ -91,7 +110,7 @@ impl Bounded {
             return Err(DatabaseError::TimedOut.into());
         }
         let end = deadline + GRACE;
-        let work = timeout_at(end.into(), work).with_current_context();
+        let work = timeout_at(end.into(), watched(&self.observer, work)).with_current_context();
         let task = self.tasks.spawn(work);
         match timeout_at(deadline.into(), task).await {
             Ok(Ok(Ok(done))) => done,
@@ -105,5 +124,64 @@ impl Bounded {
         self.slots.close();
         self.tasks.close();
         timeout(limit, self.tasks.wait()).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::ConnectionEvent;
+    use crate::observer::tests::Heard;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    async fn call(calls: &Bounded, within: Duration) -> Result<(), DatabaseError> {
+        let nothing = async { Ok(()) };
+        calls
+            .queued(Operation::Find, Instant::now() + within, nothing)
+            .await
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_turn_is_told_of_with_what_became_of_it() {
+        let heard = Heard::default();
+        let calls = Bounded::new(1, Arc::new(heard.clone()));
+        call(&calls, LONG).await.unwrap();
+        assert_eq!(heard.take(), [], "nobody waited");
+
+        let (release, released) = oneshot::channel::<()>();
+        let first = async {
+            let deadline = Instant::now() + LONG;
+            let work = async {
+                let _ = released.await;
+                Ok::<(), DatabaseError>(())
+            };
+            calls.queued(Operation::Find, deadline, work).await
+        };
+        let others = async {
+            let refused = |is_timeout| ConnectionEvent::Refused { is_timeout };
+            let late = call(&calls, Duration::from_millis(1)).await;
+            assert_eq!(late, Err(DatabaseError::TimedOut));
+            assert_eq!(heard.take(), [ConnectionEvent::Awaited, refused(true)]);
+
+            let given_up = timeout(Duration::from_millis(1), call(&calls, LONG)).await;
+            assert!(given_up.is_err());
+            assert_eq!(heard.take(), [ConnectionEvent::Awaited, refused(false)]);
+
+            let began = Instant::now();
+            let patient = async { call(&calls, LONG).await };
+            let end = async { release.send(()).unwrap() };
+            let (patient, ()) = tokio::join!(patient, end);
+            patient.unwrap();
+            let events = heard.take();
+            let [ConnectionEvent::Awaited, ConnectionEvent::Admitted(waited)] = *events else {
+                panic!("{events:?}");
+            };
+            assert!(waited <= began.elapsed());
+        };
+        let (first, ()) = tokio::join!(first, others);
+        first.unwrap();
     }
 }

@@ -75,6 +75,12 @@ pub enum ConnectError {
     /// The hosts of a `mongodb+srv://` string could not be looked up.
     #[error("the hosts of the connection string could not be looked up")]
     Lookup,
+    /// Members would be asked too rarely how far behind they are.
+    #[error(
+        "the connection string's heartbeatFrequencyMS is above 80000: with another read preference than primary it may \
+         not be, or nobody knew which members are more than 90 s behind"
+    )]
+    Heartbeat,
     /// The files of the TLS options cannot be used.
     #[error("the TLS options of the connection string cannot be used")]
     Tls,

@@ -1,7 +1,9 @@
 //! What the driver tells about itself, for metrics.
 
+use std::cell::Cell;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mongodb::TopologyType;
 use mongodb::event::EventHandler;
@@ -10,7 +12,7 @@ use mongodb::event::sdam::SdamEvent;
 use mongodb::options::ClientOptions;
 
 /// Hears how the connections are. Called by whoever uses one: must not block.
-pub trait StorageObserver: Send + Sync + 'static {
+pub trait StorageObserver: fmt::Debug + Send + Sync + 'static {
     /// Something became of a connection.
     fn connection(&self, event: ConnectionEvent) {
         let _ = event;
@@ -32,9 +34,11 @@ pub enum ConnectionEvent {
     Opened,
     /// One less.
     Closed,
-    /// A call waits for one.
+    /// A call waits: for its turn, where as many are under way as there may be connections, or for one in the driver.
     Awaited,
-    /// It got one, after so long.
+    /// After so long it is its turn. Which connection it gets is told next.
+    Admitted(Duration),
+    /// It got one, after so long in the driver.
     Taken(Duration),
     /// It got none, because there was none in time if so, or else because none could be made.
     Refused {
@@ -46,12 +50,11 @@ pub enum ConnectionEvent {
 }
 
 /// Has the driver tell an observer.
-pub(crate) fn hear(client: &mut ClientOptions, observer: impl StorageObserver) {
-    let observer = Arc::new(observer);
+pub(crate) fn hear(client: &mut ClientOptions, observer: Arc<dyn StorageObserver>) {
     let pools = Arc::clone(&observer);
     client.cmap_event_handler = Some(EventHandler::callback(move |event| {
         if let Some(event) = of_connection(&event) {
-            pools.connection(event);
+            tell(&*pools, event);
         }
     }));
     client.sdam_event_handler = Some(EventHandler::callback(move |event| {
@@ -77,5 +80,131 @@ fn of_connection(event: &CmapEvent) -> Option<ConnectionEvent> {
         }),
         CmapEvent::ConnectionCheckedIn(_) => Some(ConnectionEvent::Returned),
         _ => None,
+    }
+}
+
+fn tell(observer: &dyn StorageObserver, event: ConnectionEvent) {
+    // Called on the task of who waits.
+    let _ = AWAITED.try_with(|awaited| match event {
+        ConnectionEvent::Awaited => awaited.count.set(awaited.count.get() + 1),
+        ConnectionEvent::Taken(_) | ConnectionEvent::Refused { .. } => {
+            awaited.count.set(awaited.count.get().saturating_sub(1));
+        }
+        _ => {}
+    });
+    observer.connection(event);
+}
+
+tokio::task_local! {
+    static AWAITED: Awaited;
+}
+
+/// Connections that a task waits for in the driver, which says nothing of a wait that is given up.
+struct Awaited {
+    count: Cell<u32>,
+    observer: Arc<dyn StorageObserver>,
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        for _ in 0..self.count.get() {
+            let given_up = ConnectionEvent::Refused { is_timeout: true };
+            self.observer.connection(given_up);
+        }
+    }
+}
+
+/// Work that is dropped only when its time is up: a wait for a connection that ends so is told as well.
+pub(crate) fn watched<F: Future>(
+    observer: &Arc<dyn StorageObserver>,
+    work: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    let awaited = Awaited {
+        count: Cell::new(0),
+        observer: Arc::clone(observer),
+    };
+    AWAITED.scope(awaited, work)
+}
+
+/// A call that waits for its turn. However that ends, it is told.
+pub(crate) struct Turn<'a> {
+    observer: &'a dyn StorageObserver,
+    since: Instant,
+    end: ConnectionEvent,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn awaited(observer: &'a dyn StorageObserver) -> Self {
+        observer.connection(ConnectionEvent::Awaited);
+        Self {
+            observer,
+            since: Instant::now(),
+            end: ConnectionEvent::Refused { is_timeout: false },
+        }
+    }
+
+    pub(crate) fn came(mut self) {
+        self.end = ConnectionEvent::Admitted(self.since.elapsed());
+    }
+
+    pub(crate) fn came_too_late(mut self) {
+        self.end = ConnectionEvent::Refused { is_timeout: true };
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.observer.connection(self.end);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Remembers what it hears.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Heard(Arc<Mutex<Vec<ConnectionEvent>>>);
+
+    impl Heard {
+        pub(crate) fn take(&self) -> Vec<ConnectionEvent> {
+            let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut events)
+        }
+    }
+
+    impl StorageObserver for Heard {
+        fn connection(&self, event: ConnectionEvent) {
+            let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            events.push(event);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_in_the_driver_that_is_given_up_is_told_and_one_that_ended_is_not_told_again() {
+        let heard = Heard::default();
+        let observer: Arc<dyn StorageObserver> = Arc::new(heard.clone());
+        let (awaited, taken) = (
+            ConnectionEvent::Awaited,
+            ConnectionEvent::Taken(Duration::ZERO),
+        );
+        let driver = Arc::clone(&observer);
+        let work = watched(&observer, async move {
+            tell(&*driver, awaited);
+            tell(&*driver, taken);
+            tell(&*driver, ConnectionEvent::Returned);
+            tell(&*driver, awaited);
+            std::future::pending::<()>().await;
+        });
+        assert!(timeout(Duration::from_millis(1), work).await.is_err());
+        let given_up = ConnectionEvent::Refused { is_timeout: true };
+        assert_eq!(
+            heard.take(),
+            [awaited, taken, ConnectionEvent::Returned, awaited, given_up]
+        );
     }
 }

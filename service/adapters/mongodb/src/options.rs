@@ -25,6 +25,14 @@ const WRITE_CONCERN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How far a member may be behind that answers reads which may be stale: the least that the driver takes.
 const MAX_STALENESS: Duration = Duration::from_secs(90);
+/// How rarely servers may be asked how far behind they are, for that bound: with 10 seconds between two writes of an idle
+/// primary it is kept to.
+const RAREST_HEARTBEAT: Duration = MAX_STALENESS.saturating_sub(Duration::from_secs(10));
+
+/// Connections to a server beside its pool: one hears how it is, one measures how long it takes to answer.
+const MONITORS: usize = 2;
+/// Members of a replica set, where the connection string names fewer.
+const MEMBERS: usize = 3;
 
 /// What a storage is told beside where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +116,10 @@ pub(crate) async fn client_options(
     let mut client = parsed
         .map_err(|_| ConnectError::Lookup)?
         .map_err(ConnectError::of)?;
+    let is_rare = client.heartbeat_freq > Some(RAREST_HEARTBEAT);
+    if is_rare && options.read_preference != ReadPreference::Primary {
+        return Err(ConnectError::Heartbeat);
+    }
     client.app_name = Some(options.app_name.clone());
     client.max_pool_size = Some(options.max_pool_size);
     client.min_pool_size = Some(options.min_pool_size.min(options.max_pool_size));
@@ -121,4 +133,64 @@ pub(crate) async fn client_options(
     client.write_concern = Some(majority());
     client.selection_criteria = Some(ReadPreference::Primary.into());
     Ok(client)
+}
+
+/// Each server that may be read from has a pool of its own, and after a change of the primary the former one's empties by
+/// and by.
+pub(crate) fn most_connections(client: &ClientOptions, max_pool_size: u32) -> usize {
+    let is_alone = client.direct_connection == Some(true) || client.load_balanced == Some(true);
+    let named = client.hosts.len();
+    let servers = if is_alone { named } else { named.max(MEMBERS) };
+    let pool = usize::try_from(max_pool_size).unwrap_or(usize::MAX);
+    pool.saturating_add(MONITORS).saturating_mul(servers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn options_of(
+        uri: &str,
+        read_preference: ReadPreference,
+    ) -> Result<ClientOptions, ConnectError> {
+        let options = StorageOptions {
+            read_preference,
+            ..StorageOptions::default()
+        };
+        client_options(uri, &options).await
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_too_rare_to_tell_who_is_behind_is_refused_where_that_matters() {
+        let uri = |millis: u32| format!("mongodb://host/?heartbeatFrequencyMS={millis}");
+        for preference in [
+            ReadPreference::PrimaryPreferred,
+            ReadPreference::SecondaryPreferred,
+            ReadPreference::Nearest,
+        ] {
+            let refused = options_of(&uri(80_001), preference).await.unwrap_err();
+            assert_eq!(refused, ConnectError::Heartbeat);
+            assert!(refused.to_string().contains("heartbeatFrequencyMS"));
+            // As the driver sees it.
+            let mut accepted = options_of(&uri(80_000), preference).await.unwrap();
+            accepted.selection_criteria = Some(preference.into());
+            mongodb::Client::with_options(accepted).unwrap();
+        }
+        options_of(&uri(80_001), ReadPreference::Primary)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_member_has_a_pool_and_three_are_expected() {
+        for (uri, most) in [
+            ("mongodb://a/", 30),
+            ("mongodb://a,b,c/?replicaSet=rs0", 30),
+            ("mongodb://a,b,c,d/", 40),
+            ("mongodb://a/?directConnection=true", 10),
+        ] {
+            let client = options_of(uri, ReadPreference::Primary).await.unwrap();
+            assert_eq!(most_connections(&client, 8), most, "{uri}");
+        }
+    }
 }

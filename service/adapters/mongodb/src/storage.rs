@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::bounded::Bounded;
 use crate::documents::Collections;
 use crate::observer;
-use crate::options::client_options;
+use crate::options::{client_options, most_connections};
 use crate::{ConnectError, DatabaseError, Migrations, StorageObserver, StorageOptions};
 
 /// How long the server may take to say that it is there.
@@ -28,6 +28,7 @@ pub struct MongoStorage {
     pub(crate) calls: Bounded,
     pub(crate) event_added: Arc<Notify>,
     pub(crate) options: Arc<StorageOptions>,
+    most_connections: usize,
 }
 
 impl MongoStorage {
@@ -50,12 +51,15 @@ impl MongoStorage {
         observer: impl StorageObserver,
     ) -> Result<Self, ConnectError> {
         let mut client_options = client_options(uri, &options).await?;
-        observer::hear(&mut client_options, observer);
+        let observer: Arc<dyn StorageObserver> = Arc::new(observer);
+        observer::hear(&mut client_options, Arc::clone(&observer));
+        let most_connections = most_connections(&client_options, options.max_pool_size);
         let client = Client::with_options(client_options).map_err(ConnectError::of)?;
         let database = client.database(&options.database);
         let storage = Self {
             collections: Collections::of(&database),
-            calls: Bounded::new(options.max_pool_size),
+            calls: Bounded::new(options.max_pool_size, observer),
+            most_connections,
             event_added: Arc::new(Notify::new()),
             options: Arc::new(options),
             client,
@@ -81,6 +85,12 @@ impl MongoStorage {
         self.calls
             .at_once(Instant::now() + PING_TIMEOUT, ping)
             .await
+    }
+
+    /// How many connections there may be at a time, all servers together. The relay's calls take theirs from the same
+    /// pools.
+    pub const fn most_connections(&self) -> usize {
+        self.most_connections
     }
 
     /// The schema that this storage needs.

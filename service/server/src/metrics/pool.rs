@@ -74,6 +74,10 @@ impl PoolMetrics {
             ConnectionEvent::Awaited => {
                 self.pending.inc();
             }
+            ConnectionEvent::Admitted(waited) => {
+                self.pending.dec();
+                self.wait.observe(waited.as_secs_f64());
+            }
             ConnectionEvent::Taken(waited) => {
                 self.pending.dec();
                 used.fetch_add(1, Ordering::Relaxed);
@@ -132,6 +136,8 @@ mod tests {
             ConnectionEvent::Awaited,
             ConnectionEvent::Refused { is_timeout: false },
             ConnectionEvent::Awaited,
+            ConnectionEvent::Admitted(Duration::from_secs(2)),
+            ConnectionEvent::Awaited,
         ] {
             metrics.saw(event);
         }
@@ -142,7 +148,8 @@ mod tests {
             "db_client_connection_count{db_client_connection_state=\"used\"} 1\n",
             "db_client_connection_pending_requests 1\n",
             "db_client_connection_timeouts_total 1\n",
-            "db_client_connection_wait_time_seconds_count 2\n",
+            "db_client_connection_wait_time_seconds_count 3\n",
+            "db_client_connection_wait_time_seconds_bucket{le=\"1.0\"} 2\n",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
