@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeSet,
+    num::NonZeroU32,
     panic::AssertUnwindSafe,
     path::Path,
+    sync::LazyLock,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -16,6 +18,7 @@ use kube::{
 };
 use operator_api::UserService;
 use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval_at};
 
 use crate::{
     bundle,
@@ -90,18 +93,23 @@ pub async fn scenario(name: &str, folder: &str, body: impl AsyncFnOnce(&Scenario
     println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
 }
 
-/// Crashes the operator that leads every so many seconds, if [`CRASH_LEADER_EVERY_S`] is set; returns only if it is no
-/// number.
+/// Crashes the operator that leads every so many seconds since the first scenario began, if [`CRASH_LEADER_EVERY_S`] is
+/// set; returns only if it is no such number.
 async fn crashes(cluster: &Cluster) -> anyhow::Error {
+    static BEGAN: LazyLock<tokio::time::Instant> = LazyLock::new(tokio::time::Instant::now);
     let Ok(every) = std::env::var(CRASH_LEADER_EVERY_S) else {
         return std::future::pending().await;
     };
-    let every = match every.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
+    let every = match every.parse::<NonZeroU32>() {
+        Ok(seconds) => Duration::from_secs(seconds.get().into()),
         Err(error) => return anyhow::Error::new(error).context(CRASH_LEADER_EVERY_S),
     };
+    let mut due = interval_at(*BEGAN, every);
+    // Also those that came while a scenario before this one ran, or the beginning itself.
+    due.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    due.tick().await;
     loop {
-        tokio::time::sleep(every).await;
+        due.tick().await;
         // Nobody leads while a scenario keeps the operator away, or for the seconds after a crash.
         match cluster.crash_leader().await {
             Ok(()) => println!("the leader was crashed"),
