@@ -1,11 +1,16 @@
 //! Each class of fields, seen in the live children while it is there and not any more once it is taken away.
 
+mod answered;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{
-    apps::v1::Deployment, core::v1::ConfigMap, networking::v1::NetworkPolicy,
-    policy::v1::PodDisruptionBudget, scheduling::v1::PriorityClass,
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim},
+    networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
+    scheduling::v1::PriorityClass,
 };
 use kube::{
     Api,
@@ -155,7 +160,8 @@ fn of_the_pods(priority: &str) -> Vec<Class> {
 
 fn beside_the_service() -> Vec<Class> {
     let licence = json!({"name": "LICENCE", "valueFrom": {"secretKeyRef": {"name": "licence", "key": "text"}}});
-    let variables = json!([{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, licence]);
+    let region = json!({"name": "REGION", "valueFrom": {"configMapKeyRef": {"name": "places", "key": "region"}}});
+    let variables = json!([{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, licence, region]);
     vec![
         Class {
             field: "/pod/env",
@@ -167,15 +173,21 @@ fn beside_the_service() -> Vec<Class> {
             value: json!([
                 {"name": "scratch", "mountPath": "/tmp", "emptyDir": {"sizeLimit": "16Mi"}},
                 {"name": "licence", "mountPath": "/etc/licence", "readOnly": true, "secret": {"secretName": "licence"}},
+                {"name": "places", "mountPath": "/etc/places", "configMap": {"name": "places"}},
+                {"name": "kept", "mountPath": "/var/lib/kept", "persistentVolumeClaim": {"claimName": "kept"}},
             ]),
             seen: vec![
                 pods(&json!({"volumes": [
                     {"name": "extra-scratch", "emptyDir": {"sizeLimit": "16Mi"}},
                     {"name": "extra-licence", "secret": {"secretName": "licence"}},
+                    {"name": "extra-places", "configMap": {"name": "places"}},
+                    {"name": "extra-kept", "persistentVolumeClaim": {"claimName": "kept"}},
                 ]})),
                 container(&json!({"volumeMounts": [
                     {"name": "extra-scratch", "mountPath": "/tmp"},
                     {"name": "extra-licence", "mountPath": "/etc/licence", "readOnly": true},
+                    {"name": "extra-places", "mountPath": "/etc/places"},
+                    {"name": "extra-kept", "mountPath": "/var/lib/kept"},
                 ]})),
             ],
         },
@@ -243,7 +255,14 @@ async fn every_class_of_fields_shows_in_the_live_children_and_is_gone_once_it_is
             "metadata": {"name": s.namespace}, "value": 1, "description": "of a scenario",
         }))?;
         classes.create(&PostParams::default(), &priority).await?;
-        let outcome = come_and_go(s).await;
+        let outcome = match disk(s).await {
+            Ok(()) => come_and_go(s).await,
+            Err(error) => Err(error),
+        };
+        let volumes: Api<PersistentVolume> = Api::all(s.client());
+        volumes
+            .delete(&s.namespace, &DeleteParams::default())
+            .await?;
         classes
             .delete(&s.namespace, &DeleteParams::default())
             .await?;
@@ -252,9 +271,39 @@ async fn every_class_of_fields_shows_in_the_live_children_and_is_gone_once_it_is
     .await;
 }
 
+/// A disk of the nodes and a claim of it, whatever makes disks in the cluster.
+async fn disk(s: &Scenario) -> Result<()> {
+    let size = json!({"storage": "1Mi"});
+    let volume: PersistentVolume = serde_json::from_value(json!({
+        "metadata": {"name": s.namespace},
+        "spec": {
+            "capacity": size, "accessModes": ["ReadWriteMany"],
+            "hostPath": {"path": format!("/var/local/{}", s.namespace), "type": "DirectoryOrCreate"},
+            "claimRef": {"namespace": s.namespace, "name": "kept"},
+        },
+    }))?;
+    let volumes: Api<PersistentVolume> = Api::all(s.client());
+    volumes.create(&PostParams::default(), &volume).await?;
+    let claim: PersistentVolumeClaim = serde_json::from_value(json!({
+        "metadata": {"name": "kept"},
+        "spec": {
+            "volumeName": s.namespace, "storageClassName": "",
+            "accessModes": ["ReadWriteMany"], "resources": {"requests": size},
+        },
+    }))?;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(s.client(), &s.namespace);
+    claims.create(&PostParams::default(), &claim).await?;
+    Ok(())
+}
+
 async fn come_and_go(s: &Scenario) -> Result<()> {
     s.write_secret("licence", &json!({"text": "granted"}))
         .await?;
+    let places: ConfigMap = serde_json::from_value(json!({
+        "metadata": {"name": "places"}, "data": {"region": "north"},
+    }))?;
+    let maps: Api<ConfigMap> = Api::namespaced(s.client(), &s.namespace);
+    maps.create(&PostParams::default(), &places).await?;
     s.apply(json!({})).await?;
     become_so(s, "there are children", |children| {
         ["deployment", "budget", "settings"]
