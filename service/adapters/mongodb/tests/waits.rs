@@ -20,7 +20,7 @@ use user_adapter_mongodb::{ConnectionEvent, MongoStorage, StorageObserver, Stora
 use user_application::testkit::{new_user, write};
 use user_application::{Outbox as _, UserRepository as _, Write};
 
-const CALLS: u16 = 12;
+const CALLS: u16 = 40;
 const SLOTS: u32 = 2;
 
 /// Counts as the service's metrics do.
@@ -80,7 +80,7 @@ async fn calls_that_wait_their_turn_are_told_of_and_so_are_those_that_wait_in_va
     storage.ping().await.unwrap();
     let slow = json!([{"command": "commitTransaction", "action": {"delayMs": 300}}]);
     faults.set(slow).await;
-    let deadline = Instant::now() + Duration::from_secs(1);
+    let deadline = Instant::now() + Duration::from_secs(3);
     let creations = (1..=CALLS).map(|number| {
         let storage = &storage;
         async move {
