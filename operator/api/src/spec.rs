@@ -92,7 +92,8 @@ const NO_PARTITION_IS_TAKEN_AWAY: &str = "\
 #[serde(rename_all = "camelCase")]
 pub struct UserServiceSpec {
     /// Version of the user service, which is the tag of its image. Absent: pinned at creation to
-    /// the version that ships with the operator, and moved only by setting this field.
+    /// the version that ships with the operator, and moved only by setting this field or by
+    /// `upgradePolicy: Automatic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 128),
