@@ -18,6 +18,7 @@ use crate::{
     scaling,
     secrets::{self, Fingerprints},
     validate::validate,
+    world::at,
 };
 
 /// What would change, and what stands in the way.
@@ -148,7 +149,8 @@ pub fn diff(
         secrets::fingerprints(validated.secret_needs(), &world.secrets).unwrap_or_default();
     let replicas = scaling::replicas(world, &validated);
     let wanted = Revision::wanted(world, &validated, &resource.spec, release, pods.as_deref())?;
-    let children = children::build(&validated, &wanted, preparation.as_deref(), replicas)?;
+    let mut children = children::build(&validated, &wanted, preparation.as_deref(), replicas)?;
+    wanted.complete(&mut children.all);
     if name_taken(world, &children.all, &validated).is_some() {
         return Ok(blocked(standing));
     }
@@ -223,8 +225,8 @@ fn change(child: &Child, live: Option<&Value>) -> Option<Change> {
         return None;
     }
     let hash = |object: &Value| {
-        let annotations = object.pointer("/metadata/annotations")?;
-        Some(annotations.get(APPLIED_HASH)?.as_str()?.to_owned())
+        let hash = at(object, &["metadata", "annotations", APPLIED_HASH])?;
+        Some(hash.as_str()?.to_owned())
     };
     let rule = if hash(live) == hash(&child.object) {
         Rule::Drift

@@ -13,7 +13,7 @@ use crate::{
     plan::delete_of,
     status::{FALSE, Health, Stage, UNKNOWN},
     topics::{DesiredTopics, Review},
-    world::condition_of,
+    world::{at, condition_of},
 };
 
 /// How long a failed preparation is left alone before it is tried again: its own attempts have
@@ -189,13 +189,10 @@ fn topics(world: &World, validated: &Validated, review: &Review) -> Option<Stage
 
 /// An annotation of the resource's own Deployment.
 fn annotation<'a>(world: &'a World, validated: &Validated, name: &str) -> Option<&'a str> {
-    world
-        .own(
-            ChildKind::Deployment,
-            &validated.name,
-            validated.owner.as_ref(),
-        )?
-        .pointer("/metadata/annotations")?
-        .get(name)?
-        .as_str()
+    let live = world.own(
+        ChildKind::Deployment,
+        &validated.name,
+        validated.owner.as_ref(),
+    )?;
+    at(live, &["metadata", "annotations", name])?.as_str()
 }

@@ -11,6 +11,7 @@ mod contained;
 mod diagnosis;
 mod diff;
 mod explain;
+mod hash;
 mod hold;
 mod pause;
 mod plan;

@@ -14,9 +14,9 @@ use crate::{
     status::{self, Findings, Obstacle, Stage},
     topics::{self, Review},
     validate::validate,
-    world::{Owner, owner_of},
+    world::{Owner, at, owner_of},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use operator_api::{
     UserService, UserServiceStatus,
     condition::{self, reason},
@@ -111,7 +111,7 @@ pub fn plan(
         Err(missing) => Some(hold::secret_missing(missing.clone())),
     };
     let deletes = orphans(world, &children.all, &validated);
-    let writes = writes(world, &validated, children, hold.as_ref());
+    let writes = writes(world, &validated, children, wanted, hold.as_ref());
     let hand_over = scaling::hand_over(world, &validated, &writes);
     let writing =
         !writes.is_empty() || hand_over.is_some() || scaling::is_taking_back(world, &validated);
@@ -211,11 +211,17 @@ fn writes(
     world: &World,
     validated: &Validated,
     children: Children,
+    revision: Revision<'_>,
     hold: Option<&Stage>,
 ) -> Vec<Child> {
     let is_prepared = hold::is_prepared(world, validated, &children);
     let has_secrets = hold.is_none_or(|hold| hold.reason != reason::SECRET_MISSING);
-    children
+    let is_applied = |child: &Child| {
+        world
+            .get(child.kind, &child.name)
+            .is_some_and(|live| contained(&child.object, live) && revision.is_in(child.kind, live))
+    };
+    let mut writes: Vec<Child> = children
         .all
         .into_iter()
         .filter(|child| match child.kind {
@@ -226,11 +232,13 @@ fn writes(
             }
             // No revision without pods that may run it.
             ChildKind::ControllerRevision | ChildKind::Deployment => {
-                hold.is_none() && !is_applied(world, child)
+                hold.is_none() && !is_applied(child)
             }
-            _ => !is_applied(world, child),
+            _ => !is_applied(child),
         })
-        .collect()
+        .collect();
+    revision.complete(&mut writes);
+    writes
 }
 
 /// The finalizer is there exactly while topics are to be deleted with the resource.
@@ -251,7 +259,9 @@ pub fn render(resource: &UserService, release: &Release) -> Result<Vec<Child>, R
     let world = World::default();
     let replicas = scaling::replicas(&world, &validated);
     let wanted = Revision::wanted(&world, &validated, &resource.spec, release, None)?;
-    Ok(children::build(&validated, &wanted, None, replicas)?.all)
+    let mut children = children::build(&validated, &wanted, None, replicas)?.all;
+    wanted.complete(&mut children);
+    Ok(children)
 }
 
 /// Why a resource could not be rendered.
@@ -270,25 +280,25 @@ pub(crate) fn report(
     status: UserServiceStatus,
     requeue: Option<Duration>,
 ) -> Plan {
-    let mut current = resource.status.clone();
-    if let Some(current) = &mut current {
-        // Others may add conditions of their own; those are not ours to compare.
-        current
-            .conditions
-            .retain(|condition| condition::OURS.contains(&condition.type_.as_str()));
-    }
-    let changed = current.as_ref() != Some(&status);
+    let current = resource.status.as_ref();
+    let is_in_force = current.is_some_and(|current| is_same(current, &status));
     Plan {
-        status: changed.then_some(status),
+        status: (!is_in_force).then_some(status),
         requeue,
         ..Plan::default()
     }
 }
 
-fn is_applied(world: &World, child: &Child) -> bool {
-    world
-        .get(child.kind, &child.name)
-        .is_some_and(|live| contained(&child.object, live))
+/// Whether a status in force says the same. Others may add conditions of their own; those are not
+/// ours to compare.
+fn is_same(current: &UserServiceStatus, status: &UserServiceStatus) -> bool {
+    let is_ours = |condition: &Condition| condition::OURS.contains(&condition.type_.as_str());
+    if current.conditions.iter().all(is_ours) {
+        return current == status;
+    }
+    let mut ours = current.clone();
+    ours.conditions.retain(is_ours);
+    ours == *status
 }
 
 /// The first name that is taken by an object that is not ours, and when to look again.
@@ -341,13 +351,13 @@ pub(crate) fn orphans(world: &World, desired: &[Child], validated: &Validated) -
 
 /// The delete of a live object, unless it is on its way already.
 pub(crate) fn delete_of(kind: ChildKind, name: &str, live: &Value) -> Option<Delete> {
-    if live.pointer("/metadata/deletionTimestamp").is_some() {
+    if at(live, &["metadata", "deletionTimestamp"]).is_some() {
         return None;
     }
     Some(Delete {
         kind,
         name: name.to_owned(),
-        uid: live.pointer("/metadata/uid")?.as_str()?.to_owned(),
+        uid: at(live, &["metadata", "uid"])?.as_str()?.to_owned(),
         foreground: false,
     })
 }

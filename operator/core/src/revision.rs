@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    ptr,
     sync::LazyLock,
 };
 
@@ -19,12 +20,13 @@ use operator_api::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::{
     Child, ChildKind, Release, Validated, World,
-    children::{self, config_map_name, short_hash},
-    world::{Owner, owner_of},
+    children::{self, config_map_name},
+    contained::contained,
+    hash,
+    world::{Owner, at, owner_of},
 };
 
 /// The fields of the spec that pods see. The others change how many there are, or what is around them.
@@ -46,18 +48,12 @@ pub(crate) struct Revision<'a> {
     pub(crate) name: String,
     /// Higher than that of those before; a revision that comes back becomes the highest.
     pub(crate) number: i64,
-    /// What it was made for, as a hash.
-    inputs: String,
     /// Version of the operator that made it.
     pub(crate) operator: String,
-    /// Version of the service at that time, whether the spec names it or not.
-    pub(crate) version: String,
-    /// The part of the spec that pods see, without the version and what is as by default.
-    spec: Cow<'a, Value>,
-    /// The settings.
-    pub(crate) config: BTreeMap<String, String>,
-    /// The template of the pods.
-    pub(crate) template: Cow<'a, Value>,
+    /// What its object holds: what it was made for, as a hash; the version of the operator; the version of the service at
+    /// that time, whether the spec names it or not; the part of the spec that pods see, without the version and what is
+    /// as by default; the settings; and the template of the pods.
+    data: Cow<'a, Value>,
 }
 
 impl<'a> Revision<'a> {
@@ -85,59 +81,80 @@ impl<'a> Revision<'a> {
         let config_name = config_map_name(resource, &config);
         let template: PodTemplateSpec = children::template(resource, &config_name, secrets_hash);
         let template = serde_json::to_value(template)?;
-        if let Some(same) = same.filter(|same| same.config == config && *same.template == template)
-        {
+        let is_as_before =
+            |same: &Self| same.config() == config && same.template() == Some(&template);
+        if let Some(same) = same.filter(is_as_before) {
             return Ok(same);
         }
-        let content = serde_json::to_vec(&(&inputs, &release.operator, &config, &template))?;
+        let hash = hash::of_json(&(&inputs, &release.operator, &config, &template), "")?;
+        let data = [
+            ("inputs", inputs.into()),
+            ("operator", release.operator.as_str().into()),
+            ("version", resource.version.as_str().into()),
+            ("spec", spec),
+            ("config", config.into_iter().collect()),
+            ("template", template),
+        ];
         Ok(Self {
-            name: format!(
-                "{}-{}",
-                resource.name,
-                short_hash(&Sha256::digest(&content))
-            ),
+            name: format!("{}-{hash}", resource.name),
             number: last + 1,
-            inputs,
             operator: release.operator.clone(),
-            version: resource.version.clone(),
-            spec: Cow::Owned(spec),
-            config,
-            template: Cow::Owned(template),
+            data: Cow::Owned(data.into_iter().collect()),
         })
     }
 
-    /// The object that holds it. What it holds is put into the finished object, since its name is the
-    /// hash of that already.
-    pub(crate) fn child(&self, resource: &Validated) -> Result<Child, serde_json::Error> {
-        let object = ControllerRevision {
-            metadata: children::metadata(resource, self.name.clone()),
-            revision: self.number,
-            data: None,
-        };
-        let object = serde_json::to_value(object)?;
-        let mut child =
-            children::hashed(ChildKind::ControllerRevision, self.name.clone(), object, "")?;
-        if let Value::Object(fields) = &mut child.object {
-            fields.insert("data".to_owned(), self.data());
-        }
-        Ok(child)
+    /// The settings.
+    pub(crate) fn config(&self) -> BTreeMap<String, String> {
+        let config = self.data.get("config").map(BTreeMap::deserialize);
+        config.and_then(Result::ok).unwrap_or_default()
     }
 
-    fn data(&self) -> Value {
-        let text = |text: &String| Value::String(text.clone());
-        let config = self.config.iter();
-        let config = config.map(|(name, value)| (name.clone(), text(value)));
-        let fields = [
-            ("inputs", text(&self.inputs)),
-            ("operator", text(&self.operator)),
-            ("version", text(&self.version)),
-            ("spec", self.spec.clone().into_owned()),
-            ("config", Value::Object(config.collect())),
-            ("template", self.template.clone().into_owned()),
-        ];
-        let fields = fields.map(|(name, value)| (name.to_owned(), value));
-        Value::Object(fields.into_iter().collect())
+    fn template(&self) -> Option<&Value> {
+        self.data.get("template")
     }
+
+    /// The object that holds it, but for what [`complete`](Self::complete) gives it.
+    pub(crate) fn object(&self) -> ControllerRevision {
+        ControllerRevision {
+            metadata: children::named(self.name.clone()),
+            revision: self.number,
+            data: None,
+        }
+    }
+
+    /// Whether a live child of this kind holds what [`complete`](Self::complete) would give it.
+    pub(crate) fn is_in(&self, kind: ChildKind, live: &Value) -> bool {
+        let (want, have) = match kind {
+            ChildKind::ControllerRevision => (Some(&*self.data), live.get("data")),
+            ChildKind::Deployment => (self.template(), at(live, &["spec", "template"])),
+            _ => return true,
+        };
+        match (want, have) {
+            // Read from that very object.
+            (Some(want), Some(have)) => ptr::eq(want, have) || contained(want, have),
+            _ => false,
+        }
+    }
+
+    /// Puts what the revision holds into those of the children that have it. It is large, and hashed by the revision's
+    /// name already, so only those get it that are looked at or written.
+    pub(crate) fn complete(self, children: &mut [Child]) {
+        if let Some(deployment) = of_kind(children, ChildKind::Deployment)
+            && let Some(place) = deployment.object.pointer_mut("/spec/template")
+            && let Some(template) = self.template()
+        {
+            place.clone_from(template);
+        }
+        if let Some(revision) = of_kind(children, ChildKind::ControllerRevision)
+            && let Value::Object(fields) = &mut revision.object
+        {
+            fields.insert("data".to_owned(), self.data.into_owned());
+        }
+    }
+}
+
+fn of_kind(children: &mut [Child], kind: ChildKind) -> Option<&mut Child> {
+    children.iter_mut().find(|child| child.kind == kind)
 }
 
 /// A revision as it lies in the cluster.
@@ -151,9 +168,9 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn read(object: &'a Value) -> Option<Self> {
         Some(Self {
-            name: object.pointer("/metadata/name")?.as_str()?,
+            name: at(object, &["metadata", "name"])?.as_str()?,
             number: object.get("revision")?.as_i64()?,
-            inputs: object.pointer("/data/inputs")?.as_str()?,
+            inputs: at(object, &["data", "inputs"])?.as_str()?,
             object,
         })
     }
@@ -161,21 +178,22 @@ impl<'a> Known<'a> {
     /// The revision, with the highest number.
     fn revision(&self, last: i64) -> Option<Revision<'a>> {
         let data = self.object.get("data")?;
-        let text = |field: &str| Some(data.get(field)?.as_str()?.to_owned());
-        Some(Revision {
+        let config = data.get("config")?.as_object()?;
+        let is_whole = config.values().all(Value::is_string)
+            && ["version", "spec", "template"]
+                .iter()
+                .all(|field| data.get(field).is_some());
+        let operator = data.get("operator")?.as_str()?;
+        is_whole.then(|| Revision {
             name: self.name.to_owned(),
             number: if self.number == last { last } else { last + 1 },
-            inputs: self.inputs.to_owned(),
-            operator: text("operator")?,
-            version: text("version")?,
-            spec: Cow::Borrowed(data.get("spec")?),
-            config: self.config()?,
-            template: Cow::Borrowed(data.get("template")?),
+            operator: operator.to_owned(),
+            data: Cow::Borrowed(data),
         })
     }
 
     fn config(&self) -> Option<BTreeMap<String, String>> {
-        BTreeMap::deserialize(self.object.pointer("/data/config")?).ok()
+        BTreeMap::deserialize(at(self.object, &["data", "config"])?).ok()
     }
 }
 
@@ -295,8 +313,7 @@ fn inputs(
     spec: &Value,
     secrets_hash: Option<&str>,
 ) -> Result<String, serde_json::Error> {
-    let inputs = serde_json::to_vec(&(spec, &resource.version, secrets_hash))?;
-    Ok(short_hash(&Sha256::digest(inputs)))
+    hash::of_json(&(spec, &resource.version, secrets_hash), "")
 }
 
 #[cfg(test)]

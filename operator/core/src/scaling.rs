@@ -8,7 +8,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Child, ChildKind, Validated, World, children::AUTOSCALED};
+use crate::{Child, ChildKind, Validated, World, children::AUTOSCALED, world::at};
 
 /// The resource's own Deployment, if its name is not somebody else's.
 fn deployment<'a>(world: &'a World, resource: &Validated) -> Option<&'a Value> {
@@ -46,12 +46,10 @@ pub(crate) fn replicas(world: &World, resource: &Validated) -> Option<i32> {
 /// one with the least number that is wanted.
 pub(crate) fn hand_over(world: &World, resource: &Validated, writes: &[Child]) -> Option<Child> {
     let live = deployment(world, resource)?;
-    let replicas = live.pointer("/spec/replicas")?.as_i64()?;
-    let is_handed_over = live
-        .pointer("/metadata/annotations")
-        .is_some_and(|annotations| annotations.get(AUTOSCALED).is_some());
+    let replicas = at(live, &["spec", "replicas"])?.as_i64()?;
+    let is_handed_over = at(live, &["metadata", "annotations", AUTOSCALED]).is_some();
     let leaves_out = writes.iter().any(|child| {
-        child.kind == ChildKind::Deployment && child.object.pointer("/spec/replicas").is_none()
+        child.kind == ChildKind::Deployment && at(&child.object, &["spec", "replicas"]).is_none()
     });
     let least = match &resource.autoscaling {
         Some(autoscaling) if replicas == 0 && (is_handed_over || leaves_out) => {
@@ -62,7 +60,7 @@ pub(crate) fn hand_over(world: &World, resource: &Validated, writes: &[Child]) -
     if least.is_none() && (is_handed_over || !leaves_out) {
         return None;
     }
-    let field = |path| live.pointer(path).cloned().unwrap_or_default();
+    let field = |name| at(live, &["metadata", name]).cloned().unwrap_or_default();
     Some(Child {
         kind: ChildKind::Deployment,
         name: resource.name.clone(),
@@ -73,8 +71,8 @@ pub(crate) fn hand_over(world: &World, resource: &Validated, writes: &[Child]) -
                 "name": resource.name,
                 "namespace": resource.namespace,
                 // Of the very object and number that was seen: the autoscaler may be at it already.
-                "uid": field("/metadata/uid"),
-                "resourceVersion": field("/metadata/resourceVersion"),
+                "uid": field("uid"),
+                "resourceVersion": field("resourceVersion"),
             },
             "spec": {"replicas": least.unwrap_or(replicas)},
         }),

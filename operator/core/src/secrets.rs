@@ -10,7 +10,7 @@ use kube_core::ResourceExt;
 use operator_api::{EnvSource, PodSpec, SecretReference, UserService};
 use sha2::{Digest, Sha256};
 
-use crate::children::{certificate_secret, short_hash};
+use crate::{children::certificate_secret, hash::short_hash};
 
 /// Keys that a Secret has, each with the [`secret_digest`] of its value.
 pub type SecretKeys = BTreeMap<String, String>;

@@ -124,9 +124,15 @@ impl World {
     }
 }
 
+/// What lies at the end of a path. Unlike [`Value::pointer`] it copies nothing of the path.
+pub(crate) fn at<'a>(object: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter()
+        .try_fold(object, |inner, field| inner.get(field))
+}
+
 /// The condition of this type and status of a live object.
 pub(crate) fn condition_of<'a>(live: &'a Value, type_: &str, status: &str) -> Option<&'a Value> {
-    let conditions = live.pointer("/status/conditions")?.as_array()?;
+    let conditions = at(live, &["status", "conditions"])?.as_array()?;
     conditions.iter().find(|condition| {
         let has =
             |field: &str, value: &str| condition.get(field).and_then(Value::as_str) == Some(value);
@@ -147,9 +153,7 @@ pub(crate) enum Owner {
 
 /// Whose `live` is, by its owner references.
 pub(crate) fn owner_of(live: &Value, us: &OwnerReference) -> Owner {
-    let owners = live
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array);
+    let owners = at(live, &["metadata", "ownerReferences"]).and_then(Value::as_array);
     let has = |owner: &Value, field: &str, value: &str| {
         owner.get(field).and_then(Value::as_str) == Some(value)
     };

@@ -4,7 +4,7 @@ use k8s_openapi::api::autoscaling::v2::{
     MetricSpec, MetricTarget,
 };
 
-use super::{SERVICE_NAME, count, deployment::seconds, metadata};
+use super::{SERVICE_NAME, count, deployment::seconds, named};
 use crate::{Validated, validate::Autoscaling};
 
 /// Changes the number of pods with the load, if that is wanted.
@@ -12,7 +12,7 @@ pub(super) fn build(resource: &Validated) -> Option<HorizontalPodAutoscaler> {
     let autoscaling = resource.autoscaling.as_ref()?;
     let metrics = [("cpu", autoscaling.cpu), ("memory", autoscaling.memory)];
     Some(HorizontalPodAutoscaler {
-        metadata: metadata(resource, resource.name.clone()),
+        metadata: named(resource.name.clone()),
         spec: Some(HorizontalPodAutoscalerSpec {
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some("apps/v1".to_owned()),

@@ -4,7 +4,7 @@ use k8s_openapi::{
 use kube_core::TypeMeta;
 use serde::{Deserialize, Serialize};
 
-use super::{deployment::seconds, metadata, service};
+use super::{deployment::seconds, named, service};
 use crate::{Validated, validate};
 
 /// `cert-manager.io/v1/Certificate`, as far as the operator writes it.
@@ -79,7 +79,7 @@ pub(super) fn build(resource: &Validated) -> Option<Certificate> {
     let wanted = resource.certificate.as_ref()?;
     Some(Certificate {
         types: TypeMeta::resource::<Certificate>(),
-        metadata: metadata(resource, resource.name.clone()),
+        metadata: named(resource.name.clone()),
         spec: CertificateSpec {
             secret_name: secret_name(&resource.name),
             issuer_ref: issuer(wanted),

@@ -1,16 +1,17 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use sha2::{Digest, Sha256};
 
-use super::{hash, metadata};
-use crate::Validated;
+use super::named;
+use crate::{Validated, hash::short_hash};
 
 /// The service's settings. Immutable and named by its content's hash, so that a changed setting
 /// rolls the pods and pods of the old revision keep what they started with.
-pub(super) fn build(resource: &Validated, data: &BTreeMap<String, String>) -> ConfigMap {
+pub(super) fn build(name: String, data: BTreeMap<String, String>) -> ConfigMap {
     ConfigMap {
-        metadata: metadata(resource, name(resource, data)),
-        data: Some(data.clone()),
+        metadata: named(name),
+        data: Some(data),
         immutable: Some(true),
         ..ConfigMap::default()
     }
@@ -23,17 +24,15 @@ pub(crate) fn name(resource: &Validated, data: &BTreeMap<String, String>) -> Str
 
 /// A hash of names and values.
 pub(crate) fn digest(data: &BTreeMap<String, String>) -> String {
-    hash(content(data).as_bytes())
+    let mut hasher = Sha256::new();
+    add(data, &mut hasher);
+    short_hash(&hasher.finalize())
 }
 
-/// Names and values in one text that no other set of them has.
-pub(super) fn content(data: &BTreeMap<String, String>) -> String {
-    let mut content = String::new();
-    for (name, value) in data {
-        content.push_str(name);
-        content.push('\0');
-        content.push_str(value);
-        content.push('\0');
+/// Adds names and values to what is hashed, as no other set of them does.
+pub(super) fn add(data: &BTreeMap<String, String>, hasher: &mut Sha256) {
+    for part in data.iter().flat_map(|(name, value)| [name, value]) {
+        hasher.update(part);
+        hasher.update([0]);
     }
-    content
 }

@@ -14,7 +14,7 @@ use user_settings::{ADMIN_PORT, GRPC_PORT, health};
 
 use super::{
     AUTOSCALED, PREPARED, RENDERED_BY, REVISION, SECRETS_HASH, SERVICE_NAME, TOPICS_HASH, extras,
-    metadata, pod, selector, selector_labels, spread,
+    named, pod, selector, selector_labels, spread,
 };
 use crate::{Validated, revision::Revision, topics::DesiredTopics};
 
@@ -42,7 +42,7 @@ pub(super) fn build(
                 (REVISION, Some(&revision.number.to_string())),
                 (RENDERED_BY, Some(&revision.operator)),
             ]),
-            ..metadata(resource, resource.name.clone())
+            ..named(resource.name.clone())
         },
         spec: Some(DeploymentSpec {
             replicas,

@@ -16,15 +16,13 @@ mod spread;
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    NamespaceResourceScope,
-    api::apps::v1::Deployment,
+    Metadata, NamespaceResourceScope, Resource,
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
-use serde::Serialize;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::{Child, ChildKind, Validated, revision::Revision};
+use crate::{Child, ChildKind, Validated, hash, revision::Revision};
 
 pub use certificate::Certificate;
 pub(crate) use certificate::secret_name as certificate_secret;
@@ -62,13 +60,10 @@ pub const REPLICAS_MANAGER: &str = "userservice-operator-replicas";
 /// Selects the pods of all resources: those that serve and those that prepare for them.
 pub const POD_SELECTOR: &str = "app.kubernetes.io/name in (user-service,user-service-prepare)";
 
-/// Bytes that are enough for most children as JSON.
-const TYPICAL_SIZE: usize = 4096;
-
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 const SERVICE_NAME: &str = "user-service";
 
-/// All children of a resource.
+/// All children of a resource. Those that hold its revision have to be completed by it.
 pub(crate) struct Children {
     /// In write order.
     pub(crate) all: Vec<Child>,
@@ -84,38 +79,56 @@ pub(crate) fn build(
     secrets_hash: Option<&str>,
     replicas: Option<i32>,
 ) -> Result<Children, serde_json::Error> {
-    let config = config_map::build(resource, &revision.config);
-    let config_name = config_map::name(resource, &revision.config);
+    let config = revision.config();
+    let config_name = config_map::name(resource, &config);
+    let config = config_map::build(config_name.clone(), config);
     let prepared = prepare::hash(resource, secrets_hash);
     let job = prepared
         .as_deref()
         .map(|hash| prepare::build(resource, &config_name, hash));
     let deployment = deployment::build(resource, revision, replicas, prepared.as_deref());
 
+    let shared = shared_metadata(resource)?;
     let mut all = vec![
-        child(ChildKind::ServiceAccount, &service_account::build(resource))?,
-        child(ChildKind::ConfigMap, &config)?,
-        revision.child(resource)?,
-        child(ChildKind::Service, &service::build(resource))?,
-        child(ChildKind::Service, &service::build_headless(resource))?,
+        child(
+            ChildKind::ServiceAccount,
+            &service_account::build(resource),
+            &shared,
+        )?,
+        child(ChildKind::ConfigMap, &config, &shared)?,
+        child(ChildKind::ControllerRevision, &revision.object(), &shared)?,
+        child(ChildKind::Service, &service::build(resource), &shared)?,
+        child(
+            ChildKind::Service,
+            &service::build_headless(resource),
+            &shared,
+        )?,
     ];
     if let Some(policy) = network_policy::build(resource) {
-        all.push(child(ChildKind::NetworkPolicy, &policy)?);
+        all.push(child(ChildKind::NetworkPolicy, &policy, &shared)?);
     }
     if let Some(certificate) = certificate::build(resource) {
-        all.push(child(ChildKind::Certificate, &certificate)?);
+        all.push(child(ChildKind::Certificate, &certificate, &shared)?);
     }
     if let Some(job) = &job {
-        all.push(child(ChildKind::Job, job)?);
+        all.push(child(ChildKind::Job, job, &shared)?);
     }
-    all.push(with_template(deployment, revision)?);
-    if let Some(autoscaler) = autoscaler::build(resource) {
-        all.push(child(ChildKind::HorizontalPodAutoscaler, &autoscaler)?);
-    }
-    all.push(child(
-        ChildKind::PodDisruptionBudget,
-        &disruption_budget::build(resource),
+    // Without its template, of which the revision's name is a hash already.
+    all.push(hashed(
+        ChildKind::Deployment,
+        &deployment,
+        &shared,
+        &revision.name,
     )?);
+    if let Some(autoscaler) = autoscaler::build(resource) {
+        all.push(child(
+            ChildKind::HorizontalPodAutoscaler,
+            &autoscaler,
+            &shared,
+        )?);
+    }
+    let budget = disruption_budget::build(resource);
+    all.push(child(ChildKind::PodDisruptionBudget, &budget, &shared)?);
     Ok(Children { all, prepared })
 }
 
@@ -126,7 +139,7 @@ pub(crate) fn names(
     secrets_hash: Option<&str>,
 ) -> Vec<(ChildKind, String)> {
     let name = || resource.name.clone();
-    let config_name = config_map::name(resource, &revision.config);
+    let config_name = config_map::name(resource, &revision.config());
     let mut names = vec![
         (ChildKind::ServiceAccount, name()),
         (ChildKind::ConfigMap, config_name),
@@ -152,55 +165,43 @@ pub(crate) fn names(
     names
 }
 
-/// The Deployment with the template of the revision, which is hashed by the revision's name: that is
-/// a hash of the template already.
-fn with_template(
-    deployment: Deployment,
-    revision: &Revision<'_>,
-) -> Result<Child, serde_json::Error> {
-    let name = deployment.metadata.name.clone().unwrap_or_default();
-    let object = serde_json::to_value(deployment)?;
-    let mut child = hashed(ChildKind::Deployment, name, object, &revision.name)?;
-    if let Some(template) = child.object.pointer_mut("/spec/template") {
-        template.clone_from(&revision.template);
-    }
-    Ok(child)
+fn child<K>(
+    kind: ChildKind,
+    object: &K,
+    shared: &Map<String, Value>,
+) -> Result<Child, serde_json::Error>
+where
+    K: Resource<Scope = NamespaceResourceScope> + Metadata<Ty = ObjectMeta> + Serialize,
+{
+    hashed(kind, object, shared, "")
 }
 
-fn child<K>(kind: ChildKind, object: &K) -> Result<Child, serde_json::Error>
+/// A child with the metadata that all share, and among its annotations the hash of all of it and of
+/// what `beside` stands for.
+fn hashed<K>(
+    kind: ChildKind,
+    object: &K,
+    shared: &Map<String, Value>,
+    beside: &str,
+) -> Result<Child, serde_json::Error>
 where
-    K: k8s_openapi::Metadata<Ty = ObjectMeta>
-        + k8s_openapi::Resource<Scope = NamespaceResourceScope>
-        + Serialize,
+    K: Resource<Scope = NamespaceResourceScope> + Metadata<Ty = ObjectMeta> + Serialize,
 {
     let name = object.metadata().name.clone().unwrap_or_default();
-    hashed(kind, name, serde_json::to_value(object)?, "")
-}
-
-/// A child with the hash of all of it among its annotations, and of what `beside` stands for.
-pub(crate) fn hashed(
-    kind: ChildKind,
-    name: String,
-    mut value: Value,
-    beside: &str,
-) -> Result<Child, serde_json::Error> {
-    let mut content = Vec::with_capacity(TYPICAL_SIZE);
-    serde_json::to_writer(&mut content, &value)?;
-    content.extend_from_slice(beside.as_bytes());
-    let hash = hash(&content);
-    if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
+    let mut object = serde_json::to_value(object)?;
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.extend(shared.clone());
+    }
+    let hash = hash::of_json(&object, beside)?;
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         let annotations = metadata
             .entry("annotations")
-            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+            .or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(annotations) = annotations {
             annotations.insert(APPLIED_HASH.to_owned(), Value::String(hash));
         }
     }
-    Ok(Child {
-        kind,
-        name,
-        object: value,
-    })
+    Ok(Child { kind, name, object })
 }
 
 /// A count as the API has it. All bounds are far below overflow.
@@ -208,28 +209,23 @@ fn count(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn hash(content: &[u8]) -> String {
-    short_hash(&Sha256::digest(content))
-}
-
-/// First ten hexadecimal digits of a digest: short enough for a name, and a clash within the few
-/// revisions of one resource is out of reach (40 bits).
-pub(crate) fn short_hash(digest: &[u8]) -> String {
-    let prefix = digest
-        .iter()
-        .take(5)
-        .fold(0_u64, |prefix, byte| (prefix << 8) | u64::from(*byte));
-    format!("{prefix:010x}")
-}
-
-pub(crate) fn metadata(resource: &Validated, name: String) -> ObjectMeta {
+/// Metadata of a child but for what all children [share](shared_metadata).
+pub(crate) fn named(name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
+        ..ObjectMeta::default()
+    }
+}
+
+/// What the metadata of all children of a resource have in common.
+fn shared_metadata(resource: &Validated) -> Result<Map<String, Value>, serde_json::Error> {
+    let shared = ObjectMeta {
         namespace: Some(resource.namespace.clone()),
         labels: Some(labels(resource)),
         owner_references: resource.owner.clone().map(|owner| vec![owner]),
         ..ObjectMeta::default()
-    }
+    };
+    Map::deserialize(serde_json::to_value(shared)?)
 }
 
 fn labels(resource: &Validated) -> BTreeMap<String, String> {

@@ -13,7 +13,7 @@ use k8s_openapi::{
 use operator_api::NetworkPeer;
 use user_settings::{ADMIN_PORT, GRPC_PORT};
 
-use super::{INSTANCE_LABEL, NAME_LABEL, SERVICE_NAME, metadata, prepare::PREPARE_NAME};
+use super::{INSTANCE_LABEL, NAME_LABEL, SERVICE_NAME, named, prepare::PREPARE_NAME};
 use crate::{Validated, validate::Destination};
 
 /// Label of a namespace that holds its name, set by the API server (KEP-2161).
@@ -42,7 +42,7 @@ pub(super) fn build(resource: &Validated) -> Option<NetworkPolicy> {
         });
     let egress = network.egress.iter().map(reachable);
     Some(NetworkPolicy {
-        metadata: metadata(resource, resource.name.clone()),
+        metadata: named(resource.name.clone()),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(all_pods(resource)),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),

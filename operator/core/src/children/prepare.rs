@@ -9,8 +9,8 @@ use k8s_openapi::api::{
 };
 use user_settings::{Events, Settings, Storage, exit_code};
 
-use super::{INSTANCE_LABEL, NAME_LABEL, config_map, extras, metadata, pod, short_hash};
-use crate::Validated;
+use super::{INSTANCE_LABEL, NAME_LABEL, config_map, extras, named, pod};
+use crate::{Validated, hash::short_hash};
 use sha2::{Digest, Sha256};
 
 /// Attempts after the first, with pauses of 10 s that double.
@@ -79,7 +79,7 @@ pub(super) fn hash(resource: &Validated, secrets_hash: Option<&str>) -> Option<S
             .clone_from(&kafka.schema_registry_url);
     }
     let mut hasher = Sha256::new();
-    hasher.update(config_map::content(&relevant.to_vars()));
+    config_map::add(&relevant.to_vars(), &mut hasher);
     for part in [resource.image.as_str(), secrets_hash.unwrap_or_default()] {
         hasher.update([0]);
         hasher.update(part);
@@ -96,7 +96,7 @@ pub(super) fn build(resource: &Validated, config_map: &str, hash: &str) -> Job {
         .collect();
     let last = containers.pop();
     Job {
-        metadata: metadata(resource, name(resource, hash)),
+        metadata: named(name(resource, hash)),
         spec: Some(JobSpec {
             backoff_limit: Some(BACKOFF_LIMIT),
             active_deadline_seconds: Some(DEADLINE),

@@ -4,7 +4,7 @@ use k8s_openapi::{
 };
 use user_settings::{GRPC_PORT, TlsMode};
 
-use super::{metadata, selector_labels};
+use super::{named, selector_labels};
 use crate::Validated;
 
 /// The address that most clients use. One connection stays on one pod.
@@ -51,7 +51,7 @@ fn app_protocol(resource: &Validated) -> &'static str {
 
 fn service(resource: &Validated, name: String, cluster_ip: Option<String>) -> Service {
     Service {
-        metadata: metadata(resource, name),
+        metadata: named(name),
         spec: Some(ServiceSpec {
             cluster_ip,
             selector: Some(selector_labels(&resource.name)),

@@ -25,6 +25,7 @@ use crate::{
     diagnosis, pause,
     topics::{self, Review},
     transition::within,
+    world::at,
 };
 
 pub(crate) use obstacle::Obstacle;
@@ -203,8 +204,8 @@ fn before<'a>(resource: &'a UserService, type_: &str) -> Option<&'a Condition> {
         .find(|condition| condition.type_ == type_)
 }
 
-/// The resource's own Deployment as it is, or an empty one. Of its spec it has the number of pods
-/// alone: the rest is large, and nothing of it says how the pods are.
+/// The resource's own Deployment as it is, or an empty one. Of its metadata and its spec it has no
+/// more than is asked for: the rest is large, and nothing of it says how the pods are.
 pub(crate) fn deployment(world: &World, resource: &UserService) -> Deployment {
     let us = resource.controller_owner_ref(&());
     world
@@ -214,14 +215,19 @@ pub(crate) fn deployment(world: &World, resource: &UserService) -> Deployment {
 }
 
 fn outline(live: &Value) -> Result<Deployment, serde_json::Error> {
-    let part = |path| live.pointer(path).unwrap_or(&Value::Null);
+    let part = |path: &[&str]| at(live, path).unwrap_or(&Value::Null);
     Ok(Deployment {
-        metadata: ObjectMeta::deserialize(part("/metadata"))?,
+        metadata: ObjectMeta {
+            namespace: Option::deserialize(part(&["metadata", "namespace"]))?,
+            generation: Option::deserialize(part(&["metadata", "generation"]))?,
+            annotations: Option::deserialize(part(&["metadata", "annotations"]))?,
+            ..ObjectMeta::default()
+        },
         spec: Some(DeploymentSpec {
-            replicas: Option::deserialize(part("/spec/replicas"))?,
+            replicas: Option::deserialize(part(&["spec", "replicas"]))?,
             ..DeploymentSpec::default()
         }),
-        status: Option::deserialize(part("/status"))?,
+        status: Option::deserialize(part(&["status"]))?,
     })
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     World,
-    children::short_hash,
+    hash::short_hash,
     status::{FALSE, TRUE, UNKNOWN},
 };
 use sha2::{Digest, Sha256};
