@@ -14,7 +14,7 @@ use user_settings::{LogLevel, path};
 
 use crate::build;
 use crate::health::{Health, Phase};
-use crate::telemetry::{Journal, log};
+use crate::telemetry::{Event, Journal, log};
 
 /// Content type of the `OpenMetrics` text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,19 +32,25 @@ impl Peer {
 
 /// Health, metrics, readiness in detail and build information.
 pub(crate) fn router(health: &Health, registry: Arc<Registry>, journal: Journal) -> Router {
-    let ready = Arc::new((health.clone(), journal));
+    let ready = Arc::new((health.clone(), journal.clone()));
+    let scraped = journal.clone();
     Routes::new(health.probe_server())
         .into_axum_router()
         .route(
             path::METRICS,
-            get(move || std::future::ready(metrics(&registry))),
+            get(move || std::future::ready(metrics(&registry, &scraped))),
         )
         .route(
             path::READINESS,
             get(move || std::future::ready(readiness(&ready.0, &ready.1))),
         )
         .route(path::BUILD_INFO, get(build_info))
-        .route(path::LOG_LEVEL, get(log_level).put(set_log_level))
+        .route(
+            path::LOG_LEVEL,
+            get(log_level).put(move |Extension(peer): Extension<Peer>, body: String| {
+                std::future::ready(set_log_level(peer, &body, &journal))
+            }),
+        )
         // The default of the gRPC routes answers 200 to any path, and an HTTP probe would take that for health.
         .fallback(|| std::future::ready(StatusCode::NOT_FOUND))
 }
@@ -54,12 +60,12 @@ pub(crate) fn for_peer(router: &Router, peer: SocketAddr) -> Router {
     router.clone().layer(Extension(Peer(peer)))
 }
 
-fn metrics(registry: &Registry) -> Response {
+fn metrics(registry: &Registry, journal: &Journal) -> Response {
     let mut text = String::new();
     match encode(&mut text, registry) {
         Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "metrics cannot be encoded");
+            journal.tell(Event::NotEncoded(&error));
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -97,7 +103,7 @@ async fn log_level() -> Response {
 }
 
 /// Writes lines from the level in the body on, until it is set anew or the process ends.
-async fn set_log_level(Extension(peer): Extension<Peer>, body: String) -> Response {
+fn set_log_level(peer: Peer, body: &str, journal: &Journal) -> Response {
     if !peer.is_local() {
         let why = "the level is changed from inside the pod alone, as by kubectl port-forward\n";
         return (StatusCode::FORBIDDEN, why).into_response();
@@ -109,6 +115,6 @@ async fn set_log_level(Extension(peer): Extension<Peer>, body: String) -> Respon
     if !log::set_level(level) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    tracing::warn!(level = level.as_str(), "the level of the log was changed");
+    journal.tell(Event::LogLevelChanged(level));
     format!("{}\n", level.as_str()).into_response()
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use crate::rewind::Rewind;
+use crate::telemetry::{Event, Journal};
 use crate::tls::Acceptor;
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -75,8 +76,12 @@ impl Connection {
     }
 
     /// Serves until the client goes away, the connection is old or serving stops; then calls in flight are finished.
-    pub(crate) async fn serve<S, B>(self, builder: Builder<TokioExecutor>, service: S)
-    where
+    pub(crate) async fn serve<S, B>(
+        self,
+        builder: Builder<TokioExecutor>,
+        service: S,
+        journal: Journal,
+    ) where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send,
@@ -109,12 +114,13 @@ impl Connection {
                 connection.as_mut().graceful_shutdown();
                 match tokio::time::timeout(grace, connection).await {
                     Ok(ended) => ended,
-                    Err(_) => return tracing::debug!(%peer, "an old connection was cut"),
+                    Err(_) => return journal.tell(Event::ConnectionCut(peer)),
                 }
             }
         };
+        // Clients go away all the time.
         if let Err(error) = ended {
-            log_ended(peer, &error);
+            journal.tell(Event::ConnectionFailed(peer, &error));
         }
     }
 }
@@ -155,9 +161,4 @@ async fn opening(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
         }
     }
     Some(opening)
-}
-
-/// Clients go away all the time, which is no more than worth a look while debugging.
-fn log_ended(peer: SocketAddr, error: &Error) {
-    tracing::debug!(%peer, %error, "a connection ended with an error");
 }

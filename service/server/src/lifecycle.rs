@@ -13,7 +13,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
 use crate::task::Task;
-use crate::telemetry::{Journal, Otlp};
+use crate::telemetry::{Event, Journal, Otlp};
 use crate::wiring::{self, Backends};
 use crate::{ServiceError, admin, build, listener};
 
@@ -101,9 +101,10 @@ impl Service {
             backends,
             admin,
             otlp,
+            journal,
         };
         running.health.serving().await;
-        tracing::info!("serving");
+        running.journal.tell(Event::Serving);
         tokio::select! {
             () = shutdown => Ok(running.stop(&self.settings).await),
             task = running.ended() => Err(ServiceError::TaskEnded { task }),
@@ -117,6 +118,7 @@ struct Running {
     backends: Backends,
     admin: Task<usize>,
     otlp: Option<Otlp>,
+    journal: Journal,
 }
 
 impl Running {
@@ -132,28 +134,25 @@ impl Running {
     async fn stop(mut self, settings: &Settings) -> Stopped {
         self.health.draining().await;
         let delay = settings.server.drain_delay;
-        tracing::info!(
-            ?delay,
-            "draining: NOT_SERVING announced, still taking calls"
-        );
+        self.journal.tell(Event::Draining(delay));
         tokio::time::sleep(delay).await;
         self.health.end_watches().await;
         let cut = self.backends.grpc.stop().await;
         if let Some(calls) = cut.filter(|cut| *cut > 0) {
             let timeout = settings.server.drain_timeout;
-            tracing::warn!(calls, ?timeout, "drain timed out, calls were cut");
+            self.journal.tell(Event::CallsCut(calls, timeout));
         }
         let flushed = tokio::time::timeout(FLUSH_TIMEOUT, self.backends.flush()).await;
         if flushed.is_err() {
-            tracing::warn!(timeout = ?FLUSH_TIMEOUT, "flush timed out, events or writes were left");
+            self.journal.tell(Event::FlushTimedOut(FLUSH_TIMEOUT));
         }
         if let Some(otlp) = self.otlp.take()
             && !otlp.flush().await
         {
-            tracing::warn!("spans or metrics were left");
+            self.journal.tell(Event::TelemetryLeft);
         }
         self.admin.stop().await;
-        tracing::info!("stopped");
+        self.journal.tell(Event::Stopped);
         if cut == Some(0) && matches!(flushed, Ok(true)) {
             Stopped::Clean
         } else {
@@ -168,7 +167,7 @@ fn serve_admin(
     registry: Arc<Registry>,
     journal: Journal,
 ) -> Task<usize> {
-    let router = admin::router(health, registry, journal);
+    let router = admin::router(health, registry, journal.clone());
     let limits = Limits {
         connections: ADMIN_CONNECTIONS,
         concurrent_streams: ADMIN_STREAMS,
@@ -177,7 +176,7 @@ fn serve_admin(
         http2_only: false,
     };
     let router_for = move |peer| admin::for_peer(&router, peer);
-    Task::spawn(|stop| tokio::spawn(serve(listener, None, router_for, limits, stop)))
+    Task::spawn(|stop| tokio::spawn(serve(listener, None, router_for, limits, journal, stop)))
 }
 
 /// Says what runs, where, and with which settings. No setting holds a secret.

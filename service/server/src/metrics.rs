@@ -1,5 +1,6 @@
 //! What `/metrics` shows.
 
+mod connections;
 mod dependencies;
 mod otlp;
 mod pool;
@@ -23,6 +24,7 @@ use user_settings::metric;
 
 use crate::{ServiceError, build, grpc};
 
+pub(crate) use connections::ConnectionMetrics;
 pub(crate) use dependencies::DependencyMetrics;
 pub(crate) use otlp::OtlpCounters;
 pub(crate) use pool::PoolMetrics;
@@ -36,6 +38,7 @@ pub(crate) struct Metrics {
     pub(crate) relay: RelayMetrics,
     pub(crate) producer: ProducerMetrics,
     pub(crate) tls: TlsMetrics,
+    pub(crate) connections: ConnectionMetrics,
     pub(crate) otlp: OtlpCounters,
     pub(crate) dependencies: DependencyMetrics,
     pub(crate) pool: PoolMetrics,
@@ -60,6 +63,7 @@ impl Metrics {
             relay,
             producer: ProducerMetrics::register(&mut registry),
             tls: TlsMetrics::register(&mut registry),
+            connections: ConnectionMetrics::register(&mut registry),
             otlp: OtlpCounters::register(&mut registry),
             dependencies: DependencyMetrics::register(&mut registry),
             pool: PoolMetrics::register(&mut registry),

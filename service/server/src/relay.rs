@@ -11,7 +11,6 @@ use user_application::{
 use uuid::Uuid;
 
 use crate::environment::RuntimeTimer;
-use crate::error::innermost;
 use crate::metrics::RelayMetrics;
 use crate::telemetry::{Dependency, Event, Journal};
 
@@ -42,14 +41,14 @@ pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
     };
     let observer = Observer {
         metrics: metrics.clone(),
-        journal,
+        journal: journal.clone(),
     };
     let relay = Relay::new(outbox.clone(), publisher, RuntimeTimer, observer, policy);
     tokio::spawn(async move {
         tokio::select! {
             () = relay.run(stop.clone().cancelled_owned()) => {}
-            () = give_up_late(&outbox, policy.holder, stop) => {}
-            () = watch_backlog(outbox.clone(), metrics) => {}
+            () = give_up_late(&outbox, policy.holder, &journal, stop) => {}
+            () = watch_backlog(outbox.clone(), metrics, &journal) => {}
         }
         // To drop a publisher may block for a while.
         let _ = tokio::task::spawn_blocking(move || drop(relay)).await;
@@ -58,22 +57,26 @@ pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
 
 /// What a relay that was asked to stop has in hand may take longer than there is time, while the broker is away. Where
 /// events outlive the process it is left then, and the lease given back all the same.
-async fn give_up_late<O: Outbox>(outbox: &O, holder: RelayId, stop: CancellationToken) {
+async fn give_up_late<O: Outbox>(
+    outbox: &O,
+    holder: RelayId,
+    journal: &Journal,
+    stop: CancellationToken,
+) {
     stop.cancelled().await;
     if !O::DURABLE {
         std::future::pending::<()>().await;
     }
     tokio::time::sleep(FINISH_WITHIN).await;
-    tracing::warn!(within = ?FINISH_WITHIN, "what was in hand is left to another relay");
+    journal.tell(Event::RelayLeft(FINISH_WITHIN));
     if let Err(error) = outbox.release(holder).await {
-        let cause = innermost(&error).to_string();
-        tracing::warn!(%error, cause, "the lease could not be given back");
+        journal.tell(Event::LeaseKept(&error));
     }
 }
 
 /// Looks now and then how much waits. Only the active relay asks, so that what is shared is counted once; what is not
 /// shared needs no such look.
-async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics) {
+async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics, journal: &Journal) {
     if !O::DURABLE {
         std::future::pending::<()>().await;
     }
@@ -85,7 +88,7 @@ async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics) {
         }
         match outbox.backlog().await {
             Ok(backlog) => metrics.backlog(backlog, SystemTime::now()),
-            Err(error) => tracing::debug!(%error, "the backlog could not be counted"),
+            Err(error) => journal.tell(Event::BacklogUnknown(&error)),
         }
     }
 }

@@ -20,6 +20,7 @@ use tower::Service;
 
 use crate::calls::CountCalls;
 use crate::connection::{Age, Connection, Error};
+use crate::telemetry::{Event, Journal};
 use crate::tls::Acceptor;
 
 /// How long a drained connection may take to close by itself.
@@ -86,6 +87,7 @@ pub(crate) async fn serve<S, B>(
     tls: Option<Acceptor>,
     service_for: impl Fn(SocketAddr) -> S,
     limits: Limits,
+    journal: Journal,
     stop: CancellationToken,
 ) -> usize
 where
@@ -98,10 +100,11 @@ where
     let builder = limits.builder();
     let calls = TaskTracker::new();
     let mut connections = JoinSet::new();
-    while let Some((stream, peer, slot)) = accept(&listener, &slots, &stop).await {
-        let connection = Connection::new(stream, peer, tls.clone(), limits.age, stop.clone(), slot);
+    while let Some((stream, peer, slot)) = accept(&listener, &slots, &journal, &stop).await {
+        let stop = stop.clone();
+        let connection = Connection::new(stream, peer, tls.clone(), limits.age, stop, slot);
         let service = CountCalls::new(service_for(peer), calls.clone());
-        connections.spawn(connection.serve(builder.clone(), service));
+        connections.spawn(connection.serve(builder.clone(), service, journal.clone()));
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
@@ -136,6 +139,7 @@ async fn idle(calls: &TaskTracker) {
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
+    journal: &Journal,
     stop: &CancellationToken,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let accepted = async {
@@ -145,7 +149,7 @@ async fn accept(
             match listener.accept().await {
                 Ok((stream, peer)) => return Some((stream, peer, slot)),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
+                    journal.tell(Event::ConnectionRefused(&error));
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
                 }
             }

@@ -150,9 +150,17 @@ fn with_publisher<S: Backend, P: EventPublisher>(
         None => (None, None),
     };
     let listener = parts.listener;
+    let journal = parts.journal.clone();
     let grpc = Task::spawn(|stop| {
         let service_for = move |_| service.clone();
-        tokio::spawn(serve(listener, acceptor, service_for, limits, stop))
+        tokio::spawn(serve(
+            listener,
+            acceptor,
+            service_for,
+            limits,
+            journal,
+            stop,
+        ))
     });
     let within = kafka::options(&parts.settings.kafka).publish_within();
     let relay = Task::spawn(|stop| {

@@ -18,10 +18,10 @@ use std::time::{Duration, SystemTime};
 
 use http2::Connection;
 use process::Process;
-use support::{connect, health, until};
+use support::{connect, health, http_get, until};
 use tokio::process::Command;
 use tonic_health::pb::health_check_response::ServingStatus;
-use user_settings::health as names;
+use user_settings::{health as names, metric, path};
 
 const SERVING: Option<ServingStatus> = Some(ServingStatus::Serving);
 /// How long it waits after it could not accept a connection.
@@ -54,7 +54,7 @@ fn failures(process: &Process) -> Vec<SystemTime> {
 #[tokio::test]
 async fn connections_that_cannot_be_accepted_are_tried_for_without_haste_and_accepted_later() {
     let process = Process::spawn(&[]);
-    let (grpc, _) = process.serving().await;
+    let (grpc, admin) = process.serving().await;
     limit(&process, 1).await;
     let mut waiting = Connection::begin(grpc).await;
     until("failures", || async {
@@ -68,6 +68,12 @@ async fn connections_that_cannot_be_accepted_are_tried_for_without_haste_and_acc
     assert!(took + Duration::from_micros(1) >= least, "{took:?}");
     limit(&process, 100).await;
     waiting.next().await.expect("is served");
+    let metrics = http_get(admin, path::METRICS).await;
+    let counted = metrics.lines().find_map(|line| {
+        let (name, count) = line.split_once(' ')?;
+        (name == metric::CONNECTIONS_REFUSED).then(|| count.parse::<usize>().unwrap())
+    });
+    assert!(counted.expect("is counted") >= FAILURES, "{counted:?}");
 }
 
 #[tokio::test]

@@ -108,6 +108,8 @@ pub mod metric {
     pub const BUILD_INFO: &str = "user_service_build_info";
     /// Gauge, Unix seconds: when the process started.
     pub const PROCESS_START_TIME: &str = "process_start_time_seconds";
+    /// Counter: attempts to accept a connection that the system refused, mostly for want of file descriptors.
+    pub const CONNECTIONS_REFUSED: &str = "connections_refused_total";
     /// Counter: TLS handshakes, by [`RESULT`]: `completed`, `failed`, `timed_out`.
     pub const TLS_HANDSHAKES: &str = "tls_handshakes_total";
     /// Counter: changed TLS files that were read, by [`RESULT`]: `completed`, or `failed` when the old ones stay in force.

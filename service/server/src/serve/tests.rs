@@ -21,6 +21,7 @@ use tower::service_fn;
 
 use super::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, Limits, serve};
 use crate::connection::OPENING_TIMEOUT;
+use crate::telemetry::Journal;
 
 /// The preface of HTTP/2 and settings without content (RFC 9113 §3.4).
 const OPENING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -46,7 +47,8 @@ fn spawn(listener: TcpListener, connections: usize) {
         })
     };
     let stop = CancellationToken::new();
-    tokio::spawn(serve(listener, None, service_for, limits, stop));
+    let journal = Journal::of_command().unwrap();
+    tokio::spawn(serve(listener, None, service_for, limits, journal, stop));
 }
 
 async fn connect(server: SocketAddr, said: &[u8]) -> TcpStream {

@@ -2,17 +2,20 @@
 //! says how a dependency is, its word in the readiness detail. Whoever sees it happen tells, and says nothing beside it.
 
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use user_application::{OutboxRecord, PublishError, RelayError};
+use user_application::{OutboxError, OutboxRecord, PublishError, RelayError};
+use user_settings::LogLevel;
 
 use super::dependencies::{Dependencies, Dependency};
 use crate::ServiceError;
 use crate::error::innermost;
 use crate::metrics::{
-    HandshakeResult, Metrics, PoolMetrics, ProducerMetrics, RelayMetrics, TlsMetrics,
+    ConnectionMetrics, HandshakeResult, Metrics, PoolMetrics, ProducerMetrics, RelayMetrics,
+    TlsMetrics,
 };
 
 /// Something that somebody may want to know.
@@ -50,6 +53,34 @@ pub(crate) enum Event<'a> {
     HandshakeFailed(Option<SocketAddr>, &'a dyn Display),
     /// One took too long.
     HandshakeTimedOut(Option<SocketAddr>),
+    /// The system refused a connection that was to be accepted.
+    ConnectionRefused(&'a io::Error),
+    /// One that was old had calls still when its time was over.
+    ConnectionCut(SocketAddr),
+    /// One ended otherwise than it should.
+    ConnectionFailed(SocketAddr, &'a dyn Display),
+    /// What is in hand of the outbox takes longer than a relay that stops has.
+    RelayLeft(Duration),
+    /// Its lease could not be given back, and has to run out.
+    LeaseKept(&'a OutboxError),
+    /// How much waits in the outbox could not be found out.
+    BacklogUnknown(&'a OutboxError),
+    /// Calls are taken.
+    Serving,
+    /// They are for so long yet.
+    Draining(Duration),
+    /// So many were in flight when the time for them was over.
+    CallsCut(usize, Duration),
+    /// So were events or writes.
+    FlushTimedOut(Duration),
+    /// So was what goes to a collector.
+    TelemetryLeft,
+    /// There is nothing left to do.
+    Stopped,
+    /// Somebody wants to read more or less of this.
+    LogLevelChanged(LogLevel),
+    /// What was to be scraped has no form.
+    NotEncoded(&'a fmt::Error),
 }
 
 /// Where events are told.
@@ -58,6 +89,7 @@ pub(crate) struct Journal {
     relay: RelayMetrics,
     producer: ProducerMetrics,
     tls: TlsMetrics,
+    connections: ConnectionMetrics,
     pool: PoolMetrics,
     dependencies: Dependencies,
 }
@@ -68,6 +100,7 @@ impl Journal {
             relay: metrics.relay.clone(),
             producer: metrics.producer.clone(),
             tls: metrics.tls.clone(),
+            connections: metrics.connections.clone(),
             pool: metrics.pool.clone(),
             dependencies: Dependencies::new(metrics.dependencies.clone()),
         }
@@ -145,8 +178,25 @@ impl Journal {
             Event::HandshakeCompleted(_) => self.tls.handshake_ended(HandshakeResult::Completed),
             Event::HandshakeFailed(..) => self.tls.handshake_ended(HandshakeResult::Failed),
             Event::HandshakeTimedOut(_) => self.tls.handshake_ended(HandshakeResult::TimedOut),
-            // How a dependency is, is a metric of its own.
-            Event::Waiting(..) | Event::Works(_) | Event::Fails(..) => {}
+            Event::ConnectionRefused(_) => self.connections.refused(),
+            // How a dependency is, is a metric of its own; of clients that go away there is the status of their calls,
+            // and of the process its health.
+            Event::Waiting(..)
+            | Event::Works(_)
+            | Event::Fails(..)
+            | Event::ConnectionCut(_)
+            | Event::ConnectionFailed(..)
+            | Event::RelayLeft(_)
+            | Event::LeaseKept(_)
+            | Event::BacklogUnknown(_)
+            | Event::Serving
+            | Event::Draining(_)
+            | Event::CallsCut(..)
+            | Event::FlushTimedOut(_)
+            | Event::TelemetryLeft
+            | Event::Stopped
+            | Event::LogLevelChanged(_)
+            | Event::NotEncoded(_) => {}
         }
     }
 }
@@ -197,6 +247,40 @@ impl Event<'_> {
             Self::HandshakeTimedOut(peer) => {
                 tracing::debug!(?peer, "a TLS handshake took too long");
             }
+            Self::ConnectionRefused(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+            }
+            Self::ConnectionCut(peer) => tracing::debug!(%peer, "an old connection was cut"),
+            Self::ConnectionFailed(peer, error) => {
+                tracing::debug!(%peer, %error, "a connection ended with an error");
+            }
+            Self::RelayLeft(within) => {
+                tracing::warn!(?within, "what was in hand is left to another relay");
+            }
+            Self::LeaseKept(error) => {
+                let cause = innermost(error).to_string();
+                tracing::warn!(%error, cause, "the lease could not be given back");
+            }
+            Self::BacklogUnknown(error) => {
+                tracing::debug!(%error, "the backlog could not be counted");
+            }
+            Self::Serving => tracing::info!("serving"),
+            Self::Draining(delay) => tracing::info!(
+                ?delay,
+                "draining: NOT_SERVING announced, still taking calls"
+            ),
+            Self::CallsCut(calls, timeout) => {
+                tracing::warn!(calls, ?timeout, "drain timed out, calls were cut");
+            }
+            Self::FlushTimedOut(timeout) => {
+                tracing::warn!(?timeout, "flush timed out, events or writes were left");
+            }
+            Self::TelemetryLeft => tracing::warn!("spans or metrics were left"),
+            Self::Stopped => tracing::info!("stopped"),
+            Self::LogLevelChanged(level) => {
+                tracing::warn!(level = level.as_str(), "the level of the log was changed");
+            }
+            Self::NotEncoded(error) => tracing::error!(%error, "metrics cannot be encoded"),
         }
     }
 
@@ -219,11 +303,7 @@ impl Event<'_> {
             | Self::CertificateReloaded(_)
             | Self::CertificateRestored => Some((Dependency::Tls, Ok(()))),
             Self::CertificateRefused(problem) => Some((Dependency::Tls, why_not(problem))),
-            Self::Buried(..)
-            | Self::ProducerReplaced
-            | Self::HandshakeCompleted(_)
-            | Self::HandshakeFailed(..)
-            | Self::HandshakeTimedOut(_) => None,
+            _ => None,
         }
     }
 }
