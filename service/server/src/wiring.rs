@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use user_adapter_kafka::KafkaPublisher;
 use user_adapter_memory::MemoryStorage;
 use user_adapter_mongodb::MongoStorage;
-use user_adapter_stdout::JsonLines;
+use user_adapter_stdout::{JsonLines, Stdout};
 use user_application::{EventPublisher, Outbox, UserRepository};
 use user_settings::{Events, FLUSH_TIMEOUT, Settings, Storage};
 
@@ -106,7 +106,7 @@ struct Parts<'a> {
 
 async fn with_storage<S: Backend>(parts: Parts<'_>, storage: S) -> Result<Backends, ServiceError> {
     match parts.settings.events {
-        Events::Stdout => with_publisher(parts, storage, JsonLines::new(tokio::io::stdout())),
+        Events::Stdout => with_publisher(parts, storage, JsonLines::new(Stdout::default())),
         Events::Kafka => {
             let kafka = &parts.settings.kafka;
             let options = kafka::options(kafka);

@@ -3,6 +3,8 @@
 //! Each line is a `CloudEvents` 1.0 event in the JSON format. It holds no personal data, because what is printed ends up
 //! in a log: who wants to know more asks the API for the subject.
 
+mod output;
+
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::sync::PoisonError;
@@ -15,13 +17,15 @@ use tokio::sync::{Mutex, oneshot};
 use user_application::{EventPublisher, OutboxRecord, PublishError, TraceContext};
 use user_domain::EventKind;
 
+pub use output::Stdout;
+
 /// `source` of every event: which kind of service it comes from, as a URI reference.
 pub const SOURCE: &str = "//usersvc.dev/user-service";
 
 /// How long the reader of the lines may keep us waiting for one.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Writes one line for each event. Lines that come while others are written go out together after them.
+/// Writes one line for each event. Lines that come together, or while others are written, go out by one write.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     waiting: std::sync::Mutex<Waiting>,
@@ -105,6 +109,8 @@ impl<W: AsyncWrite + Unpin + Send + 'static> JsonLines<W> {
             Err(TryRecvError::Closed) => return Err(ErrorKind::Interrupted),
             Err(TryRecvError::Empty) => {}
         }
+        // Others who have a line by now add it.
+        tokio::task::yield_now().await;
         let Waiting { lines, waiters } = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *waiting)

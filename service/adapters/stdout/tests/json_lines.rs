@@ -10,7 +10,10 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use support::Sink;
+use tokio::task::JoinSet;
 use user_adapter_stdout::JsonLines;
 use user_application::testkit::new_user;
 use user_application::testkit::publisher::{record, unwritable};
@@ -52,6 +55,21 @@ async fn each_event_is_one_line_with_cloud_events_attributes_and_no_personal_dat
     ] {
         assert!(!text.contains(personal));
     }
+}
+
+#[tokio::test]
+async fn lines_that_come_together_are_written_together() {
+    let sink = Sink::default();
+    let publisher = Arc::new(JsonLines::new(sink.clone()));
+    let mut publishing = JoinSet::new();
+    for number in 1..=100 {
+        let (publisher, (_, event)) = (Arc::clone(&publisher), new_user(number, "ada@example.com"));
+        publishing.spawn(async move { publisher.publish(&record(event)).await });
+    }
+    for published in publishing.join_all().await {
+        published.unwrap();
+    }
+    assert_eq!((sink.text().lines().count(), sink.writes()), (100, 1));
 }
 
 #[tokio::test]

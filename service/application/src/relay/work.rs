@@ -31,8 +31,7 @@ const IN_HAND: usize = 2 * BATCH.get();
 /// Between two looks at the outbox when nothing comes in: at first, and doubling up to at last.
 const IDLE: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
 
-/// Between two looks of which the first found something: what comes so soon after it goes out together, since a look and
-/// a write of its own for each event cost more than the event.
+/// Between a look that found something and the next: to look and write for each event would cost more than the event.
 const GATHER: Duration = Duration::from_millis(2);
 
 /// Something that was begun has ended.
@@ -261,17 +260,15 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             }
         });
         // What is added does not end the pause after a failure, nor the one in which events are gathered.
-        let listens = pause.is_some() && failing.is_zero() && self.look_at > self.soonest;
         let hint = pin!(async {
-            if listens {
+            if pause.is_some() && failing.is_zero() && self.look_at > self.soonest {
                 outbox.added().await;
             } else {
                 future::pending::<()>().await;
             }
         });
-        let running = &mut self.running;
         let done = pin!(async {
-            match running.next().await {
+            match self.running.next().await {
                 Some(done) => done,
                 None => future::pending().await,
             }

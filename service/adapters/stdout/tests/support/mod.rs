@@ -21,6 +21,7 @@ pub(crate) struct Sink(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     written: Vec<u8>,
+    writes: usize,
     /// Of the next write so many bytes are taken, and the one after it fails.
     tears_after: Option<usize>,
     closed: bool,
@@ -29,6 +30,11 @@ struct State {
 impl Sink {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().written.clone()).unwrap()
+    }
+
+    /// How often something was written.
+    pub(crate) fn writes(&self) -> usize {
+        self.0.lock().unwrap().writes
     }
 
     /// Takes so much of the next write, and then fails once.
@@ -61,6 +67,7 @@ impl AsyncWrite for Sink {
             }
         };
         state.written.extend(&data[..taken]);
+        state.writes += 1;
         Poll::Ready(Ok(taken))
     }
 
