@@ -4,12 +4,15 @@ mod calls;
 
 use std::{
     borrow::Cow,
-    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
 use kube::core::DeserializeGuard;
-use operator_api::{UserService, condition::READY};
+use operator_api::{
+    UserService,
+    condition::{OURS, READY},
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -57,6 +60,15 @@ struct ReadyLabels {
     ready: Ready,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+struct ConditionLabels {
+    condition: &'static str,
+    status: &'static str,
+}
+
+/// What a condition's status can be.
+const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
+
 /// The operator's metrics.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -65,6 +77,7 @@ pub(crate) struct Metrics {
     writes: Family<WriteLabels, Counter>,
     calls: Family<CallLabels, Counter>,
     resources: Family<ReadyLabels, Gauge>,
+    conditions: Family<ConditionLabels, Gauge>,
     queue: Gauge,
     oldest: Seconds,
     cache_age: Seconds,
@@ -85,6 +98,7 @@ impl Metrics {
         let writes = Family::default();
         let calls = Family::default();
         let resources = Family::default();
+        let conditions = Family::default();
         let queue = Gauge::default();
         let oldest = Seconds::default();
         let cache_age = Seconds::default();
@@ -116,6 +130,11 @@ impl Metrics {
             resources.clone(),
         );
         registry.register(
+            "conditions",
+            "Resources that have a condition, by its type and status",
+            conditions.clone(),
+        );
+        registry.register(
             "queue_depth",
             "Resources that something happened to and that wait for a pass",
             queue.clone(),
@@ -144,6 +163,7 @@ impl Metrics {
             writes,
             calls,
             resources,
+            conditions,
             queue,
             oldest,
             cache_age,
@@ -181,7 +201,7 @@ impl Metrics {
     pub(crate) fn count(&self, known: &Known, queue: &Queue) {
         let leads = self.leader.get() == 1;
         let depth = if leads { queue.depth() } else { 0 };
-        self.queue.set(i64::try_from(depth).unwrap_or(i64::MAX));
+        self.queue.set(gauge(depth));
         let oldest = if leads {
             queue.oldest()
         } else {
@@ -190,13 +210,27 @@ impl Metrics {
         self.oldest.set(oldest.as_secs_f64());
         let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         self.cache_age.set(heard.elapsed().as_secs_f64());
-        let known = known.state();
+        self.count_resources(&known.state());
+    }
+
+    fn count_resources(&self, known: &[Arc<DeserializeGuard<UserService>>]) {
         for ready in [Ready::True, Ready::False, Ready::Unknown] {
             let are_so = known.iter().filter(|resource| of(resource) == ready);
-            let count = i64::try_from(are_so.count()).unwrap_or(i64::MAX);
             self.resources
                 .get_or_create(&ReadyLabels { ready })
-                .set(count);
+                .set(gauge(are_so.count()));
+        }
+        for condition in OURS {
+            let told: Vec<&str> = known
+                .iter()
+                .filter_map(|resource| status_of(resource, condition))
+                .collect();
+            for status in STATUSES {
+                let are_so = told.iter().filter(|told| **told == status);
+                self.conditions
+                    .get_or_create(&ConditionLabels { condition, status })
+                    .set(gauge(are_so.count()));
+            }
         }
     }
 
@@ -212,19 +246,24 @@ impl Metrics {
     }
 }
 
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 fn of(resource: &DeserializeGuard<UserService>) -> Ready {
-    let status = resource
-        .0
-        .as_ref()
-        .ok()
-        .and_then(|known| known.status.as_ref());
-    let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
-    let ready = conditions.find(|condition| condition.type_ == READY);
-    match ready.map(|condition| condition.status.as_str()) {
+    match status_of(resource, READY) {
         Some("True") => Ready::True,
         Some("False") => Ready::False,
         _ => Ready::Unknown,
     }
+}
+
+/// The status of a condition, if the resource can be read and has it.
+fn status_of<'a>(resource: &'a DeserializeGuard<UserService>, type_: &str) -> Option<&'a str> {
+    let status = resource.0.as_ref().ok()?.status.as_ref()?;
+    let mut conditions = status.conditions.iter();
+    let condition = conditions.find(|condition| condition.type_ == type_)?;
+    Some(condition.status.as_str())
 }
 
 #[cfg(test)]
@@ -239,7 +278,7 @@ mod tests {
     use crate::watching::{Children, Place};
 
     #[test]
-    fn resources_are_counted_by_whether_they_are_ready_as_of_now() {
+    fn resources_are_counted_by_their_conditions_as_of_now() {
         let (reader, mut writer) = reflector::store();
         let mut apply = |name: &str, status: serde_json::Value| {
             let resource = json!({
@@ -248,14 +287,16 @@ mod tests {
             let resource: UserService = serde_json::from_value(resource).unwrap();
             writer.apply_watcher_event(&watcher::Event::Apply(DeserializeGuard(Ok(resource))));
         };
-        let ready = |status: &str| {
-            json!({"conditions": [{
-                "type": "Ready", "status": status, "reason": "R", "message": "",
+        let condition = |type_: &str, status: &str| {
+            json!({
+                "type": type_, "status": status, "reason": "R", "message": "",
                 "lastTransitionTime": "2026-01-01T00:00:00Z",
-            }]})
+            })
         };
+        let ready = |status: &str| json!({"conditions": [condition("Ready", status)]});
         apply("one", ready("True"));
         apply("two", ready("False"));
+        apply("three", ready("True"));
         apply("new", json!(null));
         let (metrics, queue) = (Metrics::new(), Queue::default());
         let mut known = Known::default();
@@ -267,13 +308,28 @@ mod tests {
             watch::channel(true).1,
         );
         metrics.count(&known, &queue);
-        apply("two", ready("True"));
+        let many = ["Ready", "Stalled", "example.com/Theirs"].map(|type_| condition(type_, "True"));
+        apply("two", json!({"conditions": many}));
         metrics.count(&known, &queue);
         let told = metrics.encode().unwrap();
-        for (status, count) in [("True", 2), ("False", 0), ("Unknown", 1)] {
-            let line = format!("userservice_operator_resources{{ready=\"{status}\"}} {count}\n");
-            assert!(told.contains(&line), "{line} in {told}");
+        let tells = |line: &str| assert!(told.contains(line), "{line} in {told}");
+        for (status, count) in [("True", 3), ("False", 0), ("Unknown", 1)] {
+            tells(&format!(
+                "userservice_operator_resources{{ready=\"{status}\"}} {count}\n"
+            ));
         }
+        for (condition, status, count) in [
+            ("Ready", "True", 3),
+            ("Stalled", "True", 1),
+            ("Stalled", "False", 0),
+            ("TopicsReady", "False", 0),
+        ] {
+            let labels = format!("condition=\"{condition}\",status=\"{status}\"");
+            tells(&format!(
+                "userservice_operator_conditions{{{labels}}} {count}\n"
+            ));
+        }
+        assert!(!told.contains("Theirs"), "{told}");
     }
 
     #[test]
