@@ -7,7 +7,10 @@ mod error;
 mod pods;
 mod secrets;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures::future::try_join_all;
 use k8s_openapi::api::{
@@ -24,7 +27,7 @@ use kube::{
 };
 use operator_api::UserService;
 use operator_core::{
-    ChildKind, Release, World, awaits_pods,
+    ChildKind, Release, World,
     children::{Certificate, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
     needs_pods, secret_names,
 };
@@ -32,6 +35,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use self::pods::without_pods;
 pub use error::{Error, is_conflict};
 pub use secrets::SecretData;
 
@@ -88,19 +92,20 @@ impl Reader<'_> {
                 None => _ = world.unknown.insert(kind),
             }
         }
-        let missing = operator_core::child_names(&world, resource, release)
-            .into_iter()
-            .filter(|(kind, name)| {
-                !world.unknown.contains(kind) && world.get(*kind, name).is_none()
-            });
-        for found in try_join_all(missing.map(|(kind, name)| self.get(kind, name))).await? {
+        let wanted = operator_core::child_names(&world, resource, release);
+        let missing = wanted.iter().filter(|(kind, name)| {
+            !world.unknown.contains(kind) && world.get(*kind, name).is_none()
+        });
+        let missing = missing.map(|(kind, name)| self.get(*kind, name.clone()));
+        for found in try_join_all(missing).await? {
             world.live.extend(found);
         }
         if needs_pods(&world, resource) {
             world.pods = self.pods().await?;
             world.failed_mounts = self.failed_mounts(&world.pods).await?;
-            if let Some(job) = awaits_pods(&world, resource) {
-                world.refused_job = self.refused_job(job).await?;
+            let mut jobs = wanted.iter().filter(|(kind, _)| *kind == ChildKind::Job);
+            if let Some(uid) = jobs.find_map(|(_, job)| without_pods(&world, job)) {
+                world.refused_job = self.refused_job(uid).await?;
             }
         }
         Ok((world, data))
@@ -180,7 +185,7 @@ impl Reader<'_> {
 }
 
 /// The answer to a request, or that there was none within [`REQUEST_TIMEOUT`]; a failure is told
-/// with what was asked, and so is what happens meanwhile, by a span.
+/// with what was asked, and so is what happens meanwhile, by a span, and how long it took.
 ///
 /// # Errors
 /// As said.
@@ -190,8 +195,16 @@ pub async fn bounded<T>(
     name: &str,
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
-    let span = tracing::info_span!("request", verb, kind, name);
-    match timeout(REQUEST_TIMEOUT, request).instrument(span).await {
+    // Not `name`, which in a line of JSON is that of the span.
+    let span = tracing::info_span!("request", verb, kind, object = name);
+    let start = Instant::now();
+    let answer = timeout(REQUEST_TIMEOUT, request)
+        .instrument(span.clone())
+        .await;
+    let ok = matches!(answer, Ok(Ok(_)));
+    let took_s = start.elapsed().as_secs_f64();
+    span.in_scope(|| tracing::debug!(ok, took_s, "request ended"));
+    match answer {
         Ok(answer) => answer.map_err(|source| Error::Api {
             verb,
             kind,

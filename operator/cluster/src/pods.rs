@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{Api, ResourceExt, api::ListParams};
 use operator_core::{
-    awaits_containers,
+    ChildKind, World, awaits_containers,
     children::{INSTANCE_LABEL, POD_SELECTOR},
 };
 
@@ -47,10 +47,10 @@ impl Reader<'_> {
             .map(|message| (uid, message)))
     }
 
-    /// Why pods of a Job cannot be made. The Job itself does not tell.
-    pub(super) async fn refused_job(&self, name: &str) -> Result<Option<String>, Error> {
-        let fields =
-            format!("involvedObject.kind=Job,involvedObject.name={name},reason=FailedCreate");
+    /// Why pods of the Job with this UID cannot be made. The Job itself does not tell, and another one
+    /// may have had its name.
+    pub(super) async fn refused_job(&self, uid: &str) -> Result<Option<String>, Error> {
+        let fields = format!("involvedObject.uid={uid},reason=FailedCreate");
         let message = self.last_event(&fields).await?;
         Ok(message.map(|message| {
             let words = message.strip_prefix("Error creating: ");
@@ -68,4 +68,13 @@ impl Reader<'_> {
             .max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
         Ok(last.and_then(|event| event.message))
     }
+}
+
+/// The UID of a Job that is there and has no pod.
+pub(super) fn without_pods<'a>(world: &'a World, job: &str) -> Option<&'a str> {
+    let live = world.get(ChildKind::Job, job)?;
+    let uid = live.pointer("/metadata/uid")?.as_str()?;
+    let mut owners = world.pods.iter().flat_map(ResourceExt::owner_references);
+    let has_one = owners.any(|owner| owner.uid == uid);
+    (!has_one).then_some(uid)
 }

@@ -98,7 +98,7 @@ pub(crate) async fn reconcile(
     let (namespace, resource) = (guard.namespace(), guard.name_any());
     let span = tracing::info_span!("reconcile", namespace, resource);
     // What panics in a task of kube's controller ends the process, and with it all other passes.
-    let result = AssertUnwindSafe(pass(&guard, &context).instrument(span))
+    let result = AssertUnwindSafe(pass(&guard, &context).instrument(span.clone()))
         .catch_unwind()
         .await
         .unwrap_or_else(|payload| Err(Error::panicked(payload.as_ref())));
@@ -107,7 +107,10 @@ pub(crate) async fn reconcile(
         Err(Error::Panicked(_)) => Outcome::Panic,
         Err(_) => Outcome::Error,
     };
-    context.metrics.reconciled(outcome, start.elapsed());
+    let took = start.elapsed();
+    context.metrics.reconciled(outcome, took);
+    let (ok, took_s) = (result.is_ok(), took.as_secs_f64());
+    span.in_scope(|| tracing::debug!(ok, took_s, "pass ended"));
     result
 }
 
@@ -122,7 +125,7 @@ pub(crate) fn on_error(
     let delay = context.backoff.next(&key);
     let asked = context.throttle.remaining();
     let delay = asked.map_or(delay, |asked| delay.max(backoff::after(asked, &key)));
-    tracing::warn!(resource = key, %error, retry_in_ms = delay.as_millis(), "reconcile failed");
+    tracing::warn!(resource = key, %error, retry_in_s = delay.as_secs_f64(), "reconcile failed");
     Action::requeue(delay)
 }
 
@@ -150,6 +153,7 @@ async fn pass(guard: &DeserializeGuard<UserService>, context: &Context) -> Resul
     if resource.metadata.deletion_timestamp.is_some() {
         if !has_finalizer(resource) {
             // Children go with their owner; writing now would only bring them back.
+            context.backoff.reset(&key(guard));
             return Ok(Action::await_change());
         }
         return remove(&cluster, resource, context, &key(guard)).await;
@@ -262,6 +266,7 @@ async fn remove(
     }
     if removal.release {
         cluster.hold(resource, false).await?;
+        context.backoff.reset(key);
         return Ok(Action::await_change());
     }
     Ok(next(context, key, removal.requeue, removal.troubled))

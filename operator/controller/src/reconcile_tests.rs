@@ -1,6 +1,9 @@
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures::{StreamExt, stream};
@@ -157,6 +160,46 @@ async fn a_pass_that_panics_fails_alone_and_is_tried_again_later_each_time() {
 }
 
 #[tokio::test]
+async fn no_more_passes_than_permitted_go_on_at_the_same_time() {
+    const PERMITS: u16 = 2;
+    let under_way: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let most = Arc::new(AtomicUsize::new(0));
+    let (counted, peak) = (Arc::clone(&under_way), Arc::clone(&most));
+    let server = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let about = request.uri().to_string();
+        let name: Option<String> = about
+            .find("users-")
+            .and_then(|at| about.get(at..at + "users-0".len()).map(ToOwned::to_owned));
+        let (counted, peak) = (Arc::clone(&counted), Arc::clone(&peak));
+        async move {
+            if let Some(name) = &name {
+                let mut counted = counted.lock().unwrap();
+                *counted.entry(name.clone()).or_default() += 1;
+                peak.fetch_max(counted.len(), Ordering::Relaxed);
+            }
+            // Whatever may go on does.
+            tokio::task::yield_now().await;
+            if let Some(name) = name {
+                let mut counted = counted.lock().unwrap();
+                let requests = counted.get_mut(&name).unwrap();
+                *requests -= 1;
+                if *requests == 0 {
+                    counted.remove(&name);
+                }
+            }
+            let (code, body) = nothing_there(request.method(), &about);
+            let answer = http::Response::builder().status(code);
+            answer.body(kube::client::Body::from(body.to_string().into_bytes()))
+        }
+    });
+    let context = Arc::new(context_of(Client::new(server, "team-a"), PERMITS));
+    let known = [0, 1, 2].map(|number| plain(&format!("users-{number}")));
+    let results = looked_at(&context, known).await;
+    assert!(results.values().all(Option::is_none), "{results:?}");
+    assert_eq!(most.load(Ordering::Relaxed), usize::from(PERMITS));
+}
+
+#[tokio::test]
 async fn a_resource_waits_in_the_queue_until_a_pass_over_it_begins() {
     let (client, _log) = server(|asked| nothing_there(&asked.method, &asked.path)).await;
     let context = Arc::new(context_of(client, 2));
@@ -309,4 +352,45 @@ async fn only_a_kind_of_another_operator_may_be_one_that_the_cluster_does_not_kn
             assert_eq!(unknown, [operator_core::ChildKind::Certificate].into());
         }
     }
+}
+
+#[tokio::test]
+async fn why_a_job_has_no_pods_is_asked_of_the_very_job_that_is_wanted() {
+    let mut resource = resource();
+    let kafka = resource.spec.events.as_mut().unwrap().kafka.as_mut();
+    kafka.unwrap().schema_registry =
+        serde_json::from_value(json!({"url": "http://registry:8081"})).unwrap();
+    let release = context(1).await.0.release;
+    let names = operator_core::child_names(&operator_core::World::default(), &resource, &release);
+    let is_job = |(kind, _): &&(_, _)| *kind == operator_core::ChildKind::Job;
+    let wanted = names.iter().find(is_job).unwrap().1.clone();
+    let job = |name: &str, uid: &str| {
+        json!({"metadata": {"name": name, "uid": uid, "ownerReferences": [{
+            "apiVersion": "usersvc.dev/v1alpha1", "kind": "UserService", "name": "users",
+            "uid": "uid-of-users", "controller": true,
+        }]}})
+    };
+    let jobs = json!([
+        job("users-prepare-0", "uid-of-former"),
+        job(&wanted, "uid-of-wanted")
+    ]);
+    let (client, _log) = server(move |asked| {
+        let of_wanted = asked.path.contains("involvedObject.uid%3Duid-of-wanted");
+        let items = match asked.path.split('?').next().unwrap() {
+            path if path.ends_with("/jobs") => jobs.clone(),
+            path if path.ends_with("/events") && of_wanted => {
+                json!([{"metadata": {}, "involvedObject": {}, "message": "Error creating: quota"}])
+            }
+            path if path.ends_with("/events") => {
+                json!([{"metadata": {}, "involvedObject": {}, "message": "of another Job"}])
+            }
+            _ => return nothing_there(&asked.method, &asked.path),
+        };
+        (200, json!({"metadata": {}, "items": items}))
+    })
+    .await;
+    let context = context_of(client, 2);
+    let cluster = cluster(&context, &Children::default());
+    let (world, _) = cluster.dereference(&resource, &release).await.unwrap();
+    assert_eq!(world.refused_job.as_deref(), Some("quota"));
 }

@@ -101,7 +101,8 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
         })?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        admin_address = %options.admin_address,
+        // The port may have been chosen here.
+        admin_address = %listener.local_addr().unwrap_or(options.admin_address),
         concurrency = options.concurrency,
         service_repository = options.release.repository,
         service_version = options.release.version,

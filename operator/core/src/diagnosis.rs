@@ -14,6 +14,7 @@ use k8s_openapi::{
 };
 use kube_core::{Resource, ResourceExt};
 use operator_api::UserService;
+use serde_json::Value;
 
 use crate::{
     ChildKind, World, hold,
@@ -170,29 +171,33 @@ impl fmt::Display for Trouble {
 /// Whether pods have to be looked at: some do not take calls, or a preparation runs.
 pub fn needs_pods(world: &World, resource: &UserService) -> bool {
     let pods: Deployment = deployment(world, resource);
-    running_job(world, resource).is_some() || !is_settled(&pods)
+    running_jobs(world, resource).next().is_some() || !is_settled(&pods)
 }
 
-/// A preparation that has not ended.
-fn running_job<'a>(world: &'a World, resource: &UserService) -> Option<&'a str> {
+/// Preparations that have not ended, each with its name: that of a former spec may be among them.
+fn running_jobs<'a>(
+    world: &'a World,
+    resource: &UserService,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let us = resource.controller_owner_ref(&());
-    let mut jobs = world
-        .live
-        .iter()
-        .filter(|((kind, _), _)| *kind == ChildKind::Job);
-    let job = jobs.find(|((kind, name), job)| {
-        world.own(*kind, name, us.as_ref()).is_some() && !hold::has_ended(job)
+    let jobs = world.live.iter().filter(move |((kind, name), job)| {
+        *kind == ChildKind::Job
+            && world.own(*kind, name, us.as_ref()).is_some()
+            && !hold::has_ended(job)
     });
-    job.map(|((_, name), _)| name.as_str())
+    jobs.map(|((_, name), job)| (name.as_str(), job))
 }
 
-/// The preparation of which no pod has been made yet, so that only events tell why.
+/// A preparation of which no pod has been made yet, so that only events tell why.
 pub fn awaits_pods<'a>(world: &'a World, resource: &UserService) -> Option<&'a str> {
-    let job = running_job(world, resource)?;
-    let is_of_it = |owner: &OwnerReference| owner.kind == "Job" && owner.name == job;
-    let mut pods = world.pods.iter();
-    let has_one = pods.any(|pod| pod.owner_references().iter().any(is_of_it));
-    (!has_one).then_some(job)
+    let mut jobs = running_jobs(world, resource);
+    let without = jobs.find(|(_, job)| {
+        let uid = job.pointer("/metadata/uid").and_then(Value::as_str);
+        let is_of_it = |owner: &OwnerReference| Some(owner.uid.as_str()) == uid;
+        let mut pods = world.pods.iter();
+        !pods.any(|pod| pod.owner_references().iter().any(is_of_it))
+    });
+    without.map(|(name, _)| name)
 }
 
 /// Whether a pod has a node and still no containers, so that only events tell why.

@@ -224,3 +224,21 @@ fn a_preparation_whose_pods_are_refused_says_by_which_rule_and_is_looked_at_agai
     carry_out(&mut world, &mut resource);
     assert_eq!(ready_reason(&resource), "Preparing");
 }
+
+#[test]
+fn a_preparation_of_a_former_spec_that_has_a_pod_does_not_speak_for_the_one_that_has_none() {
+    let (mut resource, mut world) = (connected(), reachable());
+    carry_out(&mut world, &mut resource);
+    let wanted = job(&mut world).unwrap().clone();
+    let mut former = wanted.clone();
+    former["metadata"]["name"] = json!("users-prepare-0");
+    former["metadata"]["uid"] = json!("uid-of-former");
+    let of_former = (ChildKind::Job, "users-prepare-0".to_owned());
+    world.live.insert(of_former, former);
+    let pod = json!({"metadata": {"ownerReferences": [{
+        "apiVersion": "batch/v1", "kind": "Job", "name": "users-prepare-0", "uid": "uid-of-former",
+    }]}});
+    world.pods = vec![serde_json::from_value(pod).unwrap()];
+    let waiting = awaits_pods(&world, &resource);
+    assert_eq!(waiting, wanted["metadata"]["name"].as_str());
+}
