@@ -73,6 +73,8 @@ fn spread(key: &str, count: u32, full: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -88,5 +90,12 @@ mod tests {
         assert!(waits[19] >= LONGEST * 3 / 4);
         backoff.reset("ns/a");
         assert!(backoff.next("ns/a") <= FIRST);
+    }
+
+    #[test]
+    fn resources_that_fail_together_do_not_come_back_together() {
+        let waits = (0..10).map(|number| delay(&format!("ns/{number}"), 3));
+        let different: BTreeSet<Duration> = waits.collect();
+        assert!(different.len() > 5, "{different:?}");
     }
 }

@@ -95,6 +95,7 @@ mod tests {
     };
 
     use http::header::RETRY_AFTER;
+    use tokio::time::Instant;
     use tower::{Layer, ServiceExt, retry::RetryLayer, service_fn};
 
     use super::*;
@@ -145,5 +146,12 @@ mod tests {
             assert_eq!(attempts(Method::GET, Some(code), "0").await, 1, "{code}");
         }
         assert_eq!(attempts(Method::GET, Some(429), "30").await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_to_be_asked_a_second_later_is() {
+        let start = Instant::now();
+        assert_eq!(attempts(Method::GET, Some(429), "1").await, 3);
+        assert_eq!(start.elapsed().as_secs(), 2);
     }
 }

@@ -70,6 +70,21 @@ fn a_lease_of_another_is_taken_only_once_it_was_seen_unchanged_for_as_long_as_it
     assert!(written(me.step(Some(&renewed), at(30))).is_some());
 }
 
+#[test]
+fn what_the_clock_of_another_machine_says_makes_no_lease_run_out_nor_last() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    for renewed in ["1970-01-01T00:00:00Z", "2999-01-01T00:00:00Z"] {
+        let mut theirs = lease(Some("other"), "1");
+        let spec = theirs.spec.as_mut().unwrap();
+        spec.renew_time = Some(MicroTime(renewed.parse().unwrap()));
+        let mut me = me();
+        assert!(written(me.step(Some(&theirs), at(0))).is_none());
+        assert!(written(me.step(Some(&theirs), at(14))).is_none());
+        assert!(written(me.step(Some(&theirs), at(15))).is_some());
+    }
+}
+
 #[tokio::test]
 async fn a_write_begins_only_while_the_claim_outlasts_it() {
     let claim = Claim::new();
@@ -224,6 +239,6 @@ async fn a_leader_whose_lease_was_taken_says_so_and_writes_no_more() {
     taken.spec.as_mut().unwrap().holder_identity = Some("other".into());
     let params = PostParams::default();
     leases.replace(LEASE, &params, &taken).await.unwrap();
-    let lost = leader.lead().await;
+    let lost = tokio::time::timeout(DURATION, leader.lead()).await.unwrap();
     assert!(matches!(lost, Lost::Taken(holder) if holder == "other"));
 }

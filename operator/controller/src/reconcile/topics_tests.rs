@@ -73,9 +73,12 @@ fn leaving() -> UserService {
     serde_json::from_value(leaving).unwrap()
 }
 
-/// What is written for [`leaving`], with its namespace as given: paths without what follows the
-/// name of a resource, and bodies.
-async fn written_for_leaving(namespace: serde_json::Value) -> Vec<(String, serde_json::Value)> {
+/// What is written for a resource that leaves, with its namespace as given: paths without what
+/// follows the name of a resource, and bodies.
+async fn written_for(
+    leaving: &UserService,
+    namespace: serde_json::Value,
+) -> Vec<(String, serde_json::Value)> {
     let (client, log) = server(move |asked| {
         if asked.path == "/api/v1/namespaces/team-a" {
             return (200, json!({"metadata": namespace}));
@@ -85,23 +88,29 @@ async fn written_for_leaving(namespace: serde_json::Value) -> Vec<(String, serde
     .await;
     let context = context_of(client, 2);
     let cluster = cluster(&context, &Children::default());
-    remove(&cluster, &leaving(), &context, "team-a/users")
+    context.backoff.next("team-a/users");
+    remove(&cluster, leaving, &context, "team-a/users")
         .await
         .unwrap();
     let log = log.lock().unwrap();
-    log.iter()
+    let written: Vec<_> = log
+        .iter()
         .filter(|asked| asked.method != http::Method::GET)
         .map(|asked| {
             let path = asked.path.split('?').next().unwrap_or_default();
             (path.to_owned(), asked.body.clone())
         })
-        .collect()
+        .collect();
+    let is_released = written.iter().any(|(path, _)| path.ends_with("/users"));
+    let is_remembered = context.backoff.has_failed("team-a/users");
+    assert_eq!(is_remembered, !is_released, "{written:?}");
+    written
 }
 
 #[tokio::test]
 async fn a_namespace_that_is_being_deleted_is_told_of_the_topics_left_behind_and_goes() {
     let going = json!({"uid": "uid-of-team-a", "deletionTimestamp": "2026-01-01T00:00:00Z"});
-    let written = written_for_leaving(going).await;
+    let written = written_for(&leaving(), going).await;
     let [(told, event), (released, patch)] = written.as_slice() else {
         panic!("{written:?}");
     };
@@ -116,8 +125,28 @@ async fn a_namespace_that_is_being_deleted_is_told_of_the_topics_left_behind_and
 }
 
 #[tokio::test]
+async fn a_secret_that_is_gone_is_not_waited_for_and_the_resource_is_told_of_the_topics_left_behind()
+ {
+    let mut leaving = leaving();
+    let events = leaving.spec.events.as_mut().unwrap();
+    let kafka = events.kafka.as_mut().unwrap();
+    kafka.credentials = serde_json::from_value(json!({"secret": "gone"})).unwrap();
+    let written = written_for(&leaving, json!({})).await;
+    let [(told, event), (released, patch)] = written.as_slice() else {
+        panic!("{written:?}");
+    };
+    assert_eq!(told, "/apis/events.k8s.io/v1/namespaces/team-a/events");
+    assert_eq!(event["reason"], "TopicsLeftBehind");
+    assert_eq!(event["regarding"]["uid"], "uid-of-users");
+    let note = event["note"].as_str().unwrap();
+    assert!(note.contains("Secret gone"), "{note}");
+    assert!(released.ends_with("/userservices/users"), "{released}");
+    assert_eq!(patch["metadata"]["finalizers"], json!([]));
+}
+
+#[tokio::test]
 async fn a_namespace_that_stays_is_waited_in_for_kafka() {
-    let written = written_for_leaving(json!({})).await;
+    let written = written_for(&leaving(), json!({})).await;
     let paths: Vec<&str> = written.iter().map(|(path, _)| path.as_str()).collect();
     assert!(
         paths[0].ends_with("/userservices/users/status"),
