@@ -18,8 +18,8 @@ mod transitions;
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use kube_cel::{
-    CompiledSchema, ErrorKind, ValidationErrors, Validator, WarningKind, compile_schema,
-    estimate_rule_cost,
+    CompiledSchema, ErrorKind, ValidationError, ValidationErrors, Validator, WarningKind,
+    compile_schema, estimate_rule_cost,
 };
 use serde_json::{Value, json};
 
@@ -53,28 +53,66 @@ fn broken(schema: &Value, name: &str, spec: &Value) -> Vec<String> {
         .collect()
 }
 
+/// What a change of a stored resource breaks.
+fn broken_by(schema: &Value, change: &transitions::Transition) -> Vec<ValidationError> {
+    let partitions = change.partitions;
+    let status = partitions.map_or_else(|| json!({}), |count| json!({"partitions": count}));
+    let resource = |spec: &Value| {
+        let resource = json!({"metadata": {"name": "users"}, "spec": spec, "status": status});
+        kube_cel::apply_defaults(schema, &resource)
+    };
+    let (before, after) = (resource(&change.before), resource(&change.after));
+    let answer = Validator::new().validate(schema, &after, Some(&before));
+    answer
+        .err()
+        .map(ValidationErrors::into_vec)
+        .unwrap_or_default()
+}
+
 #[test]
 fn what_depends_on_what_is_there_is_refused_and_accepted_as_by_the_api_server() {
     let schema = schema();
     for change in transitions::transitions() {
-        let resource = |spec: &Value| {
-            let mut resource = json!({"metadata": {"name": "users"}, "spec": spec, "status": {}});
-            if let Some(partitions) = change.partitions {
-                resource["status"] = json!({"partitions": partitions});
-            }
-            kube_cel::apply_defaults(&schema, &resource)
-        };
-        let (before, after) = (resource(&change.before), resource(&change.after));
-        let answer = Validator::new().validate(&schema, &after, Some(&before));
-        let fields: Vec<String> = answer
-            .err()
+        let fields: Vec<String> = broken_by(&schema, &change)
             .into_iter()
-            .flat_map(ValidationErrors::into_vec)
             .map(|error| error.field_path.trim_start_matches('.').to_owned())
             .collect();
         let expected: Vec<&str> = change.refused.into_iter().collect();
         assert_eq!(fields, expected, "{} to {}", change.before, change.after);
     }
+}
+
+/// Messages of all rules below a node of the schema.
+fn messages(node: &Value) -> BTreeSet<String> {
+    let rules = node["x-kubernetes-validations"].as_array();
+    let own = rules.into_iter().flatten();
+    let own = own.filter_map(|rule| Some(rule["message"].as_str()?.to_owned()));
+    let fields = node["properties"].as_object().into_iter().flatten();
+    let inner = fields
+        .map(|(_, field)| field)
+        .chain([&node["items"], &node["additionalProperties"]])
+        .filter(|inner| inner.is_object());
+    own.chain(inner.flat_map(messages)).collect()
+}
+
+#[test]
+fn every_rule_refuses_a_case_that_a_real_api_server_is_given_too() {
+    let schema = schema();
+    let mut refusing: BTreeSet<String> = refused::refused()
+        .into_iter()
+        .flat_map(|(name, spec, _)| broken(&schema, name, &spec))
+        .collect();
+    for change in transitions::transitions() {
+        refusing.extend(
+            broken_by(&schema, &change)
+                .into_iter()
+                .map(|error| error.message),
+        );
+    }
+    let rules = messages(&schema);
+    assert!(rules.len() > 30, "only {} rules were found", rules.len());
+    let idle: Vec<&String> = rules.difference(&refusing).collect();
+    assert!(idle.is_empty(), "no case for: {idle:#?}");
 }
 
 /// As JSON has it for those who cannot show it.
