@@ -25,7 +25,7 @@ const FIRST_CALLS: u64 = 50;
 const CALLS: u64 = 100;
 /// What a call may allocate at most, HTTP/2, telemetry and, for a new user, the way of its event included.
 const MOST_FOR_GET: u64 = 26;
-const MOST_FOR_CREATE: u64 = 62;
+const MOST_FOR_CREATE: u64 = 53;
 
 /// A service that goes on, on a thread of its own, only while it is counted for.
 struct Counted {
