@@ -2,11 +2,11 @@
 
 use operator_api::{KafkaEvents, ReclaimPolicy, TopicName, TopicOverride, UserService};
 use operator_core::{
-    ChildKind, Removal, SeenTopics, TopicChange, World, in_use, removal, validate,
+    ChildKind, Removal, SeenTopics, TopicChange, World, explain, in_use, removal, validate,
 };
 use serde_json::json;
 
-use super::{at, condition, settled_connected};
+use super::{at, condition, planned, settled_connected};
 
 /// The resource on its way out, with its pods gone already.
 fn leaving() -> (UserService, World) {
@@ -216,6 +216,33 @@ fn override_of(name: TopicName, reclaim_policy: ReclaimPolicy) -> Vec<TopicOverr
         name,
         reclaim_policy,
     }]
+}
+
+#[test]
+fn each_topic_can_be_named_to_go_alone_and_the_finalizer_is_there_while_any_is_to_go() {
+    let (mut resource, world) = settled_connected();
+    resource.metadata.finalizers = Some(vec!["usersvc.dev/topics".into()]);
+    let described = explain(&resource, &super::release()).unwrap().topics;
+    assert_eq!(described.len(), 6);
+    let mut overrides = Vec::new();
+    for topic in described {
+        let one = json!({"name": topic.name, "reclaimPolicy": "Delete"});
+        let one: TopicOverride = serde_json::from_value(one).unwrap();
+        kafka(&mut resource).topics.overrides = vec![one.clone()];
+        let explained = explain(&resource, &super::release()).unwrap().topics;
+        let going = explained.iter().filter(|topic| topic.deleted_with_resource);
+        let going: Vec<&str> = going.map(|topic| topic.name.as_str()).collect();
+        assert_eq!(going, [topic.name]);
+        assert_eq!(planned(&world, &resource).finalizer, None, "{one:?}");
+        overrides.push(TopicOverride {
+            reclaim_policy: ReclaimPolicy::Retain,
+            ..one
+        });
+    }
+    let topics = &mut kafka(&mut resource).topics;
+    topics.reclaim_policy = ReclaimPolicy::Delete;
+    topics.overrides = overrides;
+    assert_eq!(planned(&world, &resource).finalizer, Some(false));
 }
 
 #[test]

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use operator_api::{GrowPartitions, ReclaimPolicy, TopicOverride, TopicsSpec, UserService};
-use operator_core::{ChildKind, Plan, SeenTopics, Topic, TopicChange, World, claims, explain};
-use serde_json::json;
+use operator_api::{GrowPartitions, ReclaimPolicy, TopicsSpec, UserService};
+use operator_core::{ChildKind, Plan, SeenTopics, Topic, TopicChange, World, claims};
 
 use super::{
     carry_out, condition, connected, kinds, planned, reachable, ready_reason, settled_connected,
@@ -377,36 +376,6 @@ fn the_finalizer_is_there_exactly_while_topics_are_to_go_with_the_resource() {
     assert_eq!(planned(&world, &resource).finalizer, None);
     spec(&mut resource).reclaim_policy = ReclaimPolicy::Retain;
     assert_eq!(planned(&world, &resource).finalizer, Some(false));
-    let overrides = ALL.map(|name| json!({"name": name, "reclaimPolicy": "Delete"}));
-    let overrides: Vec<TopicOverride> = serde_json::from_value(overrides.into()).unwrap();
-    for one in &overrides {
-        spec(&mut resource).overrides = vec![one.clone()];
-        assert_eq!(planned(&world, &resource).finalizer, None, "{one:?}");
-    }
-    let mut retained = overrides;
-    for one in &mut retained {
-        one.reclaim_policy = ReclaimPolicy::Retain;
-    }
-    spec(&mut resource).reclaim_policy = ReclaimPolicy::Delete;
-    spec(&mut resource).overrides = retained;
-    assert_eq!(planned(&world, &resource).finalizer, Some(false));
-}
-
-#[test]
-fn every_topic_has_a_name_for_an_override_and_is_explained_by_it() {
-    for name in ALL {
-        let mut resource = connected();
-        let one = json!({"name": name, "reclaimPolicy": "Delete"});
-        spec(&mut resource).overrides = vec![serde_json::from_value(one).unwrap()];
-        let explained = explain(&resource, &super::release()).unwrap();
-        let going: Vec<&str> = explained
-            .topics
-            .iter()
-            .filter(|topic| topic.deleted_with_resource)
-            .map(|topic| topic.name.as_str())
-            .collect();
-        assert_eq!(going, [name]);
-    }
 }
 
 #[test]
