@@ -76,6 +76,11 @@ impl Client {
         Ok(self)
     }
 
+    /// Their identifiers.
+    pub(super) fn users(&self) -> &[String] {
+        &self.users
+    }
+
     #[allow(clippy::indexing_slicing, reason = "so many were made")]
     fn channel(&self, number: usize) -> Channel {
         self.connections[number % CONNECTIONS].clone()

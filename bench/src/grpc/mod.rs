@@ -9,6 +9,7 @@ mod compare;
 mod contenders;
 mod footprint;
 mod overload;
+mod witness;
 
 use anyhow::Result;
 
@@ -34,6 +35,7 @@ pub(crate) async fn run() -> Result<()> {
     for method in [Method::CreateUser, Method::GetUser] {
         compare(&contenders, method, TURNS, &cores).await?;
     }
+    witness::run(&contenders, &cores).await?;
     println!("By mutual TLS, ours and bare tonic alike");
     for method in [Method::CreateUser, Method::GetUser] {
         compare(&with_tls, method, TURNS_WITH_TLS, &cores).await?;
