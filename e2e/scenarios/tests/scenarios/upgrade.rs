@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Api, ResourceExt};
 use scenarios::{
     Scenario,
@@ -18,6 +18,8 @@ use crate::{plugin::told, scenario};
 
 /// An annotation that an operator of another template gives all pods.
 const ANNOTATION: &str = "example.com/template";
+/// Label of a pod that names its resource.
+const INSTANCE: &str = "app.kubernetes.io/instance";
 /// How long load goes on after the last change, so that late failures show.
 const AFTERMATH_S: f64 = 8.0;
 
@@ -27,19 +29,43 @@ async fn upgrade(annotation: Option<&str>) -> Result<()> {
     install(OPERATOR, Some(("service.podAnnotations", annotations))).await
 }
 
-/// What pods say of the operator that made them.
-async fn annotations(s: &Scenario) -> Result<Vec<Option<String>>> {
+/// What the pods of a resource say of the operator that made them.
+async fn annotations(s: &Scenario, name: &str) -> Result<Vec<Option<String>>> {
     let pods = s.pods().await?;
+    let is_its = |pod: &&Pod| pod.labels().get(INSTANCE).is_some_and(|of| of == name);
     Ok(pods
         .iter()
+        .filter(is_its)
         .map(|pod| pod.annotations().get(ANNOTATION).cloned())
         .collect())
+}
+
+/// Both come to pods of the newer operator, and the second not before all of the first has.
+async fn one_after_the_other(s: &Scenario, [first, second]: [&str; 2]) -> Result<()> {
+    let newer = Some("newer".to_owned());
+    until("all pods are new", Duration::from_secs(180), || async {
+        // In this order: what the first is by then it was no earlier.
+        let of_second = annotations(s, second).await?;
+        let of_first = annotations(s, first).await?;
+        let is_moved =
+            |of: &[Option<String>]| !of.is_empty() && of.iter().all(|value| *value == newer);
+        let is_begun = of_second.contains(&newer);
+        ensure!(
+            is_moved(&of_first) || !is_begun,
+            "{second} before {first}: {of_first:?}"
+        );
+        let moved = is_moved(&of_first) && is_moved(&of_second);
+        Ok(Seen::when(moved, (), (of_first, of_second)))
+    })
+    .await
 }
 
 #[tokio::test]
 async fn an_operator_that_makes_other_pods_replaces_none_unless_the_policy_says_so() {
     scenario("upgrade", async |s| {
         s.ready_with(json!({})).await?;
+        s.apply_as("users-second", json!({"replicas": 1})).await?;
+        s.ready_as("users-second").await?;
         let before = s.pod_uids().await?;
         let workers = s.cluster.workers().await?;
         let target = format!("dns:///users.{}.svc.cluster.local:8080", s.namespace);
@@ -52,13 +78,12 @@ async fn an_operator_that_makes_other_pods_replaces_none_unless_the_policy_says_
             s.ready().await?;
             ensure!(s.pod_uids().await? == before, "pods were replaced");
             s.apply(json!({"upgradePolicy": "Automatic"})).await?;
-            let newer = Some("newer".to_owned());
-            until("all pods are new", Duration::from_secs(120), || async {
-                let now = annotations(s).await?;
-                let moved = !now.is_empty() && now.iter().all(|value| *value == newer);
-                Ok(Seen::when(moved, (), now))
-            })
+            s.apply_as(
+                "users-second",
+                json!({"replicas": 1, "upgradePolicy": "Automatic"}),
+            )
             .await?;
+            one_after_the_other(s, ["users", "users-second"]).await?;
             s.ready().await?;
             load.after(AFTERMATH_S).await?.assert_no_call_failed()
         };
