@@ -21,6 +21,8 @@ use crate::scenario;
 
 /// Bound for the kubelet or the scheduler to know.
 const KNOWN: Duration = Duration::from_secs(60);
+/// Bound for a rollout that has one minute to be told as stuck.
+const DEADLINE: Duration = Duration::from_secs(90);
 /// Bound for the status to say so, from then on.
 const TOLD: Duration = Duration::from_secs(5);
 
@@ -117,7 +119,10 @@ async fn a_pod_in_trouble_is_named_with_reason_and_next_step_while_the_old_pods_
         .await?;
 
         let cores = json!({"cpu": "1000", "memory": "64Mi"});
-        let spec = json!({"pod": {"resources": {"requests": cores, "limits": cores}}});
+        let spec = json!({
+            "pod": {"resources": {"requests": cores, "limits": cores}},
+            "rollout": {"progressDeadline": "1m"},
+        });
         let unschedulable = |pod: &Pod| {
             pod.status
                 .iter()
@@ -136,9 +141,19 @@ async fn a_pod_in_trouble_is_named_with_reason_and_next_step_while_the_old_pods_
         )
         .await?;
 
-        let resource = s.resources().get("users").await?;
-        let available = resource.status.map(|status| status.available_replicas);
-        ensure!(available == Some(2), "the old pods serve on: {available:?}");
+        let status = until("the deadline has passed", DEADLINE, || async {
+            let resource = s.resources().get("users").await?;
+            let status = resource.status.unwrap_or_default();
+            let is_stuck = status.conditions.iter().any(|condition| {
+                condition.type_ == "Stalled"
+                    && condition.reason == "ProgressDeadlineExceeded"
+                    && condition.message.contains("Insufficient cpu")
+            });
+            Ok(Seen::when(is_stuck, status.clone(), &status.conditions))
+        })
+        .await?;
+        let available = status.available_replicas;
+        ensure!(available == 2, "the old pods serve on: {available:?}");
         s.ready_with(json!({})).await?;
         Ok(())
     })

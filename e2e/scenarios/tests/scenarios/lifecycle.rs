@@ -54,6 +54,14 @@ async fn an_applied_resource_becomes_ready_and_answers_calls() {
                 .any(|c| c.type_ == "Reconciling" || c.type_ == "Stalled")
         );
 
+        let image = status.image.context("image")?;
+        for (field, found) in [("spec.version", 0), ("status.image", 1)] {
+            let selector = format!("{field}={image}");
+            let selected = ListParams::default().fields(&selector);
+            let selected = s.resources().list(&selected).await?.items.len();
+            ensure!(selected == found, "{selector} selects {selected}");
+        }
+
         until("an Event tells it", Duration::from_secs(10), || async {
             let events: Api<Event> = Api::namespaced(s.client(), &s.namespace);
             let about = ListParams::default().fields("regarding.name=users,reason=Available");

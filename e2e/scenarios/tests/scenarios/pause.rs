@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::{
+    api::apps::v1::Deployment,
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::{
     Api,
     api::{Patch, PatchParams},
@@ -16,6 +19,9 @@ use scenarios::{
 use serde_json::{Value, json};
 
 use crate::scenario;
+
+/// Seconds of a pause that ends by itself; long enough to be told, also by a new leader.
+const SHORT: i64 = 25;
 
 /// Waits until `Ready` has this reason, and answers its message.
 async fn reason(s: &Scenario, reason: &str) -> Result<String> {
@@ -39,7 +45,7 @@ async fn annotate(s: &Scenario, value: Value) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_paused_resource_is_left_alone_until_the_pause_is_taken_away() {
+async fn a_paused_resource_is_left_alone_until_the_pause_is_taken_away_or_over() {
     scenario("pause", async |s| {
         let deployments: Api<Deployment> = Api::namespaced(s.client(), &s.namespace);
         s.ready_with(json!({})).await?;
@@ -62,7 +68,14 @@ async fn a_paused_resource_is_left_alone_until_the_pause_is_taken_away() {
         s.ready().await?;
         let replicas = deployments.get("users").await?.spec.context("spec")?;
         ensure!(replicas.replicas == Some(3), "{replicas:?}");
-        Ok(())
+
+        let until = Timestamp::now() + SignedDuration::from_secs(SHORT);
+        s.apply(json!({"replicas": 2, "pause": {"until": until.to_string()}}))
+            .await?;
+        reason(s, "ChangesPaused").await?;
+        s.ready().await?;
+        ensure!(Timestamp::now() >= until, "it went on before {until}");
+        s.pods_become(2).await
     })
     .await;
 }
