@@ -12,11 +12,11 @@ mod support;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use support::{POLICY, Store};
 use user_application::testkit::{Fails, ImmediateTimer, Recorder};
-use user_application::{EventPublisher, OutboxRecord, PublishError, Relay, RelayId, Timer};
+use user_application::{EventPublisher, OutboxRecord, PublishError, Relay, RelayId};
 use user_domain::{EventId, UserId};
 use uuid::Uuid;
 
@@ -76,23 +76,6 @@ impl EventPublisher for Watched {
     }
 }
 
-/// The clock of the runtime, which stands still unless a test moves it.
-struct StoppedClock;
-
-impl Timer for StoppedClock {
-    fn now(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
-    }
-
-    async fn sleep(&self, pause: Duration) {
-        tokio::time::sleep(pause).await;
-    }
-
-    fn jitter(&self, longest: Duration) -> Duration {
-        longest
-    }
-}
-
 /// Runs a relay until `until` says so.
 async fn run(store: &Store<true>, watched: &Watched, until: impl Future<Output = ()> + Send) {
     let relay = Relay::new(
@@ -114,38 +97,6 @@ async fn eventually(holds: impl Fn() -> bool + Send) {
 
 async fn is_empty(store: &Store<true>) {
     eventually(|| store.state().pending.is_empty()).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_event_after_a_pause_goes_out_at_once_and_those_that_soon_follow_go_together() {
-    let (store, recorder) = (Store::<true>::default(), Recorder::default());
-    let noted = recorder.clone();
-    let relay = Relay::new(
-        store.clone(),
-        recorder.clone(),
-        StoppedClock,
-        recorder,
-        POLICY,
-    );
-    let events = async {
-        tokio::time::sleep(POLICY.lease).await;
-        let before = store.state().looks;
-        store.add_user(1);
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(noted.noted().published.len(), 1, "no time has passed");
-        for number in 2..=1000 {
-            store.add_user(number);
-            tokio::time::advance(Duration::from_micros(100)).await;
-        }
-        while !store.state().pending.is_empty() {
-            tokio::time::advance(Duration::from_millis(1)).await;
-        }
-        let looks = store.state().looks - before;
-        assert!(looks < 100, "{looks} looks for 1000 events within 100 ms");
-    };
-    relay.run(events).await;
 }
 
 #[tokio::test]

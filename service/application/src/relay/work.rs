@@ -45,6 +45,8 @@ enum Done {
 /// What is to be sent next.
 struct Fetched {
     records: Vec<OutboxRecord>,
+    /// There was something, be it of users in hand alone.
+    has_found: bool,
     /// Whether more may wait behind it.
     is_full: bool,
 }
@@ -198,10 +200,15 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
         let outbox = &self.relay.outbox;
         self.running.push(Box::pin(async move {
             let fetched = outbox.pending(limit, &held).await.map(|mut records| {
+                let has_found = !records.is_empty();
                 let is_full = records.len() >= limit.get();
                 records.retain(|record| !in_hand.contains(&record.event.user_id()));
                 records.truncate(BATCH.get());
-                Fetched { records, is_full }
+                Fetched {
+                    records,
+                    has_found,
+                    is_full,
+                }
             });
             Done::Fetched(fetched)
         }));
@@ -260,8 +267,9 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             }
         });
         // What is added does not end the pause after a failure, nor the one in which events are gathered.
+        let may_end = pause.is_some_and(|pause| now + pause > self.soonest);
         let hint = pin!(async {
-            if pause.is_some() && failing.is_zero() && self.look_at > self.soonest {
+            if may_end && failing.is_zero() {
                 outbox.added().await;
             } else {
                 future::pending::<()>().await;
@@ -312,7 +320,11 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
     }
 
     fn fetched(&mut self, fetched: Fetched, now: Instant) {
-        let Fetched { records, is_full } = fetched;
+        let Fetched {
+            records,
+            has_found,
+            is_full,
+        } = fetched;
         self.outbox_failures = 0;
         self.is_empty = records.is_empty();
         if self.is_empty && self.hand.is_empty() && self.held.is_empty() {
@@ -326,13 +338,8 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             self.idle = IDLE[0];
             now + if is_full { Duration::ZERO } else { IDLE[0] }
         };
-        let more_is_there = self.is_empty || is_full;
-        self.soonest = now
-            + if more_is_there {
-                Duration::ZERO
-            } else {
-                GATHER
-            };
+        let gathers = has_found && !is_full;
+        self.soonest = now + if gathers { GATHER } else { Duration::ZERO };
         for chain in by_user(records) {
             self.hand.take(chain.user, chain.records.len());
             let (relay, lease) = (self.relay, self.lease);

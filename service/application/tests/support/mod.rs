@@ -87,6 +87,10 @@ impl<const DURABLE: bool> Store<DURABLE> {
         (user, id)
     }
 
+    pub(crate) fn add(&self, event: UserEvent) {
+        self.state().add(event);
+    }
+
     /// So many users with one event each.
     pub(crate) fn with_users(count: u16) -> (Self, Vec<EventId>) {
         let store = Self::default();
@@ -105,7 +109,7 @@ impl<const DURABLE: bool> Store<DURABLE> {
                 let (next, event) = renamed(&user, number * 1000 + version);
                 user = next;
                 events.push(event.id());
-                store.state().add(event);
+                store.add(event);
             }
             ids.push(events);
         }
