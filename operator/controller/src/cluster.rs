@@ -44,13 +44,13 @@ impl Cluster<'_> {
     }
 
     /// Writes, deletes and reports what the plan says, in that order. `world` is what it was made
-    /// from.
+    /// from. Answers whether all was deleted that was to be.
     pub(crate) async fn apply(
         &self,
         resource: &UserService,
         world: &World,
         plan: &Plan,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if let Some(child) = &plan.hand_over {
             let seen = as_seen(child, world, true);
             self.write(child, &seen, REPLICAS_MANAGER).await?;
@@ -59,13 +59,14 @@ impl Cluster<'_> {
             let seen = as_seen(child, world, false);
             self.write(child, &seen, MANAGER).await?;
         }
+        let mut all = true;
         for delete in &plan.deletes {
-            self.delete(delete, world).await?;
+            all &= self.delete(delete).await?;
         }
         if let Some(status) = &plan.status {
             self.report(resource, status).await?;
         }
-        Ok(())
+        Ok(all)
     }
 
     async fn write(&self, child: &Child, object: &Value, manager: &str) -> Result<(), Error> {
@@ -95,14 +96,13 @@ impl Cluster<'_> {
         Ok(())
     }
 
-    /// Deletes the very object that was seen, and in no later state of it: whoever changed it may have
-    /// made it theirs. The next pass looks again.
-    pub(crate) async fn delete(&self, delete: &Delete, world: &World) -> Result<(), Error> {
-        let version = seen(world, delete.kind, &delete.name, "resourceVersion");
+    /// Deletes the very object that was seen, and in no later state of it. Answers whether it did; what
+    /// was changed meanwhile has to be looked at again.
+    pub(crate) async fn delete(&self, delete: &Delete) -> Result<bool, Error> {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(delete.uid.clone()),
-                resource_version: version.and_then(Value::as_str).map(ToOwned::to_owned),
+                resource_version: Some(delete.resource_version.clone()),
             }),
             ..if delete.foreground {
                 DeleteParams::foreground()
@@ -116,13 +116,17 @@ impl Cluster<'_> {
             Err(error) if error.code() == Some(404) => {
                 self.children
                     .doubt(delete.kind, self.namespace, &delete.name);
-                Ok(())
+                Ok(true)
+            }
+            Err(error) if error.code() == Some(409) => {
+                tracing::info!(%error, "changed before its delete");
+                Ok(false)
             }
             Err(error) => Err(error),
             Ok(_) => {
                 self.metrics.written("delete", delete.kind.name());
                 tracing::info!(kind = delete.kind.name(), name = delete.name, "deleted");
-                Ok(())
+                Ok(true)
             }
         }
     }
@@ -144,7 +148,8 @@ impl Cluster<'_> {
 /// is none still: another one of the name is somebody's. Where it takes over what it saw, to no later
 /// state of that either.
 fn as_seen(child: &Child, world: &World, takes_over: bool) -> Value {
-    let seen = |field: &str| seen(world, child.kind, &child.name, field).cloned();
+    let seen = world.get(child.kind, &child.name);
+    let seen = |field: &str| Some(seen?.get("metadata")?.get(field)?.clone());
     let mut object = child.object.clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         let version = match seen("uid") {
@@ -157,11 +162,6 @@ fn as_seen(child: &Child, world: &World, takes_over: bool) -> Value {
         metadata.extend(version.map(|version| ("resourceVersion".to_owned(), version)));
     }
     object
-}
-
-/// A field of the metadata of an object as it was seen.
-fn seen<'a>(world: &'a World, kind: ChildKind, name: &str, field: &str) -> Option<&'a Value> {
-    world.get(kind, name)?.get("metadata")?.get(field)
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{Client, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
 use operator_api::UserService;
 use operator_core::{
-    Release, World, claims, has_finalizer, has_pods, in_use, is_its_turn, is_outdated, refused,
-    validate,
+    Release, WRITE_RECHECK, World, claims, has_finalizer, has_pods, in_use, is_its_turn,
+    is_outdated, refused, validate,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
@@ -195,19 +195,24 @@ async fn keep(
             .await
             .map_err(Error::from)
     };
-    if let Err(error) = done.await {
-        let status = match &error {
-            Error::Cluster(error) => error.refusal(),
-            _ => None,
+    let all_deleted = match done.await {
+        Ok(all_deleted) => all_deleted,
+        Err(error) => {
+            let status = match &error {
+                Error::Cluster(error) => error.refusal(),
+                _ => None,
+            }
+            .and_then(|refusal| refused(&world, resource, refusal, &now));
+            if let Some(status) = status {
+                cluster.report(resource, &status).await?;
+            }
+            return Err(error);
         }
-        .and_then(|refusal| refused(&world, resource, refusal, &now));
-        if let Some(status) = status {
-            cluster.report(resource, &status).await?;
-        }
-        return Err(error);
-    }
-    let waits = is_outdated(resource, &release) && !release.renews;
-    let requeue = plan.requeue.or(waits.then_some(TURN_RECHECK));
+    };
+    let again = (!all_deleted).then_some(WRITE_RECHECK);
+    let turn = is_outdated(resource, &release) && !release.renews;
+    let turn = turn.then_some(TURN_RECHECK);
+    let requeue = [plan.requeue.or(turn), again].into_iter().flatten().min();
     Ok(next(context, key, requeue, plan.troubled || is_busy))
 }
 
@@ -243,7 +248,8 @@ async fn remove(
     let now = Time(Timestamp::now());
     let mut removal = operator_core::removal(&world, resource, &now);
     for delete in &removal.deletes {
-        cluster.delete(delete, &world).await?;
+        // It is looked at again in any case.
+        cluster.delete(delete).await?;
     }
     if let Some(session) = session.filter(|_| !removal.topics.is_empty()) {
         let write = context.claim.begin(LONGEST_WRITE)?;
@@ -361,6 +367,9 @@ fn key(guard: &DeserializeGuard<UserService>) -> String {
     )
 }
 
+#[cfg(test)]
+#[path = "reconcile/deletes_tests.rs"]
+mod deletes_tests;
 #[cfg(test)]
 #[path = "reconcile_tests.rs"]
 mod tests;

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::{
-    testing::{Log, server},
+    testing::{Asked, Log, server},
     watching::Children,
 };
 
@@ -102,7 +102,7 @@ fn panicking_over(name: &'static str) -> Client {
 type Guarded = DeserializeGuard<UserService>;
 
 /// Another resource than [`resource`], without Kafka.
-fn plain(name: &str) -> Guarded {
+pub(super) fn plain(name: &str) -> Guarded {
     let mut plain = resource();
     plain.metadata.name = Some(name.to_owned());
     plain.spec = UserServiceSpec::default();
@@ -228,7 +228,7 @@ async fn a_resource_that_cannot_be_read_is_told_once_and_others_go_on() {
     let again = reconcile(Arc::new(malformed), Arc::clone(&context)).await;
     assert!(matches!(again, Err(Error::Malformed(_))), "{again:?}");
     let log = log.lock().unwrap();
-    let of_old = |asked: &&crate::testing::Asked| asked.body["regarding"]["name"] == "old";
+    let of_old = |asked: &&Asked| asked.body["regarding"]["name"] == "old";
     let events: Vec<_> = log.iter().filter(of_old).collect();
     assert_eq!(events.len(), 1, "{events:?}");
     let event = &events[0].body;
@@ -237,28 +237,25 @@ async fn a_resource_that_cannot_be_read_is_told_once_and_others_go_on() {
     assert!(event["note"].as_str().unwrap().contains("many"), "{event}");
 }
 
-/// An API server that has nothing but what it is given, as which it answers it.
-async fn taking_all() -> (Context, Log) {
-    let (client, log) = server(|asked| {
-        if asked.method != http::Method::PATCH {
-            return nothing_there(&asked.method, &asked.path);
-        }
-        let mut object = asked.body.clone();
-        object["metadata"]["namespace"] = json!("team-a");
-        object["metadata"]["uid"] = json!("uid");
-        object["metadata"]["resourceVersion"] = json!("1");
-        if asked.path.contains("/userservices/") {
-            object["spec"] = json!({});
-        }
-        (200, object)
-    })
-    .await;
-    (context_of(client, 2), log)
+/// What an API server answers that has nothing but what it is given, as which it answers it.
+pub(super) fn taken(asked: &Asked) -> (u16, serde_json::Value) {
+    if asked.method != http::Method::PATCH {
+        return nothing_there(&asked.method, &asked.path);
+    }
+    let mut object = asked.body.clone();
+    object["metadata"]["namespace"] = json!("team-a");
+    object["metadata"]["uid"] = json!("uid");
+    object["metadata"]["resourceVersion"] = json!("1");
+    if asked.path.contains("/userservices/") {
+        object["spec"] = json!({});
+    }
+    (200, object)
 }
 
 #[tokio::test]
 async fn a_pass_sees_what_the_one_before_wrote_and_asks_for_no_child_that_is_known() {
-    let (context, log) = taking_all().await;
+    let (client, log) = server(taken).await;
+    let context = context_of(client, 2);
     let children = Children::default();
     for kind in operator_core::ChildKind::ALL {
         children.note(kind, &watcher::Event::Init);
@@ -270,7 +267,7 @@ async fn a_pass_sees_what_the_one_before_wrote_and_asks_for_no_child_that_is_kno
     };
     let about_children = || {
         let asked = std::mem::take(&mut *log.lock().unwrap());
-        let of_others = |asked: &crate::testing::Asked| {
+        let of_others = |asked: &Asked| {
             let others = ["/userservices/", "/events?", "/pods?"];
             others.iter().any(|other| asked.path.contains(other))
         };

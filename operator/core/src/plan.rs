@@ -29,7 +29,7 @@ pub(crate) const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
 
 /// How soon the result of writes, or of the garbage collector's work, is looked at: neither has to
 /// bring an event of its own.
-pub(crate) const WRITE_RECHECK: Duration = Duration::from_secs(1);
+pub const WRITE_RECHECK: Duration = Duration::from_secs(1);
 
 /// How soon it is looked again whether a preparation has pods: what keeps them from being made brings
 /// no event of its own.
@@ -58,7 +58,7 @@ pub struct Plan {
     pub troubled: bool,
 }
 
-/// A deliberate delete: of this very object, not of whatever has its name by then.
+/// A deliberate delete: of this very object as it was seen, not of whatever has its name by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delete {
     /// Kind of the object.
@@ -67,6 +67,8 @@ pub struct Delete {
     pub name: String,
     /// Its UID, a precondition of the delete.
     pub uid: String,
+    /// Its version, another one: whoever changed it since may have made it theirs.
+    pub resource_version: String,
     /// Whether it is to stay until everything that it owns is gone.
     pub foreground: bool,
 }
@@ -354,10 +356,12 @@ pub(crate) fn delete_of(kind: ChildKind, name: &str, live: &Value) -> Option<Del
     if at(live, &["metadata", "deletionTimestamp"]).is_some() {
         return None;
     }
+    let field = |field| Some(at(live, &["metadata", field])?.as_str()?.to_owned());
     Some(Delete {
         kind,
         name: name.to_owned(),
-        uid: at(live, &["metadata", "uid"])?.as_str()?.to_owned(),
+        uid: field("uid")?,
+        resource_version: field("resourceVersion")?,
         foreground: false,
     })
 }

@@ -102,6 +102,7 @@ fn delete(foreground: bool) -> Delete {
         kind: ChildKind::ServiceAccount,
         name: "users".into(),
         uid: "uid-of-live".into(),
+        resource_version: "7".into(),
         foreground,
     }
 }
@@ -112,7 +113,7 @@ async fn only_the_object_that_was_seen_is_deleted_and_in_no_later_state() {
     let metrics = Metrics::new();
     let cluster = cluster(client, &metrics);
     for foreground in [true, false] {
-        cluster.delete(&delete(foreground), &world()).await.unwrap();
+        assert!(cluster.delete(&delete(foreground)).await.unwrap());
     }
     let log = log.lock().unwrap();
     assert_eq!(log.len(), 2);
@@ -130,9 +131,9 @@ async fn what_was_changed_before_its_delete_is_looked_at_again_and_what_is_gone_
     for (code, reason, is_done) in [(404, "NotFound", true), (409, "Conflict", false)] {
         let (client, _log) = server(move |_| failure(code, reason)).await;
         let metrics = Metrics::new();
-        let deleted = cluster(client, &metrics)
-            .delete(&delete(false), &world())
-            .await;
-        assert_eq!(deleted.is_ok(), is_done, "{reason}");
+        let deleted = cluster(client, &metrics).delete(&delete(false)).await;
+        assert_eq!(deleted.unwrap(), is_done, "{reason}");
+        let told = metrics.encode().unwrap();
+        assert!(!told.contains(r#"verb="delete""#), "{told}");
     }
 }

@@ -201,6 +201,7 @@ fn applied(writes: &[Child]) -> World {
     for child in writes {
         let mut object = child.object.clone();
         object["metadata"]["uid"] = json!(format!("uid-of-{}", child.name));
+        object["metadata"]["resourceVersion"] = json!("7");
         object["metadata"]["generation"] = json!(1);
         world.live.insert((child.kind, child.name.clone()), object);
     }

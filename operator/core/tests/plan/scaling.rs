@@ -140,6 +140,7 @@ impl Cluster {
 fn stored(mut object: Value) -> Value {
     let name = object["metadata"]["name"].as_str().unwrap().to_owned();
     object["metadata"]["uid"] = json!(format!("uid-of-{name}"));
+    object["metadata"]["resourceVersion"] = json!("1");
     object["metadata"]["generation"] = json!(1);
     object
 }

@@ -163,6 +163,7 @@ fn a_changed_setting_rolls_the_pods_and_the_old_settings_go_only_after_the_rollo
         kind,
         name: old[&kind].clone(),
         uid: format!("uid-of-{}", old[&kind]),
+        resource_version: "7".into(),
         foreground: false,
     };
     assert_eq!(
