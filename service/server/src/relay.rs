@@ -144,7 +144,8 @@ mod tests {
         };
         let within = kafka::options(&slowest).publish_within();
         assert!(within > slowest.delivery_timeout);
-        // A fifth of it passes until it is renewed.
+        // A fifth of it passes until it is renewed. With nothing to spare, as now, a relay with the longest timeout begins
+        // to send nothing new while the renewal is on its way.
         assert!(within + LEASE / 5 <= LEASE, "{within:?}");
     }
 }

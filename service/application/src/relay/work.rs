@@ -222,9 +222,11 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             return None;
         }
         let look_in = self.look_at.saturating_duration_since(now);
-        let may_send = self.lease.left(now) >= self.relay.policy.publish_within
-            && self.held.len(now) < BATCH.get();
-        if may_send {
+        if self.lease.left(now) < self.relay.policy.publish_within {
+            // A renewal that is on its way does not say when it is there.
+            return Some(look_in.max(IDLE[0]));
+        }
+        if self.held.len(now) < BATCH.get() {
             return Some(look_in);
         }
         let due = self.held.next_due(now).unwrap_or(IDLE[1]);
