@@ -27,7 +27,7 @@ use kube::{
 };
 use operator_api::UserService;
 use operator_core::{
-    ChildKind, Release, World,
+    ChildKind, Release, World, awaits_pods,
     children::{Certificate, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER},
     needs_pods, secret_names,
 };
@@ -35,7 +35,6 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use self::pods::without_pods;
 pub use error::{Error, is_conflict};
 pub use secrets::SecretData;
 
@@ -104,7 +103,7 @@ impl Reader<'_> {
             world.pods = self.pods().await?;
             world.failed_mounts = self.failed_mounts(&world.pods).await?;
             let mut jobs = wanted.iter().filter(|(kind, _)| *kind == ChildKind::Job);
-            if let Some(uid) = jobs.find_map(|(_, job)| without_pods(&world, job)) {
+            if let Some(uid) = jobs.find_map(|(_, job)| awaits_pods(&world, resource, job)) {
                 world.refused_job = self.refused_job(uid).await?;
             }
         }

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{Api, ResourceExt, api::ListParams};
 use operator_core::{
-    ChildKind, World, awaits_containers,
+    awaits_containers,
     children::{INSTANCE_LABEL, POD_SELECTOR},
 };
 
@@ -68,13 +68,4 @@ impl Reader<'_> {
             .max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
         Ok(last.and_then(|event| event.message))
     }
-}
-
-/// The UID of a Job that is there and has no pod.
-pub(super) fn without_pods<'a>(world: &'a World, job: &str) -> Option<&'a str> {
-    let live = world.get(ChildKind::Job, job)?;
-    let uid = live.pointer("/metadata/uid")?.as_str()?;
-    let mut owners = world.pods.iter().flat_map(ResourceExt::owner_references);
-    let has_one = owners.any(|owner| owner.uid == uid);
-    (!has_one).then_some(uid)
 }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::{
     ChildKind, World, hold,
     status::{deployment, is_settled},
+    world::at,
 };
 use container::container_cause;
 pub(crate) use refusal::{PodRefusal, pod_refusal};
@@ -171,33 +172,28 @@ impl fmt::Display for Trouble {
 /// Whether pods have to be looked at: some do not take calls, or a preparation runs.
 pub fn needs_pods(world: &World, resource: &UserService) -> bool {
     let pods: Deployment = deployment(world, resource);
-    running_jobs(world, resource).next().is_some() || !is_settled(&pods)
+    // That of a former spec may be among them.
+    let mut jobs = world
+        .live
+        .keys()
+        .filter(|(kind, _)| *kind == ChildKind::Job);
+    jobs.any(|(_, job)| running_job(world, resource, job).is_some()) || !is_settled(&pods)
 }
 
-/// Preparations that have not ended, each with its name: that of a former spec may be among them.
-fn running_jobs<'a>(
-    world: &'a World,
-    resource: &UserService,
-) -> impl Iterator<Item = (&'a str, &'a Value)> {
+/// The preparation of this name, if it has not ended.
+fn running_job<'a>(world: &'a World, resource: &UserService, job: &str) -> Option<&'a Value> {
     let us = resource.controller_owner_ref(&());
-    let jobs = world.live.iter().filter(move |((kind, name), job)| {
-        *kind == ChildKind::Job
-            && world.own(*kind, name, us.as_ref()).is_some()
-            && !hold::has_ended(job)
-    });
-    jobs.map(|((_, name), job)| (name.as_str(), job))
+    let live = world.own(ChildKind::Job, job, us.as_ref())?;
+    (!hold::has_ended(live)).then_some(live)
 }
 
-/// A preparation of which no pod has been made yet, so that only events tell why.
-pub fn awaits_pods<'a>(world: &'a World, resource: &UserService) -> Option<&'a str> {
-    let mut jobs = running_jobs(world, resource);
-    let without = jobs.find(|(_, job)| {
-        let uid = job.pointer("/metadata/uid").and_then(Value::as_str);
-        let is_of_it = |owner: &OwnerReference| Some(owner.uid.as_str()) == uid;
-        let mut pods = world.pods.iter();
-        !pods.any(|pod| pod.owner_references().iter().any(is_of_it))
-    });
-    without.map(|(name, _)| name)
+/// The UID of the preparation of this name, if it runs and no pod of it has been made yet, so that
+/// only events tell why.
+pub fn awaits_pods<'a>(world: &'a World, resource: &UserService, job: &str) -> Option<&'a str> {
+    let uid = at(running_job(world, resource, job)?, &["metadata", "uid"])?.as_str()?;
+    let mut owners = world.pods.iter().flat_map(ResourceExt::owner_references);
+    let has_one = owners.any(|owner| owner.uid == uid);
+    (!has_one).then_some(uid)
 }
 
 /// Whether a pod has a node and still no containers, so that only events tell why.

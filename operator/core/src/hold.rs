@@ -68,10 +68,7 @@ pub(crate) fn is_prepared(world: &World, validated: &Validated, children: &Child
 }
 
 fn preparation(world: &World, validated: &Validated, children: &Children) -> Option<Stage> {
-    let job = children
-        .all
-        .iter()
-        .find(|child| child.kind == ChildKind::Job)?;
+    let job = children.job()?;
     if is_prepared(world, validated, children) {
         return None;
     }
@@ -114,10 +111,7 @@ pub(crate) fn retry(
     children: &Children,
     now: &Time,
 ) -> Option<Retry> {
-    let job = children
-        .all
-        .iter()
-        .find(|child| child.kind == ChildKind::Job)?;
+    let job = children.job()?;
     if is_prepared(world, validated, children) {
         return None;
     }

@@ -4,7 +4,7 @@ use crate::{
     Child, ChildKind, Release, TopicChange, Validated, Violation, World, certificate,
     children::{self, Children},
     contained::contained,
-    diagnosis,
+    diagnosis::awaits_pods,
     hold::{self, Retry},
     pause::Pause,
     removal::has_finalizer,
@@ -113,6 +113,8 @@ pub fn plan(
         Err(missing) => Some(hold::secret_missing(missing.clone())),
     };
     let deletes = orphans(world, &children.all, &validated);
+    let job = children.job();
+    let waits_for_pods = job.is_some_and(|job| awaits_pods(world, resource, &job.name).is_some());
     let writes = writes(world, &validated, children, wanted, hold.as_ref());
     let hand_over = scaling::hand_over(world, &validated, &writes);
     let writing =
@@ -144,7 +146,7 @@ pub fn plan(
     let recheck = if writing || !topics.is_empty() {
         Some(WRITE_RECHECK)
     } else {
-        again(world, resource, &validated)
+        again(world, &validated, waits_for_pods)
     };
     let mut deletes = deletes;
     deletes.retain(|delete| rolled_out || !is_of_pods(delete.kind));
@@ -162,8 +164,8 @@ pub fn plan(
 }
 
 /// When to look again at what brings no event.
-fn again(world: &World, resource: &UserService, validated: &Validated) -> Option<Duration> {
-    if diagnosis::awaits_pods(world, resource).is_some() {
+fn again(world: &World, validated: &Validated, waits_for_pods: bool) -> Option<Duration> {
+    if waits_for_pods {
         return Some(PODS_RECHECK);
     }
     let waits = !world.claims.is_empty() || certificate::lacks_cert_manager(world, validated);

@@ -71,6 +71,13 @@ pub(crate) struct Children {
     pub(crate) prepared: Option<String>,
 }
 
+impl Children {
+    /// The preparation, if there is something to prepare.
+    pub(crate) fn job(&self) -> Option<&Child> {
+        self.all.iter().find(|child| child.kind == ChildKind::Job)
+    }
+}
+
 /// All children of a resource, whose pods run this revision and are so many unless their number is
 /// an autoscaler's. Without a cluster nothing is known of what its Secrets hold.
 pub(crate) fn build(

@@ -204,7 +204,9 @@ fn a_preparation_whose_pods_are_refused_says_by_which_rule_and_is_looked_at_agai
     carry_out(&mut world, &mut resource);
     carry_out(&mut world, &mut resource);
     let name = job(&mut world).unwrap()["metadata"]["name"].clone();
-    assert_eq!(awaits_pods(&world, &resource), name.as_str());
+    let name = name.as_str().unwrap();
+    let uid = format!("uid-of-{name}");
+    assert_eq!(awaits_pods(&world, &resource, name), Some(uid.as_str()));
     let words = "pods \"users-prepare-1\" is forbidden: exceeded quota: compute, requested: pods=1";
     world.refused_job = Some(words.to_owned());
     let plan = carry_out(&mut world, &mut resource);
@@ -212,11 +214,7 @@ fn a_preparation_whose_pods_are_refused_says_by_which_rule_and_is_looked_at_agai
     let status = resource.status.as_ref().unwrap();
     let stalled = condition(status, "Stalled").unwrap();
     assert_eq!(stalled.reason, "PodsRefused");
-    for part in [
-        name.as_str().unwrap(),
-        "exceeded quota: compute",
-        "Raise the quota",
-    ] {
+    for part in [name, "exceeded quota: compute", "Raise the quota"] {
         assert!(stalled.message.contains(part), "{}", stalled.message);
     }
 
@@ -225,20 +223,43 @@ fn a_preparation_whose_pods_are_refused_says_by_which_rule_and_is_looked_at_agai
     assert_eq!(ready_reason(&resource), "Preparing");
 }
 
+/// Adds a preparation of a former spec that runs, and answers the name of the wanted one.
+fn add_former(world: &mut World) -> String {
+    let wanted = job(world).unwrap().clone();
+    let mut former = wanted.clone();
+    former["metadata"]["name"] = json!("users-prepare-0");
+    former["metadata"]["uid"] = json!("uid-of-former");
+    former["status"] = json!({});
+    let of_former = (ChildKind::Job, "users-prepare-0".to_owned());
+    world.live.insert(of_former, former);
+    wanted["metadata"]["name"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_preparation_of_a_former_spec_that_has_a_pod_does_not_speak_for_the_one_that_has_none() {
     let (mut resource, mut world) = (connected(), reachable());
     carry_out(&mut world, &mut resource);
-    let wanted = job(&mut world).unwrap().clone();
-    let mut former = wanted.clone();
-    former["metadata"]["name"] = json!("users-prepare-0");
-    former["metadata"]["uid"] = json!("uid-of-former");
-    let of_former = (ChildKind::Job, "users-prepare-0".to_owned());
-    world.live.insert(of_former, former);
+    let wanted = add_former(&mut world);
     let pod = json!({"metadata": {"ownerReferences": [{
         "apiVersion": "batch/v1", "kind": "Job", "name": "users-prepare-0", "uid": "uid-of-former",
     }]}});
     world.pods = vec![serde_json::from_value(pod).unwrap()];
-    let waiting = awaits_pods(&world, &resource);
-    assert_eq!(waiting, wanted["metadata"]["name"].as_str());
+    let uid = format!("uid-of-{wanted}");
+    assert_eq!(awaits_pods(&world, &resource, &wanted), Some(uid.as_str()));
+}
+
+#[test]
+fn nobody_waits_for_pods_of_a_preparation_that_has_ended_or_of_one_of_a_former_spec() {
+    let (mut resource, mut world) = (connected(), reachable());
+    carry_out(&mut world, &mut resource);
+    finish_job(&mut world, "Complete");
+    carry_out(&mut world, &mut resource);
+    let wanted = add_former(&mut world);
+    assert_eq!(
+        awaits_pods(&world, &resource, &wanted),
+        None,
+        "it has ended"
+    );
+    let plan = planned(&world, &resource);
+    assert_eq!((plan.writes, plan.requeue), (vec![], None));
 }
