@@ -216,7 +216,8 @@ fn count(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// Metadata of a child but for what all children [share](shared_metadata).
+/// Metadata of a child but for what all children [share](shared_metadata), which replaces a
+/// namespace, labels and owners that are set here.
 pub(crate) fn named(name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
