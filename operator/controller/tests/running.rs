@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+// The one that the service is held to as well: a crate for one file of tests would be more to carry.
 #[path = "../../../service/server/tests/support/prometheus.rs"]
 mod prometheus;
 mod support;
