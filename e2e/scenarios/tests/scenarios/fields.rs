@@ -260,13 +260,14 @@ async fn every_class_of_fields_shows_in_the_live_children_and_is_gone_once_it_is
             Err(error) => Err(error),
         };
         let volumes: Api<PersistentVolume> = Api::all(s.client());
-        volumes
-            .delete(&s.namespace, &DeleteParams::default())
-            .await?;
-        classes
-            .delete(&s.namespace, &DeleteParams::default())
-            .await?;
-        outcome
+        let params = DeleteParams::default();
+        let volume = volumes.delete(&s.namespace, &params).await;
+        let class = classes.delete(&s.namespace, &params).await;
+        // What went wrong first is what it was.
+        outcome?;
+        volume?;
+        class?;
+        Ok(())
     })
     .await;
 }
