@@ -111,6 +111,10 @@ async fn a_foreign_edit_and_a_changed_secret_are_answered_within_two_seconds() {
         println!("seconds until edits were undone {edits:?}, and pods rolled {changes:?}");
         for mut seconds in [edits, changes] {
             seconds.sort_unstable();
+            ensure!(
+                seconds.iter().all(|seconds| *seconds >= 0),
+                "answered before: {seconds:?}"
+            );
             let middle = seconds.get(TIMES / 2);
             ensure!(
                 middle.is_some_and(|middle| *middle <= USUAL),
