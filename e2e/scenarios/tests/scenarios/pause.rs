@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use crate::scenario;
 
-/// Seconds of a pause that ends by itself; long enough to be told, also by a new leader.
-const SHORT: i64 = 25;
+/// Seconds of a pause that ends by itself; long enough to be told, also by a new leader after a crash.
+const SHORT: i64 = 45;
 
 /// Waits until `Ready` has this reason, and answers its message.
 async fn reason(s: &Scenario, reason: &str) -> Result<String> {
