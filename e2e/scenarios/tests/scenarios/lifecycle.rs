@@ -54,9 +54,13 @@ async fn an_applied_resource_becomes_ready_and_answers_calls() {
                 .any(|c| c.type_ == "Reconciling" || c.type_ == "Stalled")
         );
 
+        let version = status.version.context("version")?;
         let image = status.image.context("image")?;
-        for (field, found) in [("spec.version", 0), ("status.image", 1)] {
-            let selector = format!("{field}={image}");
+        for (selector, found) in [
+            (format!("status.version={version}"), 1),
+            (format!("status.version={version}-other"), 0),
+            (format!("status.image={image}"), 1),
+        ] {
             let selected = ListParams::default().fields(&selector);
             let selected = s.resources().list(&selected).await?.items.len();
             ensure!(selected == found, "{selector} selects {selected}");
