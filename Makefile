@@ -84,13 +84,11 @@ images: bed-up ## builds our images and loads them into the cluster
 
 SOAK_EVENTS ?= 1000000
 SOAK_SECONDS ?= 0
-# Writes each second; on a machine that bears more, a million need less time.
-SOAK_RATE ?= 200
 
 soak: images servers ## the crash test until SOAK_EVENTS (a million) were acknowledged, ten minutes at rest, then the scenarios while the leader crashes every 30 s
 	e2e/operator.sh up
 	$(WITH_BED) $(NAME_DATABASE) cargo build -p kubectl-userservice -p userservice-operator --locked && \
-	SOAK_EVENTS=$(SOAK_EVENTS) SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RATE=$(SOAK_RATE) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
+	SOAK_EVENTS=$(SOAK_EVENTS) SOAK_SECONDS=$(SOAK_SECONDS) $(if $(SOAK_RATE),SOAK_RATE=$(SOAK_RATE)) cargo test -p scenarios --locked -- --test-threads=1 --nocapture no_event_is_lost
 	$(WITH_BED) IDLE_SECONDS=600 cargo test -p scenarios --locked -- --nocapture at_rest_the_operator_writes_nothing
 	$(WITH_BED) CRASH_LEADER_EVERY_S=30 RUST_BACKTRACE=0 cargo test -p scenarios --locked -- --test-threads=1 --show-output $(addprefix --skip ,$(COUNTS_OPERATORS))
 

@@ -21,6 +21,8 @@ use user_settings::{ADMIN_PORT, metric as names, path};
 
 /// Writes each second in one round.
 const RATE: u32 = 40;
+/// And in a soak.
+const SOAK_RATE: u32 = 200;
 /// Writes that have to go on after each harm before the next.
 const RECOVERED: u64 = 100;
 /// Longest time until the next harm.
@@ -42,13 +44,17 @@ impl Goal {
             Ok(number) => number.parse().context(name),
             Err(_) => Ok(otherwise),
         };
-        let rate = number("SOAK_RATE", u64::from(RATE))?.try_into()?;
-        ensure!(rate > 0, "SOAK_RATE is 0");
-        Ok(Self {
+        let mut goal = Self {
             events: number("SOAK_EVENTS", 0)?,
             lasts: Duration::from_secs(number("SOAK_SECONDS", 0)?),
-            rate,
-        })
+            rate: RATE,
+        };
+        if goal.is_soak() {
+            goal.rate = SOAK_RATE;
+        }
+        goal.rate = number("SOAK_RATE", u64::from(goal.rate))?.try_into()?;
+        ensure!(goal.rate > 0, "SOAK_RATE is 0");
+        Ok(goal)
     }
 
     fn is_soak(&self) -> bool {
