@@ -27,10 +27,10 @@ pub(crate) fn for_connections(most: usize, database: usize) -> usize {
     usize::try_from(left).map_or(most, |left| left.min(most))
 }
 
-/// The pools of the database are rarely all full, so no more than half of the descriptors is kept for them.
+/// The pools of the database are rarely all full, so no more than half of what is free is kept for them.
 fn left(limit: u64, database: u64) -> u64 {
-    let kept = RESERVED.saturating_add(database.min(limit / 2));
-    limit.saturating_sub(kept).max(1)
+    let free = limit.saturating_sub(RESERVED);
+    free.saturating_sub(database.min(free / 2)).max(1)
 }
 
 #[cfg(test)]
@@ -41,7 +41,8 @@ mod tests {
     fn what_the_database_may_take_is_kept_for_it_up_to_a_half() {
         assert_eq!(left(1_048_576, 198), 1_048_576 - 128 - 198);
         assert_eq!(left(1024, 198), 1024 - 128 - 198);
-        assert_eq!(left(1024, 3006), 1024 - 128 - 512);
+        assert_eq!(left(1024, 3006), (1024 - 128) / 2);
+        assert_eq!(left(256, 198), (256 - 128) / 2);
         assert_eq!(left(64, 0), 1);
     }
 }
