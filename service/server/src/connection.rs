@@ -118,7 +118,6 @@ impl Connection {
                 }
             }
         };
-        // Clients go away all the time.
         if let Err(error) = ended {
             journal.tell(Event::ConnectionFailed(peer, &error));
         }

@@ -107,8 +107,8 @@ impl ProducerObserver for Observer {
         self.metrics.statistics(statistics);
     }
 
-    fn replaced(&self) {
-        self.journal.tell(Event::ProducerReplaced);
+    fn replaced(&self, reason: &str) {
+        self.journal.tell(Event::ProducerReplaced(reason));
     }
 
     fn reloaded(&self, in_force: bool) {

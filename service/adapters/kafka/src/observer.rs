@@ -21,8 +21,10 @@ pub trait ProducerObserver: Send + Sync + 'static {
         let _ = statistics;
     }
 
-    /// The producer had broken down for good, and another has taken its place.
-    fn replaced(&self) {}
+    /// The producer had broken down for good, for this reason, and another has taken its place.
+    fn replaced(&self, reason: &str) {
+        let _ = reason;
+    }
 
     /// The files with credentials have changed; whether they are in force.
     fn reloaded(&self, in_force: bool) {

@@ -165,8 +165,9 @@ impl<W: ProducerObserver> Producer<W> {
         let native = Arc::clone(&next.native);
         let old = std::mem::replace(&mut *current, next);
         drop(current);
-        tracing::warn!(reason = ?broken.client().fatal_error().map(|(code, _)| code), "producer replaced");
-        self.observer.replaced();
+        let fatal = broken.client().fatal_error();
+        let reason = fatal.map_or_else(|| "unknown".to_owned(), |(code, _)| code.to_string());
+        self.observer.replaced(&reason);
         // Purges its queue and waits for its thread: at most a second.
         std::thread::spawn(move || drop(old));
         Ok(native)

@@ -41,7 +41,8 @@ impl ProducerObserver for Counts {
         self.failed.lock().unwrap().push(class);
     }
 
-    fn replaced(&self) {
+    fn replaced(&self, reason: &str) {
+        assert_ne!(reason, "unknown");
         self.replaced.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -1,5 +1,5 @@
-//! What happens, as a specification: each event has its one line in the log, its one place in the metrics and, where it
-//! says how a dependency is, its word in the readiness detail. Whoever sees it happen tells, and says nothing beside it.
+//! What happens, as a specification: each event has its one line in the log, a metric where one can be watched and, where
+//! it says how a dependency is, its word in the readiness detail. Whoever sees it happen tells, and says nothing beside it.
 
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -37,8 +37,8 @@ pub(crate) enum Event<'a> {
     PublishFailed(&'a RelayError, Duration),
     /// An event was given up.
     Buried(&'a OutboxRecord, &'a PublishError),
-    /// The producer had broken down for good.
-    ProducerReplaced,
+    /// The producer had broken down for good, and why.
+    ProducerReplaced(&'a str),
     /// The files for TLS are in force, with a certificate that expires so long after 1970.
     CertificateInForce(Duration),
     /// So are changed ones.
@@ -155,7 +155,7 @@ impl Journal {
         }
     }
 
-    /// Its place in the metrics.
+    /// Its metric, if there is one.
     fn count(&self, event: Event<'_>) {
         match event {
             Event::RelayActive(until) => {
@@ -170,7 +170,7 @@ impl Journal {
                 RelayError::Publish(error) => error.reason(),
             }),
             Event::Buried(_, error) => self.relay.buried(error.reason()),
-            Event::ProducerReplaced => self.producer.replaced(),
+            Event::ProducerReplaced(_) => self.producer.replaced(),
             Event::CertificateInForce(expires) => self.tls.in_force(expires),
             Event::CertificateReloaded(expires) => self.tls.reloaded(expires),
             Event::CertificateRefused(_) => self.tls.refused(),
@@ -226,8 +226,11 @@ impl Event<'_> {
                 reason = error.reason(),
                 "an event was given up and sent to the dead letters"
             ),
-            Self::ProducerReplaced => {
-                tracing::error!("the Kafka producer broke down for good and was replaced");
+            Self::ProducerReplaced(reason) => {
+                tracing::error!(
+                    reason,
+                    "the Kafka producer broke down for good and was replaced"
+                );
             }
             Self::CertificateInForce(expires) => {
                 tracing::info!(expires = %date(expires), "TLS certificate in force");
@@ -303,7 +306,25 @@ impl Event<'_> {
             | Self::CertificateReloaded(_)
             | Self::CertificateRestored => Some((Dependency::Tls, Ok(()))),
             Self::CertificateRefused(problem) => Some((Dependency::Tls, why_not(problem))),
-            _ => None,
+            Self::Buried(..)
+            | Self::ProducerReplaced(_)
+            | Self::HandshakeCompleted(_)
+            | Self::HandshakeFailed(..)
+            | Self::HandshakeTimedOut(_)
+            | Self::ConnectionRefused(_)
+            | Self::ConnectionCut(_)
+            | Self::ConnectionFailed(..)
+            | Self::RelayLeft(_)
+            | Self::LeaseKept(_)
+            | Self::BacklogUnknown(_)
+            | Self::Serving
+            | Self::Draining(_)
+            | Self::CallsCut(..)
+            | Self::FlushTimedOut(_)
+            | Self::TelemetryLeft
+            | Self::Stopped
+            | Self::LogLevelChanged(_)
+            | Self::NotEncoded(_) => None,
         }
     }
 }

@@ -75,7 +75,7 @@ fn place(event: &Event<'_>) -> usize {
         Event::Published(_) => 5,
         Event::PublishFailed(..) => 6,
         Event::Buried(..) => 7,
-        Event::ProducerReplaced => 8,
+        Event::ProducerReplaced(_) => 8,
         Event::CertificateInForce(_) => 9,
         Event::CertificateReloaded(_) => 10,
         Event::CertificateRefused(_) => 11,

@@ -106,10 +106,11 @@ pub(super) fn of_dependencies<'a>(
         .with(&["event", "user", "reason"])
         .counted(&["outbox_dead_letters_total{reason=\"unpublishable\"} 1"]),
         line(
-            Event::ProducerReplaced,
+            Event::ProducerReplaced("out of order"),
             Level::ERROR,
             "the Kafka producer broke down for good and was replaced",
         )
+        .with(&["reason"])
         .counted(&["kafka_producer_replaced_total 1"]),
     ]
 }
