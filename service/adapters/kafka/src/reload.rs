@@ -36,6 +36,8 @@ pub(crate) struct Watch {
     pause: Option<u32>,
     /// How often what was seen could not be used.
     failures: u32,
+    /// Why not, as was last told of it.
+    told: Option<String>,
 }
 
 impl Watch {
@@ -50,6 +52,7 @@ impl Watch {
             seen: now,
             pause: None,
             failures: 0,
+            told: None,
         }
     }
 
@@ -91,6 +94,7 @@ impl Watch {
             self.seen = now;
             self.pause = Some(0);
             self.failures = 0;
+            self.told = None;
             return None;
         }
         let pause = self.pause?;
@@ -109,21 +113,25 @@ impl Watch {
         Some(renewed)
     }
 
-    /// Says once of the same files that they cannot be used.
-    fn tell(&self, observer: &impl ProducerObserver, outcome: Result<(), ConfigError>) {
+    /// Says once of the same files that they cannot be used, and again only if it is for another reason.
+    fn tell(&mut self, observer: &impl ProducerObserver, outcome: Result<(), ConfigError>) {
         match outcome {
             Ok(()) => {
                 observer.reloaded(true);
                 tracing::info!("changed credentials of the brokers are in force");
             }
-            Err(error) if self.failures == 1 => {
+            Err(error) => {
+                let why = error.to_string();
+                if self.told.as_ref() == Some(&why) {
+                    return;
+                }
+                self.told = Some(why);
                 observer.reloaded(false);
                 tracing::warn!(
                     %error,
                     "changed credentials of the brokers cannot be used, the old ones stay in force"
                 );
             }
-            Err(_) => {}
         }
     }
 }
@@ -148,6 +156,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ErrorKind> {
 mod tests {
     use std::cell::Cell;
     use std::path::PathBuf;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use user_settings::Kafka;
 
@@ -249,5 +258,45 @@ mod tests {
             told.look(&mut watch, false);
         }
         assert_eq!(told.times(), (0, failed), "what is in force is there again");
+    }
+
+    #[derive(Default)]
+    struct Observer(AtomicU32);
+
+    impl ProducerObserver for Observer {
+        fn reloaded(&self, in_force: bool) {
+            assert!(!in_force);
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Observer {
+        fn looks(&self, watch: &mut Watch, why: fn(&KafkaOptions) -> Result<(), ConfigError>) {
+            for _ in 0..2000 {
+                if let Some(outcome) = watch.look(why) {
+                    watch.tell(self, outcome);
+                }
+            }
+        }
+
+        fn told(&self) -> u32 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_until_its_reason_or_the_files_change() {
+        let folder = Folder::new("told");
+        folder.write("old");
+        let (mut watch, observer) = (folder.watch(), Observer::default());
+        folder.write("new");
+        observer.looks(&mut watch, unusable);
+        assert_eq!(observer.told(), 1);
+        let refused = |_: &KafkaOptions| Err(ConfigError::Property("sasl.password".to_owned()));
+        observer.looks(&mut watch, refused);
+        assert_eq!(observer.told(), 2, "another reason");
+        folder.write("newer");
+        observer.looks(&mut watch, refused);
+        assert_eq!(observer.told(), 3, "other files");
     }
 }
