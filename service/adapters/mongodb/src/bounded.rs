@@ -13,7 +13,8 @@ use crate::trace::{self, Operation};
 use crate::{DatabaseError, StorageObserver};
 
 /// How long after its deadline a call may still be under way. A server that answers at all has answered by then; of one
-/// that does not, the driver closes the connection.
+/// that does not, the driver closes the connection. Who waits in the driver for a connection waits as long, though its
+/// caller does not, and is told of as too late only then.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What is left until the deadline, to tell the server.

@@ -40,9 +40,10 @@ pub enum ConnectionEvent {
     Admitted(Duration),
     /// It got one, after so long in the driver.
     Taken(Duration),
-    /// It got none, because there was none in time if so, or else because none could be made.
+    /// It got none: there was none in time, or none could be made, or who called went away before its turn.
     Refused {
-        /// Whether it waited for too long.
+        /// Whether it waited for too long: for its turn until its deadline, or in the driver until that gave up, which is
+        /// up to five seconds after the deadline.
         is_timeout: bool,
     },
     /// It gave it back.
