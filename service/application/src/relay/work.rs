@@ -381,18 +381,6 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
         self.is_free(now + soon);
     }
 
-    fn judged(&mut self, record: &OutboxRecord, judged: Result<(), RelayError>, now: Instant) {
-        match judged {
-            Ok(()) => self.through += 1,
-            Err(error) => {
-                let pause = self.hold(record);
-                self.relay.observer.retrying(&error, pause);
-            }
-        }
-        self.hand.put_down(record.event.user_id(), 1);
-        self.is_free(now);
-    }
-
     /// Something may wait that was not there, or not to be fetched, the last time.
     fn is_free(&mut self, at: Instant) {
         self.is_empty = false;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Work;
 use crate::relay::Relay;
-use crate::{EventPublisher, Outbox, OutboxError, OutboxRecord, RelayObserver, Timer};
+use crate::{EventPublisher, Outbox, OutboxError, OutboxRecord, RelayError, RelayObserver, Timer};
 
 /// How often in a row nothing gets through until the lease is given up.
 const YIELD_AFTER: u32 = 8;
@@ -45,6 +45,24 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'_, O, P, T,
             &mut self.outbox_failures
         };
         self.resume_at = now + self.relay.failed(&error.into(), failures);
+    }
+
+    /// An event that failed by its own fault was written down, or that failed.
+    pub(super) fn judged(
+        &mut self,
+        record: &OutboxRecord,
+        judged: Result<(), RelayError>,
+        now: Instant,
+    ) {
+        match judged {
+            Ok(()) => self.through += 1,
+            Err(error) => {
+                let pause = self.hold(record);
+                self.relay.observer.retrying(&error, pause);
+            }
+        }
+        self.hand.put_down(record.event.user_id(), 1);
+        self.is_free(now);
     }
 
     /// Passes the user of this event over for a while; for how long.
