@@ -32,9 +32,12 @@ pub(crate) const CRASH_LEADER_EVERY_S: &str = "CRASH_LEADER_EVERY_S";
 /// Bound for a resource to become ready: image loading and start-up on a busy two-core machine.
 const READY: Duration = Duration::from_secs(120);
 
-/// Selects the pods of the service `users`; those of its preparation are others.
-pub const SERVICE_PODS: &str =
-    "app.kubernetes.io/name=user-service,app.kubernetes.io/instance=users";
+/// Selects the pods of the service of this resource; those of its preparation are others.
+fn service_pods(resource: &str) -> ListParams {
+    ListParams::default().labels(&format!(
+        "app.kubernetes.io/name=user-service,app.kubernetes.io/instance={resource}"
+    ))
+}
 
 /// A scenario's own part of the cluster.
 pub struct Scenario {
@@ -255,9 +258,16 @@ impl Scenario {
     /// # Errors
     /// If pods cannot be listed.
     pub async fn pods(&self) -> Result<Vec<Pod>> {
+        self.pods_of("users").await
+    }
+
+    /// As [`Scenario::pods`], of the service of another resource.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn pods_of(&self, resource: &str) -> Result<Vec<Pod>> {
         let pods: Api<Pod> = Api::namespaced(self.client(), &self.namespace);
-        let params = ListParams::default().labels(SERVICE_PODS);
-        let mut items = pods.list(&params).await?.items;
+        let mut items = pods.list(&service_pods(resource)).await?.items;
         items.retain(|pod| pod.metadata.deletion_timestamp.is_none());
         items.sort_by_key(ResourceExt::name_any);
         Ok(items)
@@ -283,7 +293,7 @@ impl Scenario {
     /// If one is still there after a minute and a half.
     pub async fn pods_gone(&self, uids: &BTreeSet<String>) -> Result<()> {
         let pods: Api<Pod> = Api::namespaced(self.client(), &self.namespace);
-        let params = ListParams::default().labels(SERVICE_PODS);
+        let params = service_pods("users");
         until("the old pods are gone", Duration::from_secs(90), || async {
             let all = pods.list(&params).await?.items;
             let all: BTreeSet<String> = all.iter().filter_map(ResourceExt::uid).collect();

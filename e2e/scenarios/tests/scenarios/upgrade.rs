@@ -18,8 +18,6 @@ use crate::{plugin::told, scenario};
 
 /// An annotation that an operator of another template gives all pods.
 const ANNOTATION: &str = "example.com/template";
-/// Label of a pod that names its resource.
-const INSTANCE: &str = "app.kubernetes.io/instance";
 /// How long load goes on after the last change, so that late failures show.
 const AFTERMATH_S: f64 = 8.0;
 
@@ -31,13 +29,9 @@ async fn upgrade(annotation: Option<&str>) -> Result<()> {
 
 /// What the pods of a resource say of the operator that made them.
 async fn annotations(s: &Scenario, name: &str) -> Result<Vec<Option<String>>> {
-    let pods = s.pods().await?;
-    let is_its = |pod: &&Pod| pod.labels().get(INSTANCE).is_some_and(|of| of == name);
-    Ok(pods
-        .iter()
-        .filter(is_its)
-        .map(|pod| pod.annotations().get(ANNOTATION).cloned())
-        .collect())
+    let pods = s.pods_of(name).await?;
+    let said = |pod: &Pod| pod.annotations().get(ANNOTATION).cloned();
+    Ok(pods.iter().map(said).collect())
 }
 
 /// Both come to pods of the newer operator, and the second not before all of the first has.
