@@ -56,10 +56,10 @@ struct Bed {
 
 impl Bed {
     fn new() -> Self {
-        let cluster = MockCluster::new(1).unwrap();
-        for topic in [USER_CREATED, "user.created.dlq"] {
-            cluster.create_topic(topic, 3, 1).unwrap();
-        }
+        Self::on(cluster())
+    }
+
+    fn on(cluster: MockCluster<'static, DefaultProducerContext>) -> Self {
         let settings = Kafka {
             bootstrap_servers: cluster.bootstrap_servers(),
             delivery_timeout: TIMEOUT,
@@ -102,6 +102,14 @@ impl Bed {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+fn cluster() -> MockCluster<'static, DefaultProducerContext> {
+    let cluster = MockCluster::new(1).unwrap();
+    for topic in [USER_CREATED, "user.created.dlq"] {
+        cluster.create_topic(topic, 3, 1).unwrap();
+    }
+    cluster
 }
 
 fn record() -> OutboxRecord {
@@ -195,11 +203,13 @@ async fn a_record_that_is_too_large_alone_is_refused_since_the_topic_may_change(
 
 #[tokio::test]
 async fn a_producer_that_broke_down_is_replaced_and_publishing_goes_on() {
-    let bed = Bed::new();
-    bed.cluster.request_errors(
+    let cluster = cluster();
+    // Before there is a producer, since it asks for its identity at once.
+    cluster.request_errors(
         Api::InitProducerId,
         &[Answer::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED],
     );
+    let bed = Bed::on(cluster);
     let error = bed.publish().await.unwrap_err();
     assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
     bed.publishes().await;
