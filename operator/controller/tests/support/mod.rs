@@ -2,13 +2,16 @@
 
 #![allow(unreachable_pub, reason = "each test file uses a part of it")]
 
+// As with Prometheus: the ones of the service.
+#[path = "../../../../service/server/tests/support/wait.rs"]
+mod wait;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use axum::{
@@ -22,26 +25,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
 };
-
-/// Nothing a test waits for takes longer, unless something is broken.
-const BOUND: Duration = Duration::from_secs(20);
-
-/// A result that has to come within [`BOUND`].
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(BOUND, future)
-        .await
-        .unwrap_or_else(|_| panic!("{what}: not within {BOUND:?}"))
-}
-
-/// Tries again until it holds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    soon(what, async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-}
+pub use wait::{soon, until};
 
 /// What was written last at each path, as it is answered from then on.
 type Written = Arc<Mutex<BTreeMap<String, Value>>>;

@@ -3,8 +3,11 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test file uses a part of it"
 )]
+
+mod wait;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -26,26 +29,7 @@ use user_adapter_grpc::ERROR_DOMAIN;
 use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_proto::user::v1::{CreateUserRequest, CreateUserResponse, User};
 use user_settings::Settings;
-
-/// Nothing a test waits for takes longer, unless something is broken.
-pub const BOUND: Duration = Duration::from_secs(20);
-
-/// A result that has to come within [`BOUND`].
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(BOUND, future)
-        .await
-        .unwrap_or_else(|_| panic!("{what}: not within {BOUND:?}"))
-}
-
-/// Tries again until it holds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    soon(what, async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-}
+pub use wait::{BOUND, soon, until};
 
 /// Settings for ports that the kernel chooses.
 pub fn settings() -> Settings {
