@@ -4,19 +4,24 @@ use serde_json::{Value, json};
 
 /// Name, spec, and what the refusal must name.
 pub(super) fn refused() -> Vec<(&'static str, Value, &'static str)> {
-    let mut cases = refused_shapes();
-    cases.extend(
-        refused_connections()
-            .into_iter()
-            .chain(refused_autoscaling())
-            .chain(refused_tls())
-            .chain(refused_rollouts())
-            .chain(refused_networks())
-            .chain(refused_servers())
-            .chain(refused_pods())
-            .map(|(spec, field)| ("users", spec, field)),
-    );
-    cases
+    let names = [
+        "has.dots",
+        "1st",
+        "a-name-of-forty-one-characters-xxxxxxxxxxx",
+    ];
+    let names = names.map(|name| (name, json!({}), "metadata.name"));
+    refused_shapes()
+        .into_iter()
+        .chain(refused_connections())
+        .chain(refused_autoscaling())
+        .chain(refused_tls())
+        .chain(refused_rollouts())
+        .chain(refused_networks())
+        .chain(refused_servers())
+        .chain(refused_pods())
+        .map(|(spec, field)| ("users", spec, field))
+        .chain(names)
+        .collect()
 }
 
 /// Users in a database, with this besides.
@@ -321,93 +326,69 @@ fn refused_servers() -> Vec<(Value, &'static str)> {
     ]
 }
 
-fn refused_shapes() -> Vec<(&'static str, Value, &'static str)> {
+fn refused_shapes() -> Vec<(Value, &'static str)> {
     vec![
-        ("users", json!({"replicas": -1}), "spec.replicas"),
-        ("users", json!({"replicas": 101}), "spec.replicas"),
-        ("users", json!({"replicas": "two"}), "spec.replicas"),
+        (json!({"replicas": -1}), "spec.replicas"),
+        (json!({"replicas": 101}), "spec.replicas"),
+        (json!({"replicas": "two"}), "spec.replicas"),
         (
-            "users",
             json!({"telemetry": {"logLevel": "loud"}}),
             "spec.telemetry.logLevel",
         ),
         (
-            "users",
             json!({"telemetry": {"otlpEndpoint": "https://collector:4317"}}),
             "spec.telemetry.otlpEndpoint",
         ),
         (
-            "users",
             json!({"telemetry": {"otlpEndpoint": "http://collector"}}),
             "spec.telemetry.otlpEndpoint",
         ),
         (
-            "users",
             json!({"telemetry": {"otlpMetrics": "Scraped"}}),
             "spec.telemetry.otlpMetrics",
         ),
         (
-            "users",
             json!({"telemetry": {"sampling": "101%"}}),
             "spec.telemetry.sampling",
         ),
         (
-            "users",
             json!({"telemetry": {"sampling": "10"}}),
             "spec.telemetry.sampling",
         ),
-        ("users", json!({"storage": {}}), "spec.storage"),
-        ("users", json!({"storage": null}), "spec.storage"),
-        ("users", json!({"events": {}}), "spec.events"),
+        (json!({"storage": {}}), "spec.storage"),
+        (json!({"storage": null}), "spec.storage"),
+        (json!({"events": {}}), "spec.events"),
         (
-            "users",
             json!({"pod": {"resources": {"requests": {"cpu": "3"}}}}),
             "spec.pod.resources.requests.cpu",
         ),
         (
-            "users",
             json!({"pod": {"resources": {"requests": {"memory": "129Mi"}}}}),
             "spec.pod.resources.requests.memory",
         ),
         (
-            "users",
             json!({"pod": {"resources": {"requests": {"cpu": -1}}}}),
             "spec.pod.resources.requests.cpu",
         ),
         (
-            "users",
             json!({"pod": {"resources": {"limits": {"memory": "lots"}}}}),
             "spec.pod.resources.limits.memory",
         ),
+        (json!({"pause": {"until": "tomorrow"}}), "spec.pause.until"),
         (
-            "users",
-            json!({"pause": {"until": "tomorrow"}}),
-            "spec.pause.until",
-        ),
-        (
-            "users",
             json!({"pause": {"reason": "x".repeat(257)}}),
             "spec.pause.reason",
         ),
         (
-            "users",
             json!({"pause": {"reason": "\u{1b}[2Jgone"}}),
             "spec.pause.reason",
         ),
         (
-            "users",
             json!({"pause": {"reason": "a\u{202e}b"}}),
             "spec.pause.reason",
         ),
-        ("users", json!({"version": "not a tag"}), "spec.version"),
-        ("users", json!({"image": "UPPER:1"}), "spec.image"),
-        ("users", json!({"replica": 3}), "spec.replica"),
-        ("has.dots", json!({}), "metadata.name"),
-        ("1st", json!({}), "metadata.name"),
-        (
-            "a-name-of-forty-one-characters-xxxxxxxxxxx",
-            json!({}),
-            "metadata.name",
-        ),
+        (json!({"version": "not a tag"}), "spec.version"),
+        (json!({"image": "UPPER:1"}), "spec.image"),
+        (json!({"replica": 3}), "spec.replica"),
     ]
 }
