@@ -107,7 +107,7 @@ The service keeps running. To go on by hand, here in the repository:
 
   eval "$(make -s env)"
   kubectl get userservice,deploy,pods -n demo
-  PATH=$CARGO_TARGET_DIR/release:$PATH kubectl userservice status users -n demo --watch
+  PATH=$CARGO_TARGET_DIR/bed:$PATH kubectl userservice status users -n demo --watch
   kubectl explain userservice.spec
 
   kubectl port-forward -n demo service/users 18080:8080 &
