@@ -28,7 +28,7 @@ const RECOVERED: u64 = 100;
 /// Longest time until the next harm.
 const LULL: Duration = Duration::from_secs(4);
 /// How long all brokers are frozen.
-const FROZEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(40));
+const FROZEN: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(150));
 
 /// When there was enough of it; one round without any.
 pub(super) struct Goal {
