@@ -16,7 +16,7 @@ use crate::outbox::relay;
 use crate::servers::Servers;
 use crate::writes::new_user;
 
-const RATES: [u32; 3] = [20, 50, 100];
+const RATES: [u32; 5] = [20, 50, 100, 500, 1_000];
 const EACH: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(servers: &Servers) -> Result<()> {
@@ -45,7 +45,7 @@ pub(crate) async fn run(servers: &Servers) -> Result<()> {
         }
         let _ = stop.send(());
         running.await?;
-        println!("  {rate:4}/s  {}", latencies.shown());
+        println!("  {rate:5}/s  {}", latencies.shown());
     }
     Ok(())
 }
