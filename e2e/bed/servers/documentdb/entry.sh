@@ -14,7 +14,6 @@ create() {
 shared_preload_libraries = 'pg_cron,pg_documentdb_core,pg_documentdb'
 cron.database_name = 'postgres'
 unix_socket_directories = '/tmp'
-max_connections = 200
 fsync = off
 CONF
   pg_ctl start -D "$making" --wait --options "-c listen_addresses= -c port=${PORT:-9712}"
@@ -24,4 +23,4 @@ CONF
 }
 
 [[ -d $database ]] || create
-exec postgres -D "$database" -c "listen_addresses=${LISTEN:-127.0.0.1}" -c "port=${PORT:-9712}"
+exec postgres -D "$database" -c "listen_addresses=${LISTEN:-127.0.0.1}" -c "port=${PORT:-9712}" -c max_connections=300

@@ -27,6 +27,8 @@ const SOAK_RATE: u32 = 200;
 const RECOVERED: u64 = 100;
 /// Longest time until the next harm.
 const LULL: Duration = Duration::from_secs(4);
+/// And in a soak, where most writes are to be between harms.
+const SOAK_LULL: Duration = Duration::from_secs(20);
 /// How long all brokers are frozen.
 const FROZEN: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(150));
 
@@ -91,6 +93,7 @@ pub(super) async fn until_reached(
     chance: &mut Chance,
 ) -> Result<()> {
     let start = Instant::now();
+    let lull = if goal.is_soak() { SOAK_LULL } else { LULL };
     loop {
         let mut round = vec![
             Harm::Database,
@@ -105,7 +108,7 @@ pub(super) async fn until_reached(
         }
         for harm in chance.shuffled(round) {
             // The moment is part of what is tried.
-            sleep(chance.between(Duration::ZERO, LULL)).await;
+            sleep(chance.between(Duration::ZERO, lull)).await;
             println!("{:>5.0} s: {harm:?}", start.elapsed().as_secs_f64());
             do_harm(s, harm, chance)
                 .await
