@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::util::MapResponse;
 use tower::{Layer as _, Service};
 use user_adapter_grpc::{
-    DeadlineLayer, OverloadLayer, RpcMetrics, RpcTracer, TelemetryLayer, UserApi, complete,
+    DeadlineLayer, OverloadLayer, RpcMetrics, RpcTracer, TelemetryLayer, Turns, UserApi, complete,
 };
 use user_application::{
     BatchGetUsers, CreateUser, DeleteUser, GetUser, ListUsers, UndeleteUser, UpdateUser,
@@ -87,7 +88,9 @@ pub(crate) fn service<R: UserRepository + Clone>(
             // Older clients, grpcurl before 1.9 among them, ask for the version before.
             .add_service(reflection().build_v1alpha().map_err(descriptors)?);
     }
-    let routes = Direct::new(api.into_server(), others.prepare());
+    let threads = Handle::current().metrics().num_workers();
+    let api = Turns::new(api.into_server(), threads);
+    let routes = Direct::new(api, others.prepare());
     let routes = MapResponse::new(routes, complete);
     let timed = DeadlineLayer::new(server.request_timeout).layer(routes);
     let most = usize::try_from(server.max_concurrent_calls).unwrap_or(usize::MAX);

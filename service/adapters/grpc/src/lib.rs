@@ -1,7 +1,7 @@
 //! Driving adapter: the user.v1 gRPC API over the use cases.
 //!
 //! Transport only: messages become commands, results and errors become messages and statuses. The layers hold what
-//! every call needs: [`DeadlineLayer`], [`OverloadLayer`] and [`TelemetryLayer`].
+//! every call needs: [`DeadlineLayer`], [`OverloadLayer`], [`TelemetryLayer`] and [`Turns`].
 
 mod complete;
 mod context;
@@ -9,6 +9,7 @@ mod deadline;
 mod overload;
 mod status;
 mod telemetry;
+mod turns;
 mod v1;
 
 pub use complete::complete;
@@ -16,6 +17,7 @@ pub use deadline::DeadlineLayer;
 pub use overload::OverloadLayer;
 pub use status::{ERROR_DOMAIN, reason};
 pub use telemetry::{Observed, RpcMetrics, RpcTracer, TelemetryLayer};
+pub use turns::Turns;
 pub use v1::UserApi;
 
 /// Largest request message, in bytes: many times what the longest name and address need.

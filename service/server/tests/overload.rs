@@ -1,0 +1,72 @@
+//! More calls at a time than there may be, over real connections.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "support/http2.rs"]
+mod http2;
+mod support;
+
+use std::sync::mpsc;
+
+use http2::{Connection, END_STREAM, call, frame, kind};
+use support::settings;
+use tokio::runtime::Builder;
+use user_proto::user::v1::ListUsersRequest;
+use user_service::Service;
+
+const LIST_USERS: &str = "/user.v1.UserService/ListUsers";
+const MAY_BE_IN_FLIGHT: u32 = 2;
+/// Each with one call.
+const CONNECTIONS: usize = 10;
+
+#[test]
+fn calls_that_wait_on_many_connections_are_refused_beyond_those_that_there_may_be() {
+    let mut settings = settings();
+    settings.server.max_concurrent_calls = MAY_BE_IN_FLIGHT;
+    let threads = |count| {
+        Builder::new_multi_thread()
+            .worker_threads(count)
+            .enable_all()
+            .build()
+    };
+    let (server, client) = (threads(1).unwrap(), threads(1).unwrap());
+    let service = server.block_on(async { Service::bind(&settings).unwrap() });
+    let address = service.grpc_address().unwrap();
+    server.spawn(service.run(std::future::pending()));
+    client.block_on(async {
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let mut connection = Connection::begin(address).await;
+            connection.send(&frame(kind::PING, 0, 0, &[0; 8])).await;
+            connection.next_of(kind::PING).await.expect("is served");
+            connections.push(connection);
+        }
+        let (busy, is_busy) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        // The one thread of the server works on something for so long that all calls are there.
+        server.spawn(async move {
+            busy.send(()).unwrap();
+            may_go_on.recv().unwrap();
+        });
+        is_busy.recv().unwrap();
+        for connection in &mut connections {
+            let list = call(1, LIST_USERS, &ListUsersRequest::default());
+            connection.send(&list).await;
+        }
+        go_on.send(()).unwrap();
+        let mut refused = 0;
+        for connection in &mut connections {
+            let answer = connection.next_of(kind::HEADERS).await.expect("answers");
+            // An error is all that comes; a listing follows its headers.
+            refused += usize::from(answer.flags & END_STREAM != 0);
+        }
+        let most = usize::try_from(MAY_BE_IN_FLIGHT).unwrap();
+        assert_eq!(refused, CONNECTIONS - most);
+    });
+}
