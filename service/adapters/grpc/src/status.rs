@@ -1,12 +1,13 @@
 //! Errors as the caller sees them: code, message and details, all decided in one place.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use user_application::UseCaseError;
+
+use crate::telemetry;
 
 /// `domain` of every `google.rpc.ErrorInfo` that this service sends (AIP-193).
 pub const ERROR_DOMAIN: &str = "usersvc.dev";
@@ -159,7 +160,7 @@ impl From<ApiError> for Status {
                     "the storage is full",
                 ),
                 UseCaseError::Unavailable(_) => {
-                    tracing::warn!(error = causes(&error), "storage unavailable");
+                    telemetry::storage_unavailable(&error);
                     details.set_retry_info(Some(RETRY_AFTER));
                     (
                         Code::Unavailable,
@@ -168,7 +169,7 @@ impl From<ApiError> for Status {
                     )
                 }
                 UseCaseError::Internal(_) => {
-                    tracing::error!(error = causes(&error), "internal error");
+                    telemetry::internal_error(&error);
                     (Code::Internal, reason::INTERNAL, "internal error")
                 }
             },
@@ -176,20 +177,6 @@ impl From<ApiError> for Status {
         details.set_error_info(reason, ERROR_DOMAIN, metadata);
         Self::with_error_details(code, message, details)
     }
-}
-
-/// An error with everything that caused it, each said once. For logs; the caller only learns the reason.
-fn causes(error: &dyn Error) -> String {
-    let mut said = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if said.last() != Some(&text) {
-            said.push(text);
-        }
-        cause = error.source();
-    }
-    said.join(": ")
 }
 
 #[cfg(test)]
@@ -291,14 +278,5 @@ mod tests {
             assert_eq!(details.retry_info().is_some(), may_help, "{reason}");
             assert!(!status.message().contains("refused"), "causes stay inside");
         }
-    }
-
-    #[test]
-    fn the_log_says_each_cause_once() {
-        let storage = RepositoryError::Unavailable("connection refused".into());
-        assert_eq!(
-            causes(&UseCaseError::Unavailable(storage)),
-            "the storage is unavailable: connection refused"
-        );
     }
 }

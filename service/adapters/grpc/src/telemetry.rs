@@ -1,9 +1,11 @@
-//! What is told about each call: its span, its place in the histogram, its line in the log. Here and nowhere else.
+//! What this adapter tells: about each call its span, its place in the histogram and its line in the log, and why one
+//! failed by what is behind it. Here and nowhere else.
 
 mod metrics;
 mod trace;
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, ready};
@@ -16,6 +18,7 @@ use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
+use user_application::UseCaseError;
 
 pub use metrics::RpcMetrics;
 pub use trace::RpcTracer;
@@ -201,6 +204,30 @@ impl<B: Body<Data = Bytes>> Body for Observed<B> {
     }
 }
 
+/// A call is answered with that. It counts by its status, as those that fail otherwise.
+pub(crate) fn storage_unavailable(error: &UseCaseError) {
+    tracing::warn!(error = causes(error), "storage unavailable");
+}
+
+/// The same, of a defect.
+pub(crate) fn internal_error(error: &UseCaseError) {
+    tracing::error!(error = causes(error), "internal error");
+}
+
+/// An error with everything that caused it, each said once. For logs; the caller only learns the reason.
+fn causes(error: &dyn Error) -> String {
+    let mut said = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if said.last() != Some(&text) {
+            said.push(text);
+        }
+        cause = error.source();
+    }
+    said.join(": ")
+}
+
 /// The canonical name of a status code.
 const fn code_name(code: Code) -> &'static str {
     match code {
@@ -221,5 +248,21 @@ const fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use user_application::RepositoryError;
+
+    use super::*;
+
+    #[test]
+    fn the_log_says_each_cause_once() {
+        let storage = RepositoryError::Unavailable("connection refused".into());
+        assert_eq!(
+            causes(&UseCaseError::Unavailable(storage)),
+            "the storage is unavailable: connection refused"
+        );
     }
 }

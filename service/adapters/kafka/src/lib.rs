@@ -18,6 +18,7 @@ mod producers;
 mod publisher;
 mod registry;
 mod reload;
+mod telemetry;
 mod trace;
 
 pub use config::{KafkaOptions, TopicNames, Topics};

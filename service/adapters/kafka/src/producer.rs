@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::config::Properties;
 use crate::error::{ConfigError, DeliveryError};
 use crate::observer::{ProducerObserver, ProducerStatistics};
+use crate::telemetry;
 
 /// Least time between two replacements, so that a producer that breaks down at once does not cost a processor.
 const REPLACE_EVERY: Duration = Duration::from_secs(1);
@@ -260,17 +261,7 @@ impl<W> Context<W> {
 
 impl<W: ProducerObserver> ClientContext for Context<W> {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error => tracing::error!(facility, "librdkafka: {text}"),
-            RDKafkaLogLevel::Warning => tracing::warn!(facility, "librdkafka: {text}"),
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-                tracing::info!(facility, "librdkafka: {text}");
-            }
-            RDKafkaLogLevel::Debug => tracing::debug!(facility, "librdkafka: {text}"),
-        }
+        telemetry::said(level, facility, text);
     }
 
     fn stats(&self, statistics: Statistics) {
@@ -289,7 +280,7 @@ impl<W: ProducerObserver> ClientContext for Context<W> {
         if !follows {
             self.set_trouble(Some(reason.to_owned()));
         }
-        tracing::warn!(%error, reason, "producer");
+        telemetry::trouble(&error, reason);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::config::KafkaOptions;
 use crate::error::ConfigError;
 use crate::observer::ProducerObserver;
 use crate::producers::Producers;
+use crate::telemetry;
 
 /// All that is read of the folder, by whatever protocol.
 const FILES: [&str; 5] = ["username", "password", "ca.crt", "tls.crt", "tls.key"];
@@ -116,21 +117,14 @@ impl Watch {
     /// Says once of the same files that they cannot be used, and again only if it is for another reason.
     fn tell(&mut self, observer: &impl ProducerObserver, outcome: Result<(), ConfigError>) {
         match outcome {
-            Ok(()) => {
-                observer.reloaded(true);
-                tracing::info!("changed credentials of the brokers are in force");
-            }
+            Ok(()) => telemetry::credentials_in_force(observer),
             Err(error) => {
                 let why = error.to_string();
                 if self.told.as_ref() == Some(&why) {
                     return;
                 }
                 self.told = Some(why);
-                observer.reloaded(false);
-                tracing::warn!(
-                    %error,
-                    "changed credentials of the brokers cannot be used, the old ones stay in force"
-                );
+                telemetry::credentials_refused(observer, &error);
             }
         }
     }

@@ -17,6 +17,7 @@ mod observer;
 mod options;
 mod outbox;
 mod storage;
+mod telemetry;
 mod trace;
 mod transaction;
 mod users;

@@ -15,6 +15,7 @@ use crate::documents::{self, Collection, Collections, DEAD, PENDING, SENT, binar
 use crate::error::is_passing;
 use crate::lease::Lease;
 use crate::storage::from_now;
+use crate::telemetry;
 use crate::transaction::{Failure, Statements, pause, transact};
 use crate::{DatabaseError, MongoStorage};
 
@@ -249,7 +250,7 @@ fn readable(documents: &[Document]) -> (Vec<OutboxRecord>, HashSet<&str>) {
         match documents::record(document) {
             Ok(record) => records.push(record),
             Err(error) => {
-                tracing::warn!(user, %error, "an event cannot be read and waits");
+                telemetry::event_unreadable(user, &error);
                 waiting.insert(user);
             }
         }
