@@ -100,11 +100,11 @@ PARTS ?=
 bench: ## what users, events, calls and the operator cost, each beside a baseline; PARTS="plan grpc" measures those alone
 	$(if $(call measures,writes outbox delay),$(BED) loopback)
 	$(if $(call measures,operator),$(BED) up; BED_PROFILE=release $(BED) images)
-	$(if $(call measures,operator converge),$(BED) up; e2e/operator.sh down)
-	$(if $(call measures,operator converge),$(WITH_BED) kubectl apply --server-side --force-conflicts -f crds/$(CRD))
+	$(if $(call measures,operator converge change),$(BED) up; e2e/operator.sh down)
+	$(if $(call measures,operator converge change),$(WITH_BED) kubectl apply --server-side --force-conflicts -f crds/$(CRD))
 	$(WITH_BED) cargo build --release -p bench $(addprefix -p ,$(PROGRAMS)) --locked; \
 	$(if $(call measures,grpc),bench/peer/build.sh "$(CARGO_TARGET_DIR)/release/bench-peer";) \
-	$(if $(call measures,converge),bench/kwok/build.sh "$(CARGO_TARGET_DIR)/release/bench-kwok";) \
+	$(if $(call measures,converge change),bench/kwok/build.sh "$(CARGO_TARGET_DIR)/release/bench-kwok";) \
 	"$(CARGO_TARGET_DIR)/release/bench" $(PARTS)
 
 # Whether one of these parts is measured.

@@ -47,6 +47,8 @@ enum Part {
     Operator,
     /// A thousand resources from nothing to pods that run, on the bed's cluster, beside a loop that only writes
     Converge,
+    /// Passes, reads and writes of the operator for each kind of change, on the bed's cluster, beside the fewest writes
+    Change,
     /// Calls of the service, beside a bare server and one in Go
     Grpc,
 }
@@ -70,6 +72,7 @@ fn run(part: Part) -> Result<()> {
         Part::Plan => plan::run(),
         Part::Operator => Runtime::new()?.block_on(operator::footprint()),
         Part::Converge => Runtime::new()?.block_on(operator::converge()),
+        Part::Change => Runtime::new()?.block_on(operator::change()),
         // Last, since it leaves a core to the servers for good. The generator is this thread and no other.
         Part::Grpc => Builder::new_current_thread()
             .enable_all()

@@ -20,7 +20,7 @@ use crate::process::{Running, beside};
 /// Requests at the same time: as many as the operator has passes.
 pub(super) const AT_ONCE: usize = 8;
 /// What the node that is none is known by.
-pub(super) const FAKE: &str = "kwok.x-k8s.io/node";
+const FAKE: &str = "kwok.x-k8s.io/node";
 const NODE: &str = "bench";
 /// A kwok that has not made its node ready by then will not.
 const PLAYED_WITHIN: Duration = Duration::from_secs(60);
@@ -183,7 +183,24 @@ pub(super) fn spec(manifest: &str) -> Result<Value> {
 /// A resource with this number for a name.
 pub(super) fn resource(number: usize, namespace: &str, spec: &Value) -> Result<UserService> {
     Ok(serde_json::from_value(json!({
-        "metadata": {"name": format!("users-{number:05}"), "namespace": namespace},
+        "metadata": {"name": name(number), "namespace": namespace},
         "spec": spec,
     }))?)
+}
+
+pub(super) fn name(number: usize) -> String {
+    format!("users-{number:05}")
+}
+
+/// The part of a spec by which pods come to the node that is none.
+pub(super) fn played() -> Value {
+    json!({
+        "nodeSelector": {FAKE: "fake"},
+        "tolerations": [{"key": FAKE, "operator": "Exists", "effect": "NoSchedule"}],
+    })
+}
+
+pub(super) fn is_ready(resource: &UserService) -> bool {
+    let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

@@ -14,7 +14,7 @@ use operator_api::UserService;
 use operator_core::{Child, Release, World, plan};
 use serde_json::{Value, json};
 
-use super::cluster::{AT_ONCE, Cluster, FAKE, resource};
+use super::cluster::{AT_ONCE, Cluster, is_ready, played, resource};
 use super::process::Operator;
 use super::{SETTLED, rate};
 
@@ -35,13 +35,7 @@ pub(super) async fn run(cluster: &Cluster) -> Result<()> {
         "\n{RESOURCES} resources of one pod each, by {AT_ONCE} at a time, to pods that kwok says are ready"
     );
     let _kwok = cluster.node().await?;
-    let spec = json!({
-        "replicas": 1,
-        "pod": {
-            "nodeSelector": {FAKE: "fake"},
-            "tolerations": [{"key": FAKE, "operator": "Exists", "effect": "NoSchedule"}],
-        },
-    });
+    let spec = json!({"replicas": 1, "pod": played()});
     let bare = bare(cluster, &spec).await?;
     let ours = ours(cluster, &spec).await?;
     let line = |what: &str, bare: Duration, ours: Duration| {
@@ -96,12 +90,6 @@ async fn ours(cluster: &Cluster, spec: &Value) -> Result<Took> {
     .await?;
     available(cluster, &namespace).await?;
     let resources: Api<UserService> = Api::namespaced(cluster.client.clone(), &namespace);
-    let is_ready = |resource: &UserService| {
-        let conditions = resource.status.iter().flat_map(|status| &status.conditions);
-        conditions
-            .clone()
-            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-    };
     let available = until(start, async || {
         let all = resources.list(&ListParams::default()).await?;
         Ok(all.items.len() == RESOURCES && all.iter().all(is_ready))
@@ -123,7 +111,7 @@ async fn ours(cluster: &Cluster, spec: &Value) -> Result<Took> {
 }
 
 /// What the operator makes of a new resource.
-fn children(resource: &UserService) -> Result<Vec<Child>> {
+pub(super) fn children(resource: &UserService) -> Result<Vec<Child>> {
     let release = Release {
         repository: "ghcr.io/usersvc/user-service".to_owned(),
         version: "0.1.0".to_owned(),

@@ -3,6 +3,7 @@
 //! It runs beside the cluster, for a namespace of its own. Pods are simulated by kwok on a node that is none: they cost
 //! the cluster what pods cost, but no machine.
 
+mod change;
 mod cluster;
 mod converge;
 mod process;
@@ -31,6 +32,10 @@ pub(crate) async fn footprint() -> Result<()> {
 
 pub(crate) async fn converge() -> Result<()> {
     on_cluster(converge::run).await
+}
+
+pub(crate) async fn change() -> Result<()> {
+    on_cluster(change::run).await
 }
 
 /// Measures, and leaves nothing behind.

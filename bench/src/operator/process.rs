@@ -14,6 +14,22 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How long it may take for thousands of resources, or to end.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// What it did since it started.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(super) struct Counts {
+    pub(super) passes: f64,
+    /// Those of them that failed.
+    pub(super) failed: f64,
+    /// Requests for objects, but for its own Lease.
+    pub(super) reads: f64,
+    /// Writes of children.
+    pub(super) children: f64,
+    /// Writes of the status.
+    pub(super) statuses: f64,
+    /// Events of Kubernetes.
+    pub(super) events: f64,
+}
+
 /// Killed when dropped, unless it was [stopped](Self::stop).
 pub(super) struct Operator {
     running: Running,
@@ -65,6 +81,23 @@ impl Operator {
             &self.metrics().await?,
             "userservice_operator_writes_total",
         ))
+    }
+
+    pub(super) async fn counts(&self) -> Result<Counts> {
+        let text = self.metrics().await?;
+        let count = |name: &str| value(&text, &format!("userservice_operator_{name}"));
+        let calls = |verb: &str| count(&format!("api_calls_total{{verb=\"{verb}"));
+        let statuses = count("writes_total{verb=\"report\"");
+        let events = count("writes_total{verb=\"create\",kind=\"Event\"");
+        Ok(Counts {
+            passes: count("reconciles_total"),
+            failed: count("reconciles_total") - count("reconciles_total{outcome=\"Ok\""),
+            // The Lease is read each time before it is replaced, and nothing else is replaced.
+            reads: calls("get") + calls("list") - calls("replace"),
+            children: count("writes_total") - statuses - events,
+            statuses,
+            events,
+        })
     }
 
     async fn metrics(&self) -> Result<String> {
