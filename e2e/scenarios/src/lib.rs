@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod backing;
 pub mod bundle;
+pub mod cert_manager;
 pub mod chance;
 pub mod cluster;
 pub mod kubectl;

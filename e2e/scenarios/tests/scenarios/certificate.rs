@@ -1,125 +1,73 @@
-//! Certificates by cert-manager. Its definition is the real one; the issuer is played: the scenario writes the Secret
-//! that cert-manager would write for the Certificate.
+//! Certificates by cert-manager.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::{
-    api::core::v1::Secret,
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     Api, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
-use operator_core::children::Certificate;
 use scenarios::{
     Scenario,
+    cert_manager::{CertManager, objects},
+    cluster::metric,
     load::client_pod,
     once,
-    tls::{Authority, protected},
+    tls::protected,
     wait::{Seen, until},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
+use user_settings::{ADMIN_PORT, metric::TLS_CERTIFICATE_EXPIRY, path};
 
 use crate::scenario;
 
-/// Of this version the definition is taken, and this is what its module has to be.
-const MODULE: &str = "github.com/cert-manager/cert-manager@v1.21.2";
-const SUM: &str = "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=";
-const DEFINITION: &str = "deploy/crds/cert-manager.io_certificates.yaml";
-const DEFINITION_NAME: &str = "certificates.cert-manager.io";
-
-/// Bound for the operator to notice that the definition came.
+/// Bound for the operator to notice that cert-manager came.
 const NOTICED: Duration = Duration::from_secs(60);
-/// Bound for it to put back what somebody else changed.
+/// Bound for cert-manager to do what it can do at once, and for the operator to show it.
+const SOON: Duration = Duration::from_secs(20);
+/// Bound for the pods to take a new certificate, once they are looked at.
+const TAKEN_IN: Duration = Duration::from_secs(60);
+/// Bound for the operator to put back what somebody else changed.
 const PUT_BACK: Duration = Duration::from_secs(5);
 
-/// cert-manager's own definition, from its Go module.
-async fn definition() -> Result<CustomResourceDefinition> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Module {
-        dir: String,
-        sum: String,
-    }
-    let output = tokio::process::Command::new("go")
-        .args(["mod", "download", "-json", MODULE])
-        .current_dir(std::env::temp_dir())
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .context("go")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "go mod download {MODULE}: {said}");
-    let module: Module = serde_json::from_str(&said)?;
-    ensure!(module.sum == SUM, "{MODULE} is {}", module.sum);
-    let path = format!("{}/{DEFINITION}", module.dir);
-    let manifest = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-    Ok(serde_yaml::from_str(&manifest)?)
-}
+/// A group of issuers that cert-manager leaves to others: here, to the scenario.
+const OTHERS: &str = "issuers.example.com";
 
-fn definitions(s: &Scenario) -> Api<CustomResourceDefinition> {
-    Api::all(s.client())
-}
-
-async fn define(s: &Scenario) -> Result<()> {
-    let definition = definition().await?;
-    definitions(s)
-        .create(&PostParams::default(), &definition)
-        .await?;
-    until(
-        "Certificates are known",
-        Duration::from_secs(30),
-        || async {
-            let found = certificates(s)
-                .list(&kube::api::ListParams::default())
-                .await;
-            Ok(Seen::when(found.is_ok(), (), found.err()))
-        },
-    )
-    .await
-}
-
-/// Takes the definition away, and with it all Certificates.
-async fn undefine(s: &Scenario) -> Result<()> {
-    definitions(s)
-        .delete(DEFINITION_NAME, &DeleteParams::default())
-        .await?;
-    until(
-        "the definition is gone",
-        Duration::from_secs(30),
-        || async {
-            let left = definitions(s).get_opt(DEFINITION_NAME).await?;
-            Ok(Seen::when(left.is_none(), (), "still there"))
-        },
-    )
-    .await
+/// With a certificate of the issuer called `internal` in this group.
+fn issued_in(group: &str) -> Value {
+    let issuer = json!({"name": "internal", "kind": "Issuer", "group": group});
+    json!({"tls": {"certificate": {"issuerRef": issuer, "duration": "720h"}}})
 }
 
 fn certificates(s: &Scenario) -> Api<DynamicObject> {
-    let kind = ApiResource::erase::<Certificate>(&());
-    Api::namespaced_with(s.client(), &s.namespace, &kind)
+    objects(s, "Certificate")
 }
 
-/// A field of the spec of a Certificate.
-fn field<'a>(certificate: &'a DynamicObject, name: &str) -> Result<&'a Value> {
-    let spec = certificate.data.get("spec").context("spec")?;
-    spec.get(name).with_context(|| name.to_owned())
+/// A part of an object, by its path.
+fn part<'a>(object: &'a DynamicObject, path: &str) -> Result<&'a Value> {
+    let found = object.data.pointer(path);
+    found.with_context(|| format!("{path} in {:?}", object.data))
 }
 
-fn with_certificate() -> Value {
-    json!({"tls": {"certificate": {"issuerRef": {"name": "internal", "kind": "ClusterIssuer"}, "duration": "720h"}}})
+async fn create(s: &Scenario, kind: &str, name: &str, spec: Value) -> Result<()> {
+    let manifest = json!({
+        "apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec,
+    });
+    let object = serde_json::from_value(manifest)?;
+    objects(s, kind)
+        .create(&PostParams::default(), &object)
+        .await?;
+    Ok(())
 }
 
-/// Waits until `Ready` has this reason, and this in its message.
-async fn told(s: &Scenario, reason: &str, words: &str, bound: Duration) -> Result<()> {
-    until(&format!("the status says {reason}"), bound, || async {
+/// Waits until `Ready` has this status and reason, and this in its message.
+async fn told(s: &Scenario, what: (&str, &str), words: &str, bound: Duration) -> Result<()> {
+    until(&format!("the status says {what:?}"), bound, || async {
         let status = s.resources().get("users").await?.status.unwrap_or_default();
         let told = status.conditions.iter().any(|condition| {
             condition.type_ == "Ready"
-                && condition.reason == reason
+                && (condition.status.as_str(), condition.reason.as_str()) == what
                 && condition.message.contains(words)
         });
         Ok(Seen::when(told, (), &status.conditions))
@@ -127,85 +75,181 @@ async fn told(s: &Scenario, reason: &str, words: &str, bound: Duration) -> Resul
     .await
 }
 
-/// What cert-manager does about a Certificate: a Secret with what it asks for, and a mark whose it is.
-async fn issue(s: &Scenario, authority: &Authority, certificate: &DynamicObject) -> Result<()> {
-    let secret = field(certificate, "secretName")?;
-    let secret = secret.as_str().context("secretName")?;
-    let names: Vec<&str> = field(certificate, "dnsNames")?
-        .as_array()
-        .context("dnsNames")?
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    let manifest = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": {
-            "name": secret,
-            "annotations": {"cert-manager.io/certificate-name": certificate.name_any()},
-        },
-        "stringData": authority.issue(&names, 2040)?,
-    });
-    let secrets: Api<Secret> = Api::namespaced(s.client(), &s.namespace);
-    let params = PatchParams::apply("cert-manager-certificates-issuing");
-    secrets
-        .patch(secret, &params, &Patch::Apply(manifest))
-        .await?;
-    Ok(())
-}
-
 #[tokio::test]
-async fn a_certificate_is_asked_for_once_cert_manager_is_there_and_served_once_it_is_issued() {
+async fn a_certificate_is_asked_for_once_cert_manager_is_there_served_once_it_is_issued_and_renewed_without_a_restart()
+ {
     scenario("certificate", async |s| {
-        if definitions(s).get_opt(DEFINITION_NAME).await?.is_some() {
-            undefine(s).await?;
-        }
+        let cert_manager = CertManager::compiled().await?;
+        cert_manager.undefine().await?;
         s.ready_with(json!({})).await?;
         let before = s.pod_uids().await?;
-        s.apply(with_certificate()).await?;
+        s.apply(issued_in("cert-manager.io")).await?;
         let field = "spec.tls.certificate: ";
-        told(s, "CertManagerMissing", field, Duration::from_secs(10)).await?;
+        told(s, ("False", "CertManagerMissing"), field, SOON).await?;
         ensure!(s.pod_uids().await? == before, "what runs is left alone");
 
-        define(s).await?;
-        let outcome = issued_and_taken_away(s).await;
-        undefine(s).await?;
+        cert_manager.define().await?;
+        let outcome = with_cert_manager(s, &cert_manager).await;
+        cert_manager.undefine().await?;
         outcome
     })
     .await;
 }
 
-async fn issued_and_taken_away(s: &Scenario) -> Result<()> {
-    told(s, "CertificatePending", "users-certificate", NOTICED).await?;
+async fn with_cert_manager(s: &Scenario, cert_manager: &CertManager) -> Result<()> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let log = folder.join(format!("{}.cert-manager.log", s.namespace));
+    let _running = cert_manager.start(s, &log)?;
+    let outcome = async {
+        told_what_cert_manager_says(s).await?;
+        issued_and_served(s).await?;
+        renewed_without_a_restart(s).await?;
+        put_back_and_taken_away(s).await?;
+        left_alone_if_it_is_somebody_elses(s).await
+    };
+    let outcome = outcome.await;
+    outcome.with_context(|| format!("log of cert-manager: {}", log.display()))
+}
+
+/// There is no such issuer yet, and then another one refuses.
+async fn told_what_cert_manager_says(s: &Scenario) -> Result<()> {
+    let waiting = ("Unknown", "CertificatePending");
+    let said = "Issuing certificate as Secret does not exist";
+    told(s, waiting, said, NOTICED).await?;
     let certificate = certificates(s).get("users").await?;
-    ensure!(
-        certificate
-            .owner_references()
-            .first()
-            .map(|owner| owner.kind.as_str())
-            == Some("UserService"),
-        "{certificate:?}"
-    );
-    let issuer = field(&certificate, "issuerRef")?;
-    let expected = json!({"name": "internal", "kind": "ClusterIssuer", "group": "cert-manager.io"});
+    let owner = certificate.owner_references().first();
+    let owner = owner.map(|owner| owner.kind.as_str());
+    ensure!(owner == Some("UserService"), "{certificate:?}");
+    let issuer = part(&certificate, "/spec/issuerRef")?;
+    let expected = json!({"name": "internal", "kind": "Issuer", "group": "cert-manager.io"});
     ensure!(*issuer == expected, "{issuer}");
 
-    let authority = Authority::new()?;
-    issue(s, &authority, &certificate).await?;
-    s.ready().await?;
-    s.write_secret("authority", &authority.public()).await?;
-    let target = format!("users-headless.{}.svc:8080", s.namespace);
-    let arguments = [
-        "demo",
-        "--target",
-        &target,
-        "--name",
-        "Ada",
-        "--email",
-        "ada@example.com",
-    ];
-    let pod = client_pod("call", &s.cluster.client_image, None, &arguments)?;
-    once::run(s, protected(pod, "authority")).await?;
+    s.apply(issued_in(OTHERS)).await?;
+    refuse(s, "public names alone").await?;
+    let failed = ("False", "CertificatePending");
+    told(s, failed, "public names alone", SOON).await
+}
 
+/// Answers the request for a certificate as an issuer of another group does.
+async fn refuse(s: &Scenario, why: &str) -> Result<()> {
+    let requests = objects(s, "CertificateRequest");
+    let request = until("the other issuer is asked", SOON, || async {
+        let all = requests.list(&ListParams::default()).await?.items;
+        let group = |request: &&DynamicObject| {
+            part(request, "/spec/issuerRef/group").is_ok_and(|group| group == OTHERS)
+        };
+        let asked = all.iter().find(group).cloned();
+        Ok(asked.map_or_else(|| Seen::NotYet(format!("{all:?}")), Seen::Yes))
+    })
+    .await?;
+    let moment = &request.metadata.creation_timestamp;
+    let answer = json!({
+        "apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest",
+        "status": {"failureTime": moment, "conditions": [{
+            "type": "Ready", "status": "False", "reason": "Failed", "message": why, "lastTransitionTime": moment,
+        }]},
+    });
+    let issuer = PatchParams::apply("other-issuer");
+    requests
+        .patch_status(&request.name_any(), &issuer, &Patch::Apply(answer))
+        .await?;
+    Ok(())
+}
+
+/// By an authority that cert-manager makes itself.
+async fn issued_and_served(s: &Scenario) -> Result<()> {
+    create(s, "Issuer", "bootstrap", json!({"selfSigned": {}})).await?;
+    let authority = json!({
+        "isCA": true, "commonName": "an authority", "secretName": "authority",
+        "privateKey": {"algorithm": "ECDSA"}, "issuerRef": {"name": "bootstrap"},
+    });
+    create(s, "Certificate", "authority", authority).await?;
+    let internal = json!({"ca": {"secretName": "authority"}});
+    create(s, "Issuer", "internal", internal).await?;
+    s.ready_with(issued_in("cert-manager.io")).await?;
+    call(s, "call").await
+}
+
+/// One call from a pod that trusts the authority.
+async fn call(s: &Scenario, name: &str) -> Result<()> {
+    let target = format!("users-headless.{}.svc:8080", s.namespace);
+    let email = format!("{name}@example.com");
+    let arguments = [
+        "demo", "--target", &target, "--name", "Ada", "--email", &email,
+    ];
+    let pod = client_pod(name, &s.cluster.client_image, None, &arguments)?;
+    once::run(s, protected(pod, "authority")).await?;
+    Ok(())
+}
+
+/// Renews the certificate as `cmctl renew` does.
+async fn renewed_without_a_restart(s: &Scenario) -> Result<()> {
+    let pods = s.pod_uids().await?;
+    let before = ends(s).await?;
+    let issued = certificates(s).get("users").await?;
+    let issued = part(&issued, "/status/revision")?;
+    let renew = json!({
+        "apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+        "status": {"conditions": [{
+            "type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "asked for by hand",
+        }]},
+    });
+    certificates(s)
+        .patch_status("users", &PatchParams::apply("cmctl"), &Patch::Apply(renew))
+        .await?;
+    until("a new certificate is issued", SOON, || async {
+        let now = certificates(s).get("users").await?;
+        let now = part(&now, "/status/revision")?;
+        Ok(Seen::when(now.as_u64() > issued.as_u64(), (), now))
+    })
+    .await?;
+    look_at_pods(s).await?;
+    until("the pods show the new certificate", TAKEN_IN, || async {
+        let now = ends(s).await?;
+        let is_new = now.iter().all(|expiry| !before.contains(expiry));
+        Ok(Seen::when(is_new, (), &now))
+    })
+    .await?;
+    call(s, "call-again").await?;
+    ensure!(s.pod_uids().await? == pods, "pods were replaced");
+    for pod in s.pods().await? {
+        let containers = pod.status.and_then(|status| status.container_statuses);
+        let restarts = containers.context("a pod has containers")?;
+        let restarts = restarts.iter().map(|container| container.restart_count);
+        ensure!(restarts.sum::<i32>() == 0, "a pod was restarted");
+    }
+    Ok(())
+}
+
+/// When the certificate that a pod shows ends, of each pod.
+async fn ends(s: &Scenario) -> Result<Vec<f64>> {
+    let mut ends = Vec::new();
+    for pod in s.pods().await? {
+        let told = s
+            .cluster
+            .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
+            .await?;
+        ends.push(metric(&told, TLS_CERTIFICATE_EXPIRY, ""));
+    }
+    Ok(ends)
+}
+
+/// The kubelet writes a changed Secret into a pod when it looks at the pod, a minute or more later by itself, and at once
+/// when the pod has changed.
+async fn look_at_pods(s: &Scenario) -> Result<()> {
+    let api: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
+    for pod in s.pods().await? {
+        let looked_at = json!({"metadata": {"annotations": {"looked-at": pod.resource_version()}}});
+        let params = PatchParams::default();
+        api.patch(&pod.name_any(), &params, &Patch::Merge(looked_at))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn put_back_and_taken_away(s: &Scenario) -> Result<()> {
+    let certificate = certificates(s).get("users").await?;
+    let ours = part(&certificate, "/spec/dnsNames")?;
     let theirs = json!({"spec": {"dnsNames": ["elsewhere.example"]}});
     let params = PatchParams::default();
     certificates(s)
@@ -213,42 +257,33 @@ async fn issued_and_taken_away(s: &Scenario) -> Result<()> {
         .await?;
     until("the names are put back", PUT_BACK, || async {
         let now = certificates(s).get("users").await?;
-        let names = field(&now, "dnsNames")?;
-        Ok(Seen::when(
-            names == field(&certificate, "dnsNames")?,
-            (),
-            names,
-        ))
+        let names = part(&now, "/spec/dnsNames")?;
+        Ok(Seen::when(names == ours, (), names))
     })
     .await?;
 
     s.ready_with(json!({})).await?;
-    until(
-        "the Certificate is gone",
-        Duration::from_secs(10),
-        || async {
-            let left = certificates(s).get_opt("users").await?;
-            Ok(Seen::when(left.is_none(), (), left))
-        },
-    )
+    until("the Certificate is gone", SOON, || async {
+        let left = certificates(s).get_opt("users").await?;
+        Ok(Seen::when(left.is_none(), (), left))
+    })
     .await?;
+    let secrets: Api<Secret> = Api::namespaced(s.client(), &s.namespace);
+    let left = secrets.get_opt("users-certificate").await?;
+    ensure!(left.is_some(), "the Secret stays, as cert-manager has it");
+    Ok(())
+}
 
-    let foreign = serde_json::from_value(json!({
-        "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "users"},
-        "spec": {"secretName": "theirs", "issuerRef": {"name": "theirs"}, "dnsNames": ["theirs.example"]},
-    }))?;
-    let foreign = certificates(s)
-        .create(&PostParams::default(), &foreign)
-        .await?;
-    s.apply(with_certificate()).await?;
-    told(
-        s,
-        "NameConflict",
-        "Certificate users exists",
-        Duration::from_secs(10),
-    )
-    .await?;
-    let left_alone = certificates(s).get("users").await?;
-    ensure!(left_alone.data == foreign.data, "{left_alone:?}");
+async fn left_alone_if_it_is_somebody_elses(s: &Scenario) -> Result<()> {
+    let spec = json!({
+        "secretName": "theirs", "issuerRef": {"name": "internal"}, "dnsNames": ["theirs.example"],
+    });
+    create(s, "Certificate", "users", spec).await?;
+    let theirs = certificates(s).get("users").await?;
+    s.apply(issued_in("cert-manager.io")).await?;
+    let conflict = ("False", "NameConflict");
+    told(s, conflict, "Certificate users exists", SOON).await?;
+    let now = certificates(s).get("users").await?;
+    ensure!(part(&now, "/spec")? == part(&theirs, "/spec")?, "{now:?}");
     Ok(())
 }
