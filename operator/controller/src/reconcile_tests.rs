@@ -258,8 +258,8 @@ async fn a_pass_sees_what_the_one_before_wrote_and_asks_for_no_child_that_is_kno
     let context = context_of(client, 2);
     let children = Children::default();
     for kind in operator_core::ChildKind::ALL {
-        children.note(kind, &watcher::Event::Init);
-        children.note(kind, &watcher::Event::InitDone);
+        children.note(kind, watcher::Event::Init);
+        children.note(kind, watcher::Event::InitDone);
     }
     let cluster = cluster(&context, &children);
     let Guarded { 0: Ok(resource) } = plain("users") else {

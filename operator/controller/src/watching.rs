@@ -186,16 +186,7 @@ fn changed_children(
         }
     };
     watch_telling(place, place.children(client, kind), ours, is_told)
-        .map_ok(move |event| {
-            let mut changed = known.note(kind, &event);
-            match event {
-                watcher::Event::Apply(object)
-                | watcher::Event::InitApply(object)
-                | watcher::Event::Delete(object) => changed.push(object),
-                watcher::Event::Init | watcher::Event::InitDone => {}
-            }
-            stream::iter(changed).map(Ok)
-        })
+        .map_ok(move |event| stream::iter(known.note(kind, event)).map(Ok))
         .try_flatten()
 }
 

@@ -125,6 +125,7 @@ impl<'a> Revision<'a> {
     /// Whether a live child of this kind holds what [`complete`](Self::complete) would give it.
     pub(crate) fn is_in(&self, kind: ChildKind, live: &Value) -> bool {
         let (want, have) = match kind {
+            ChildKind::ConfigMap => return children::holds_config(live, &self.config()),
             ChildKind::ControllerRevision => (Some(&*self.data), live.get("data")),
             ChildKind::Deployment => (self.template(), at(live, &["spec", "template"])),
             _ => return true,
@@ -144,6 +145,12 @@ impl<'a> Revision<'a> {
             && let Some(template) = self.template()
         {
             place.clone_from(template);
+        }
+        if let Some(config) = of_kind(children, ChildKind::ConfigMap)
+            && let Value::Object(fields) = &mut config.object
+        {
+            let settings: Value = self.config().into_iter().collect();
+            fields.insert("data".to_owned(), settings);
         }
         if let Some(revision) = of_kind(children, ChildKind::ControllerRevision)
             && let Value::Object(fields) = &mut revision.object

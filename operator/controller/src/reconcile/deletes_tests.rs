@@ -46,8 +46,8 @@ async fn what_was_changed_before_its_delete_holds_up_nothing_else_and_is_deleted
     let context = context_of(client, 2);
     let children = Children::default();
     for kind in ChildKind::ALL {
-        children.note(kind, &Event::Init);
-        children.note(kind, &Event::InitDone);
+        children.note(kind, Event::Init);
+        children.note(kind, Event::InitDone);
     }
     let cluster = cluster(&context, &children);
     let Ok(resource) = plain("users").0 else {
@@ -57,7 +57,7 @@ async fn what_was_changed_before_its_delete_holds_up_nothing_else_and_is_deleted
     pass().await.unwrap();
 
     for kind in [ChildKind::ServiceAccount, ChildKind::NetworkPolicy] {
-        children.note(kind, &Event::Apply(left_over("7")));
+        children.note(kind, Event::Apply(left_over("7")));
     }
     log.lock().unwrap().clear();
     let action = pass().await.unwrap();
@@ -71,7 +71,7 @@ async fn what_was_changed_before_its_delete_holds_up_nothing_else_and_is_deleted
     assert!(asked.iter().any(is_report), "{asked:?}");
 
     is_changed.store(false, Ordering::Relaxed);
-    children.note(ChildKind::ServiceAccount, &Event::Apply(left_over("8")));
+    children.note(ChildKind::ServiceAccount, Event::Apply(left_over("8")));
     let action = pass().await.unwrap();
     assert_ne!(action, Action::requeue(WRITE_RECHECK));
     let asked = std::mem::take(&mut *log.lock().unwrap());

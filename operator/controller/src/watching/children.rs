@@ -3,12 +3,16 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use kube::{ResourceExt, api::DynamicObject, runtime::watcher::Event};
 use operator_cluster::{Listed, pruned};
-use operator_core::{ChildKind, children::INSTANCE_LABEL};
+use operator_core::{
+    ChildKind,
+    children::{INSTANCE_LABEL, condense},
+};
 
 /// What one place holds, shared by its watches and passes.
 #[derive(Clone, Default)]
@@ -41,6 +45,8 @@ struct Object {
     instance: Instance,
     /// As JSON, which takes a fraction of the room that it takes once it is read.
     json: Box<[u8]>,
+    /// Hash of that, but for the resourceVersion.
+    content: u64,
 }
 
 /// What the watch of one kind has told.
@@ -70,21 +76,27 @@ enum Teller {
 }
 
 impl Children {
-    /// Takes note of what a watch tells. The answer are objects that are gone by it without a word of
-    /// their own.
-    pub(crate) fn note(&self, kind: ChildKind, event: &Event<DynamicObject>) -> Vec<DynamicObject> {
+    /// Takes note of what a watch tells. The answer are the objects that are others by it than they were
+    /// known to be, as by the write that it echoes, or gone, be it without a word of their own.
+    pub(crate) fn note(&self, kind: ChildKind, event: Event<DynamicObject>) -> Vec<DynamicObject> {
         let mut held = self.lock();
-        match event {
-            Event::Init => held.told(kind).round += 1,
-            Event::InitApply(object) => held.put(kind, object, Teller::List),
-            Event::Apply(object) => held.put(kind, object, Teller::Watch),
+        let (is_news, object) = match event {
+            Event::Init => {
+                held.told(kind).round += 1;
+                return Vec::new();
+            }
             Event::InitDone => {
                 held.told(kind).knowledge = Some(Knowledge::All);
                 return held.forget_unseen(kind);
             }
-            Event::Delete(object) => held.remove(kind, object),
-        }
-        Vec::new()
+            Event::InitApply(object) => (held.put(kind, &object, Teller::List), object),
+            Event::Apply(object) => (held.put(kind, &object, Teller::Watch), object),
+            Event::Delete(object) => {
+                held.remove(kind, &object);
+                (true, object)
+            }
+        };
+        is_news.then_some(object).into_iter().collect()
     }
 
     /// Takes note that the cluster does not know a kind.
@@ -149,14 +161,14 @@ impl Held {
         self.kinds.entry(kind).or_default()
     }
 
-    /// Keeps an object, unless a later state of it is known.
-    fn put(&mut self, kind: ChildKind, object: &DynamicObject, teller: Teller) {
+    /// Keeps an object, unless a later state of it is known. Answers whether it is another than was known.
+    fn put(&mut self, kind: ChildKind, object: &DynamicObject, teller: Teller) -> bool {
         let id = Arc::new(Id::of(kind, object));
         let (version, told) = (version(object), self.told(kind));
         let round = told.round;
         match teller {
             // What the watch has told by now is no older, be it that the object is gone.
-            Teller::Write if version <= told.version => return,
+            Teller::Write if version <= told.version => return false,
             Teller::Write => {}
             Teller::List | Teller::Watch => told.version = told.version.max(version),
         }
@@ -168,15 +180,15 @@ impl Held {
         {
             known.round = round;
             known.is_written &= teller == Teller::Write;
-            return;
+            return false;
         }
-        self.forget(&id);
+        let before = self.forget(&id);
         let Some(name) = object.labels().get(INSTANCE_LABEL) else {
-            return;
+            return true;
         };
         // What came as JSON can be written as such.
-        let Ok(json) = serde_json::to_vec(&pruned(kind, object.clone())) else {
-            return;
+        let Ok((json, content)) = kept(kind, object) else {
+            return true;
         };
         let instance = (id.namespace.clone(), name.clone());
         self.of
@@ -188,9 +200,11 @@ impl Held {
             round,
             is_written: teller == Teller::Write,
             instance,
-            json: json.into(),
+            json,
+            content,
         };
         self.objects.insert(id, object);
+        before.is_none_or(|before| before.content != content)
     }
 
     fn remove(&mut self, kind: ChildKind, object: &DynamicObject) {
@@ -237,6 +251,17 @@ impl Id {
             name: object.name_any(),
         }
     }
+}
+
+/// What is kept of an object, and a hash of all of it that can be news.
+fn kept(kind: ChildKind, object: &DynamicObject) -> serde_json::Result<(Box<[u8]>, u64)> {
+    let mut kept = pruned(kind, object.clone());
+    condense(kind, &object.name_any(), &mut kept.data);
+    let version = kept.metadata.resource_version.take();
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_vec(&kept)?.hash(&mut hasher);
+    kept.metadata.resource_version = version;
+    Ok((serde_json::to_vec(&kept)?.into(), hasher.finish()))
 }
 
 fn version(object: &DynamicObject) -> u64 {

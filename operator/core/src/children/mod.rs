@@ -26,7 +26,7 @@ use crate::{Child, ChildKind, Validated, hash, revision::Revision};
 
 pub use certificate::Certificate;
 pub(crate) use certificate::secret_name as certificate_secret;
-pub(crate) use config_map::{digest, name as config_map_name};
+pub(crate) use config_map::{digest, holds as holds_config, name as config_map_name};
 pub(crate) use deployment::template;
 pub use service::endpoint;
 
@@ -86,9 +86,8 @@ pub(crate) fn build(
     secrets_hash: Option<&str>,
     replicas: Option<i32>,
 ) -> Result<Children, serde_json::Error> {
-    let config = revision.config();
-    let config_name = config_map::name(resource, &config);
-    let config = config_map::build(config_name.clone(), config);
+    let config_name = config_map::name(resource, &revision.config());
+    let config = config_map::build(config_name.clone());
     let prepared = prepare::hash(resource, secrets_hash);
     let job = prepared
         .as_deref()
@@ -209,6 +208,21 @@ where
         }
     }
     Ok(Child { kind, name, object })
+}
+
+/// Leaves no more of a live child of this name than a plan looks at, for whoever keeps many. It may come without its
+/// metadata, which is left as it is.
+pub fn condense(kind: ChildKind, name: &str, live: &mut Value) {
+    match kind {
+        // Their status tells how the pods, a preparation and a certificate are.
+        ChildKind::Deployment | ChildKind::Job | ChildKind::Certificate => {}
+        ChildKind::ConfigMap => config_map::condense(name, live),
+        _ => {
+            if let Value::Object(fields) = live {
+                fields.remove("status");
+            }
+        }
+    }
 }
 
 /// A count as the API has it. All bounds are far below overflow.

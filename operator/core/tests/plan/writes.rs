@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use operator_api::UserService;
-use operator_core::{ChildKind, Delete, Plan, Release, World, child_names, plan, render};
+use operator_core::{
+    ChildKind, Delete, Plan, Release, World, child_names, children::condense, plan, render,
+};
 use serde_json::json;
 use user_settings::Settings;
 
@@ -234,6 +236,36 @@ fn the_schemas_defaults_are_the_services_defaults() {
         .find(|child| child.kind == ChildKind::ConfigMap)
         .unwrap();
     assert_eq!(config.object["data"], json!(Settings::default().to_vars()));
+}
+
+#[test]
+fn settings_of_which_a_hash_is_kept_are_told_from_others_as_if_they_were_whole() {
+    let (resource, mut world) = settled();
+    let is_config = |kind: &ChildKind| *kind == ChildKind::ConfigMap;
+    let seen = world.live.iter().find(|((kind, _), _)| is_config(kind));
+    let (key, whole) = seen.map(|(key, live)| (key.clone(), live.clone())).unwrap();
+    let mut look = |edit: &dyn Fn(&mut serde_json::Value)| {
+        let mut live = whole.clone();
+        edit(&mut live);
+        condense(key.0, &key.1, &mut live);
+        let has_hash = live["data"].is_string();
+        world.live.insert(key.clone(), live);
+        (has_hash, planned(&world, &resource).writes)
+    };
+    assert_eq!(look(&|_| {}), (true, Vec::new()));
+
+    // As by `kubectl replace --force`, which makes an immutable object anew.
+    let (has_hash, writes) = look(&|live| live["data"]["USERSVC_LOG_LEVEL"] = json!("trace"));
+    assert!(!has_hash, "to be shown by a diff");
+    assert_eq!(writes.len(), 1);
+    assert_eq!(writes[0].kind, ChildKind::ConfigMap);
+    assert_eq!(writes[0].object["data"], whole["data"]);
+    for data in [json!({}), json!("0123456789")] {
+        let (_, writes) = look(&|live| live["data"] = data.clone());
+        assert_eq!(writes.len(), 1, "{data}");
+    }
+    let (_, writes) = look(&|live| live["data"]["THEIRS"] = json!("1"));
+    assert_eq!(writes, [], "no more than our apply could set right");
 }
 
 #[test]
