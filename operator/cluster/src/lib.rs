@@ -246,7 +246,11 @@ pub fn pruned(kind: ChildKind, mut object: DynamicObject) -> DynamicObject {
     object
 }
 
-fn live(kind: ChildKind, object: DynamicObject) -> Result<((ChildKind, String), Value), Error> {
+/// A child as it goes into the world, with its kind and name.
+///
+/// # Errors
+/// If it cannot be JSON, which would be a bug.
+pub fn live(kind: ChildKind, object: DynamicObject) -> Result<((ChildKind, String), Value), Error> {
     let name = object.name_any();
     let value = serde_json::to_value(pruned(kind, object)).map_err(|source| Error::Json {
         kind: kind.name(),

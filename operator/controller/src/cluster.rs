@@ -9,7 +9,7 @@ use kube::{
 };
 use operator_api::UserService;
 pub(crate) use operator_cluster::Error;
-use operator_cluster::{Reader, SecretData, bounded};
+use operator_cluster::{Reader, SecretData, bounded, live};
 use operator_core::{
     Child, ChildKind, Delete, Plan, Release, World,
     children::{MANAGER, REPLICAS_MANAGER},
@@ -43,35 +43,26 @@ impl Cluster<'_> {
         self.reader().dereference(resource, release, known).await
     }
 
-    /// Writes, deletes and reports what the plan says, in that order. `world` is what it was made
-    /// from. Answers whether all was deleted that was to be.
-    pub(crate) async fn apply(
-        &self,
-        resource: &UserService,
-        world: &World,
-        plan: &Plan,
-    ) -> Result<bool, Error> {
+    /// Writes and deletes what the plan says, in that order. `world` is what it was made from, and gets
+    /// what comes of the writes. Answers whether all was deleted that was to be.
+    pub(crate) async fn apply(&self, world: &mut World, plan: &Plan) -> Result<bool, Error> {
         if let Some(child) = &plan.hand_over {
-            let seen = as_seen(child, world, true);
-            self.write(child, &seen, REPLICAS_MANAGER).await?;
+            self.write(child, world, REPLICAS_MANAGER).await?;
         }
         for child in &plan.writes {
-            let seen = as_seen(child, world, false);
-            self.write(child, &seen, MANAGER).await?;
+            self.write(child, world, MANAGER).await?;
         }
         let mut all = true;
         for delete in &plan.deletes {
             all &= self.delete(delete).await?;
         }
-        if let Some(status) = &plan.status {
-            self.report(resource, status).await?;
-        }
         Ok(all)
     }
 
-    async fn write(&self, child: &Child, object: &Value, manager: &str) -> Result<(), Error> {
+    async fn write(&self, child: &Child, world: &mut World, manager: &str) -> Result<(), Error> {
+        let object = as_seen(child, world, manager == REPLICAS_MANAGER);
         let params = PatchParams::apply(manager).force();
-        let patch = Patch::Apply(object);
+        let patch = Patch::Apply(&object);
         let api = self.api(child.kind);
         let written = bounded(
             "apply",
@@ -93,6 +84,8 @@ impl Cluster<'_> {
         self.children.wrote(child.kind, &written);
         self.metrics.written("apply", child.kind.name());
         tracing::info!(kind = child.kind.name(), name = child.name, "applied");
+        world.live.extend([live(child.kind, written)?]);
+        world.written.insert(child.kind);
         Ok(())
     }
 

@@ -181,6 +181,7 @@ async fn keep(
         if let Some(hold) = plan.finalizer {
             cluster.hold(resource, hold).await?;
         }
+        let mut is_told = false;
         if let Some(session) = session.filter(|_| !plan.topics.is_empty()) {
             let write = context.claim.begin(LONGEST_WRITE)?;
             world.topics = session.change(&plan.topics, write).await;
@@ -188,15 +189,23 @@ async fn keep(
             // First of all: which topics are ours cannot be found out again.
             if let Some(status) = plan.status.take() {
                 cluster.report(resource, &status).await?;
+                is_told = true;
             }
         }
-        cluster
-            .apply(resource, &world, &plan)
-            .await
-            .map_err(Error::from)
+        let mut is_done = cluster.apply(&mut world, &plan).await?;
+        if !world.written.is_empty() && !is_told {
+            // Told once, as it is by now, and not also that it was being written.
+            let deletes = std::mem::take(&mut plan.deletes);
+            plan = operator_core::plan(&world, resource, &release, &now)?;
+            is_done &= plan.deletes.iter().all(|delete| deletes.contains(delete));
+        }
+        if let Some(status) = &plan.status {
+            cluster.report(resource, status).await?;
+        }
+        Ok::<_, Error>(is_done)
     };
-    let all_deleted = match done.await {
-        Ok(all_deleted) => all_deleted,
+    let is_done = match done.await {
+        Ok(is_done) => is_done,
         Err(error) => {
             let status = match &error {
                 Error::Cluster(error) => error.refusal(),
@@ -209,7 +218,7 @@ async fn keep(
             return Err(error);
         }
     };
-    let again = (!all_deleted).then_some(WRITE_RECHECK);
+    let again = (!is_done).then_some(WRITE_RECHECK);
     let turn = is_outdated(resource, &release) && !release.renews;
     let turn = turn.then_some(TURN_RECHECK);
     let requeue = [plan.requeue.or(turn), again].into_iter().flatten().min();
@@ -376,3 +385,6 @@ mod tests;
 #[cfg(test)]
 #[path = "reconcile/topics_tests.rs"]
 mod topics_tests;
+#[cfg(test)]
+#[path = "reconcile/writes_tests.rs"]
+mod writes_tests;

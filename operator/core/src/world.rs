@@ -82,8 +82,11 @@ pub struct Child {
 /// What was read for one resource.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
-    /// Live objects that carry a name or the labels of a child, by kind and name.
+    /// Live objects that carry a name or the labels of a child, by kind and name. They may have no
+    /// more than [`condense`](crate::children::condense) leaves.
     pub live: BTreeMap<(ChildKind, String), Value>,
+    /// Kinds of children that were written since they were read; `live` has what came of that.
+    pub written: BTreeSet<ChildKind>,
     /// Kinds that the cluster does not know.
     pub unknown: BTreeSet<ChildKind>,
     /// Pods of the resource, looked at only while there is something to learn from them.

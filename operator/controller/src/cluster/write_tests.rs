@@ -46,8 +46,7 @@ async fn replicas_are_handed_over_as_they_were_seen_or_not_at_all() {
         hand_over: Some(seen),
         ..Plan::default()
     };
-    let resource = UserService::new("users", operator_api::UserServiceSpec::default());
-    cluster.apply(&resource, &world(), &plan).await.unwrap();
+    cluster.apply(&mut world(), &plan).await.unwrap();
     let only = json!({
         "name": "users", "labels": {"a": "b"}, "uid": "uid-of-live", "resourceVersion": "7",
     });
@@ -63,8 +62,7 @@ async fn a_child_is_applied_to_the_object_that_was_seen_and_made_only_where_ther
         writes: children().into(),
         ..Plan::default()
     };
-    let resource = UserService::new("users", operator_api::UserServiceSpec::default());
-    cluster.apply(&resource, &world(), &plan).await.unwrap();
+    cluster.apply(&mut world(), &plan).await.unwrap();
     let labels = json!({"a": "b"});
     assert_eq!(
         written(&log),
@@ -90,7 +88,7 @@ async fn an_object_that_somebody_put_in_the_place_of_the_one_seen_is_a_race_and_
     let cluster = cluster(client, &metrics);
     let [seen, _] = children();
     let error = cluster
-        .write(&seen, &as_seen(&seen, &world(), false), MANAGER)
+        .write(&seen, &mut world(), MANAGER)
         .await
         .unwrap_err();
     assert_eq!((error.code(), error.refusal()), (Some(422), None));

@@ -86,7 +86,9 @@ pub(crate) fn observed(
     let stage = findings.hold.unwrap_or_else(|| {
         if findings.writing {
             Stage::moving(reason::APPLYING, "Children are being written.".to_owned())
-        } else if let Some(ready) = ready(resource).filter(|_| !rollout::is_seen(&deployment)) {
+        } else if let Some(ready) = ready(resource).filter(|_| {
+            !rollout::is_seen(&deployment) && !world.written.contains(&ChildKind::Deployment)
+        }) {
             // Nothing of ours changed: somebody added to the Deployment what is theirs.
             Stage::settled(ready.message.clone())
         } else {

@@ -1,7 +1,7 @@
 //! What is reported.
 
-use operator_api::UserServiceStatus;
-use operator_core::{Plan, SeenTopics, World, needs_pods, plan, refused};
+use operator_api::{UserService, UserServiceStatus};
+use operator_core::{ChildKind, Plan, SeenTopics, World, needs_pods, plan, refused};
 use serde_json::json;
 
 use super::{at, condition, deployment, planned, release, settled, settled_connected};
@@ -206,11 +206,21 @@ fn what_somebody_adds_to_the_deployment_is_no_rollout() {
     live["metadata"]["generation"] = json!(2);
     assert_eq!(planned(&world, &resource), Plan::default());
 
+    let reason = |world: &World, resource: &UserService| {
+        let status = planned(world, resource).status.unwrap();
+        condition(&status, "Ready").unwrap().reason.clone()
+    };
+    world.written.insert(ChildKind::PodDisruptionBudget);
+    assert_eq!(planned(&world, &resource), Plan::default());
+    world.written.insert(ChildKind::Deployment);
+    // As for a Secret that changed, which the spec does not tell.
+    assert_eq!(reason(&world, &resource), "RolloutInProgress", "it was us");
+
+    world.written.clear();
     resource.metadata.generation = Some(2);
-    let status = planned(&world, &resource).status.unwrap();
-    let ready = condition(&status, "Ready").unwrap();
     assert_eq!(
-        ready.reason, "RolloutInProgress",
+        reason(&world, &resource),
+        "RolloutInProgress",
         "of a changed spec it says more"
     );
 }
