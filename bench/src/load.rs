@@ -32,6 +32,8 @@ pub(crate) struct Answers {
     /// What the first that failed said.
     pub(crate) failure: Option<Status>,
     pub(crate) unsent: usize,
+    /// How long after it was due each call of an open loop was begun.
+    pub(crate) late: Latencies,
     pub(crate) took: Duration,
 }
 
@@ -43,6 +45,7 @@ impl Answers {
             failed: 0,
             failure: None,
             unsent: 0,
+            late: Latencies::new()?,
             took: Duration::ZERO,
         })
     }
@@ -65,6 +68,7 @@ impl Answers {
         self.failed += other.failed;
         self.failure = self.failure.take().or(other.failure);
         self.unsent += other.unsent;
+        self.late.merge(&other.late)?;
         self.took += other.took;
         Ok(())
     }
@@ -152,9 +156,12 @@ pub(crate) async fn open(call: &impl Call, rate: f64, lasts: Duration) -> Result
         let (call, answers, in_flight) =
             (call.clone(), Arc::clone(&answers), Arc::clone(&in_flight));
         tokio::spawn(async move {
+            let late = due.elapsed();
             let answer = call.call(usize::try_from(number).unwrap_or_default()).await;
             let took = due.elapsed();
-            lock(&answers).add(answer, took);
+            let mut answers = lock(&answers);
+            answers.late.add(late);
+            answers.add(answer, took);
             in_flight.fetch_sub(1, Ordering::Relaxed);
         });
     }

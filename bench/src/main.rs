@@ -51,6 +51,8 @@ enum Part {
     Change,
     /// Calls of the service, beside a bare server and one in Go
     Grpc,
+    /// More calls than it can answer, in half a minute
+    Overload,
 }
 
 fn main() -> Result<()> {
@@ -74,11 +76,13 @@ fn run(part: Part) -> Result<()> {
         Part::Converge => Runtime::new()?.block_on(operator::converge()),
         Part::Change => Runtime::new()?.block_on(operator::change()),
         // Last, since it leaves a core to the servers for good. The generator is this thread and no other.
-        Part::Grpc => Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(grpc::run()),
+        Part::Grpc => one_thread()?.block_on(grpc::run()),
+        Part::Overload => one_thread()?.block_on(grpc::overload()),
     }
+}
+
+fn one_thread() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 fn servers() -> Result<Servers> {

@@ -51,6 +51,8 @@ pub(crate) fn beside(name: &str) -> Result<PathBuf> {
 pub(crate) struct Process {
     running: Running,
     pub(crate) address: SocketAddr,
+    /// Where its metrics are, if it has any.
+    pub(crate) admin: Option<SocketAddr>,
     /// From before it was spawned until it said that it serves.
     pub(crate) started_in: Duration,
 }
@@ -83,6 +85,7 @@ impl Program {
         let mut process = Process {
             running: Running(child),
             address: ([127, 0, 0, 1], 0).into(),
+            admin: None,
             started_in: Duration::ZERO,
         };
         loop {
@@ -92,6 +95,9 @@ impl Program {
                 .with_context(|| format!("{} does not serve", self.name))?;
             if let Some(address) = line.get("grpc_address").and_then(Value::as_str) {
                 process.address = address.parse()?;
+            }
+            if let Some(address) = line.get("admin_address").and_then(Value::as_str) {
+                process.admin = Some(address.parse()?);
             }
             if line.get("message").and_then(Value::as_str) == Some("serving") {
                 process.started_in = start.elapsed();

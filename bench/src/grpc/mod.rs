@@ -8,6 +8,7 @@ mod certificates;
 mod compare;
 mod contenders;
 mod footprint;
+mod histogram;
 mod overload;
 mod witness;
 
@@ -40,6 +41,13 @@ pub(crate) async fn run() -> Result<()> {
     for method in [Method::CreateUser, Method::GetUser] {
         compare(&with_tls, method, TURNS_WITH_TLS, &cores).await?;
     }
-    overload::run(&cores).await?;
     footprint::run(&contenders, &cores).await
+}
+
+/// Ours alone, with more calls than it can answer.
+pub(crate) async fn overload() -> Result<()> {
+    let cores = Cores::split();
+    cores.keep_to_the_generators()?;
+    println!("\nOverload; {cores}");
+    overload::run(&cores).await
 }

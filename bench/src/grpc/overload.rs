@@ -2,70 +2,142 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use super::calls::Method;
+use super::calls::{Client, Method};
 use super::contenders::Contender;
+use super::histogram::Histogram;
 use crate::figures::{Latencies, median};
 use crate::load::{Answers, closed, open};
 use crate::machine::Cores;
+use crate::process::Process;
 
 /// Calls in flight that ours allows itself here: enough to keep its core at work, so few that an answer does not wait
 /// long behind them.
-const MOST_CALLS: usize = 16;
-/// Users that a listing passes over.
-const DELETED: usize = 4000;
+const MOST_CALLS: usize = 8;
+/// Users that a listing passes over. A call has to cost some fifty times what its refusal does, or four refusals for
+/// each call would take what is there for answers, and the generator more than it has.
+const DELETED: usize = 30_000;
 const TIMES: f64 = 5.0;
-const TURN: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(1500);
 const WARM_UP: Duration = Duration::from_millis(300);
 const TURNS: usize = 5;
+const REFUSED_WITHIN: Duration = Duration::from_millis(5);
+/// A generator that begins calls later than this is what there is too little of.
+const KEEPS_UP_WITHIN: Duration = Duration::from_millis(1);
 
-/// With a listing that has to pass over deleted users: a call has to cost the server far more than the generator, or the
-/// generator is what there is too little of. Ratios are of the middle turn.
-pub(super) async fn run(cores: &Cores) -> Result<()> {
-    let limit = ("USERSVC_MAX_CONCURRENT_CALLS", MOST_CALLS.to_string());
-    let ours = Contender::ours(&[limit]);
-    let (mut peak, mut overload) = (Answers::new()?, Answers::new()?);
-    let (mut goodputs, mut p99s, mut refusals) = (vec![], vec![], vec![]);
-    for _ in 0..TURNS {
-        let (_process, client) = ours.start(cores).await?;
-        let client = client.with_users(DELETED).await?.deleted().await?;
+/// What happened in all turns.
+struct Measured {
+    peak: Answers,
+    overload: Answers,
+    peak_cpu: Duration,
+    overload_cpu: Duration,
+    /// By the server's own account of the overload.
+    accepted: Histogram,
+    refused: Histogram,
+    /// Of each turn.
+    goodputs: Vec<f64>,
+    p99s: Vec<f64>,
+    refusals: Vec<f64>,
+}
+
+impl Measured {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            peak: Answers::new()?,
+            overload: Answers::new()?,
+            peak_cpu: Duration::ZERO,
+            overload_cpu: Duration::ZERO,
+            accepted: Histogram::default(),
+            refused: Histogram::default(),
+            goodputs: vec![],
+            p99s: vec![],
+            refusals: vec![],
+        })
+    }
+
+    /// As fast as it can, then five times as much.
+    async fn turn(&mut self, process: &Process, client: &Client) -> Result<()> {
+        let admin = process.admin.context("no admin port")?;
+        let histogram = |status| Histogram::of(admin, "ListUsers", status);
         let calls = client.calls(Method::ListUsers, "");
         closed(&calls, MOST_CALLS, WARM_UP, usize::MAX).await?;
-        let most = closed(&calls, MOST_CALLS, TURN, usize::MAX).await?;
-        let too_many = open(&calls, TIMES * most.rate(), TURN).await?;
+        let begun = process.cpu()?;
+        let peak = closed(&calls, MOST_CALLS, TURN, usize::MAX).await?;
+        let between = process.cpu()?;
+        let before = (histogram("OK")?, histogram("RESOURCE_EXHAUSTED")?);
+        let overload = open(&calls, TIMES * peak.rate(), TURN).await?;
+        self.overload_cpu += process.cpu()?.saturating_sub(between);
+        self.peak_cpu += between.saturating_sub(begun);
+        self.accepted.merge(histogram("OK")?.since(&before.0));
+        let refused = histogram("RESOURCE_EXHAUSTED")?;
+        self.refused.merge(refused.since(&before.1));
         let p99 = |latencies: &Latencies| latencies.quantile_ms(0.99);
-        goodputs.push(too_many.rate() / most.rate());
-        p99s.push(p99(&too_many.accepted) / p99(&most.accepted));
-        refusals.push(p99(&too_many.refused));
-        peak.merge(most.all_accepted()?)?;
-        overload.merge(too_many)?;
+        self.goodputs.push(overload.rate() / peak.rate());
+        self.p99s
+            .push(p99(&overload.accepted) / p99(&peak.accepted));
+        self.refusals.push(p99(&overload.refused));
+        self.peak.merge(peak.all_accepted()?)?;
+        self.overload.merge(overload)
     }
-    println!(
-        "Overload; listings past {DELETED} deleted users at {TIMES} times the peak, at most {MOST_CALLS} calls in flight"
-    );
-    let shown = [
-        ("peak", &peak.accepted, peak.took),
-        ("accepted", &overload.accepted, overload.took),
-        ("refused", &overload.refused, overload.took),
-    ];
-    for (name, latencies, took) in shown {
+
+    /// What callers saw, what the server says, and what it costs.
+    #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+    fn show(&self) {
+        let Self { peak, overload, .. } = self;
         println!(
-            "  {name:8}  {:6.0}/s   {}",
-            latencies.rate(took),
-            latencies.shown()
+            "Listings past {DELETED} deleted users at {TIMES} times the peak, at most {MOST_CALLS} calls in flight"
         );
+        let shown = [
+            ("peak", &peak.accepted, peak.took),
+            ("accepted", &overload.accepted, overload.took),
+            ("refused", &overload.refused, overload.took),
+        ];
+        for (name, latencies, took) in shown {
+            let rate = latencies.rate(took);
+            println!("  {name:8}  {rate:6.0}/s   {}", latencies.shown());
+        }
+        println!("  begun late          {}", overload.late.shown());
+        if overload.late.quantile(0.99) > KEEPS_UP_WITHIN {
+            println!("  the generator did not keep up: latencies are its own as well");
+        }
+        println!(
+            "  by the server: 99 % of accepted within {} ms, {:.2} % of refused within {} ms",
+            self.accepted.bound_of(0.99),
+            100.0 * self.refused.share_within(REFUSED_WITHIN),
+            REFUSED_WITHIN.as_millis()
+        );
+        let each = self.peak_cpu.as_secs_f64() / peak.accepted.count() as f64;
+        let accepted = each * overload.accepted.count() as f64;
+        let refusals = self.overload_cpu.as_secs_f64() - accepted;
+        println!(
+            "  CPU time of a call {:.0} µs, and of a refusal, by what is left of the overload's, {:.0} µs",
+            1e6 * each,
+            1e6 * refusals / overload.refused.count() as f64
+        );
+        println!(
+            "  {} failed, {} not sent; goodput {:.2} of the peak (goal 0.90), p99 of accepted {:.2} of that at the peak (goal 3), p99 of refused {:.2} ms (goal 5)",
+            overload.failed,
+            overload.unsent,
+            median(&self.goodputs),
+            median(&self.p99s),
+            median(&self.refusals)
+        );
+        if let Some(failure) = &overload.failure {
+            println!("  the first that failed: {failure:?}");
+        }
     }
-    println!(
-        "  {} failed, {} not sent; goodput {:.2} of the peak (goal 0.90), p99 of accepted {:.2} of that at the peak (goal 3), p99 of refused {:.2} ms (goal 5)",
-        overload.failed,
-        overload.unsent,
-        median(&goodputs),
-        median(&p99s),
-        median(&refusals)
-    );
-    if let Some(failure) = overload.failure {
-        println!("  the first that failed: {failure:?}");
+}
+
+/// With a listing that has to pass over deleted users. Ratios are of the middle turn.
+pub(super) async fn run(cores: &Cores) -> Result<()> {
+    let limit = ("USERSVC_MAX_CONCURRENT_CALLS", MOST_CALLS.to_string());
+    let (process, client) = Contender::ours(&[limit]).start(cores).await?;
+    let client = client.with_users(DELETED).await?.deleted().await?;
+    let mut measured = Measured::new()?;
+    for _ in 0..TURNS {
+        measured.turn(&process, &client).await?;
     }
+    measured.show();
     Ok(())
 }
