@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{DeleteParams, LogParams, PostParams},
 };
 use serde::Deserialize;
@@ -107,7 +107,7 @@ impl Load {
             .context("create the load pod")?;
         let load = Self {
             pods,
-            name: "load".to_owned(),
+            name: pod.name_any(),
             rate,
         };
         until("calls are answered", Duration::from_secs(60), || async {

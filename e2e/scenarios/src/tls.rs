@@ -31,6 +31,11 @@ impl Authority {
         json!({"ca.crt": self.0.pem()})
     }
 
+    /// The same together with another one's.
+    pub fn public_with(&self, other: &Self) -> Value {
+        json!({"ca.crt": self.0.pem() + &other.0.pem()})
+    }
+
     /// A certificate for these names, DNS names or URIs, that is valid to the end of this year, with its
     /// key and the authority's own, as the content of a Secret.
     ///

@@ -1,9 +1,15 @@
 //! TLS between clients and pods, and certificates that change under load.
 
-use std::time::Duration;
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use anyhow::{Result, bail, ensure};
-use kube::ResourceExt;
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+};
 use scenarios::{
     Scenario,
     cluster::metric,
@@ -12,7 +18,7 @@ use scenarios::{
     tls::{Authority, protected},
     wait::{Seen, until},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use user_settings::{ADMIN_PORT, metric as names, path};
 
 use crate::scenario;
@@ -21,6 +27,13 @@ use crate::scenario;
 const TAKEN_IN: Duration = Duration::from_secs(180);
 /// How long the load goes on: longer than any connection lives.
 const LOAD_S: f64 = 70.0;
+
+/// What a client of one authority shows to servers of another.
+fn client_of(authority: &Authority, names: &[&str], servers: &Authority) -> Result<Value> {
+    let mut content = authority.issue(names, 2040)?;
+    content["ca.crt"] = servers.public()["ca.crt"].take();
+    Ok(content)
+}
 
 /// One call from a pod; with TLS by what this Secret holds.
 async fn call(s: &Scenario, name: &str, secret: Option<&str>) -> Result<String> {
@@ -72,6 +85,61 @@ async fn connections(s: &Scenario) -> Result<f64> {
     Ok(made.iter().sum())
 }
 
+/// Calls by what this Secret holds, until they are stopped.
+async fn load(s: &Scenario, secret: &str) -> Result<Load> {
+    let workers = s.cluster.workers().await?;
+    let mut pod = Load::pod(s, RATE, &workers[1], "users:8080", "pick_first")?;
+    pod.metadata.name = Some(format!("load-{secret}"));
+    Load::run(s, RATE, protected(pod, secret)).await
+}
+
+/// Writes a Secret, and waits until each pod has taken into force what is in it.
+async fn put_into_force(s: &Scenario, secret: &str, content: &Value) -> Result<()> {
+    let before = reloads(s).await?;
+    s.write_secret(secret, content).await?;
+    look_at_pods(s).await?;
+    let what = format!("the pods have taken {secret} into force");
+    until(&what, TAKEN_IN, || async {
+        let now = reloads(s).await?;
+        let all = now.iter().zip(&before).all(|(now, before)| now > before);
+        Ok(Seen::when(all, (), &now))
+    })
+    .await
+}
+
+async fn reloads(s: &Scenario) -> Result<Vec<f64>> {
+    of_each_pod(s, names::TLS_RELOADS, "completed").await
+}
+
+/// The kubelet writes a changed Secret into a pod when it looks at the pod, a minute or more later by itself, and at once
+/// when the pod has changed.
+async fn look_at_pods(s: &Scenario) -> Result<()> {
+    let api: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
+    for pod in s.pods().await? {
+        let looked_at = json!({"metadata": {"annotations": {"looked-at": pod.resource_version()}}});
+        api.patch(
+            &pod.name_any(),
+            &PatchParams::default(),
+            &Patch::Merge(looked_at),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Fails if one of the service's pods is not one of these any more, or was restarted.
+async fn ensure_untouched(s: &Scenario, pods: &BTreeSet<String>) -> Result<()> {
+    ensure!(s.pod_uids().await? == *pods, "pods were replaced");
+    for pod in s.pods().await? {
+        let containers = pod.status.and_then(|status| status.container_statuses);
+        for container in containers.context("a pod has containers")? {
+            let restarts = container.restart_count;
+            ensure!(restarts == 0, "{} was restarted", container.name);
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn only_named_clients_can_call_and_changed_certificates_and_old_connections_fail_no_call() {
     scenario("tls", async |s| {
@@ -86,9 +154,8 @@ async fn only_named_clients_can_call_and_changed_certificates_and_old_connection
             &ours.issue(&["spiffe://shop/ns/batch/sa/job"], 2040)?,
         )
         .await?;
-        let mut stranger = other.issue(&[web], 2040)?;
-        stranger["ca.crt"] = ours.public()["ca.crt"].take();
-        s.write_secret("stranger", &stranger).await?;
+        s.write_secret("stranger", &client_of(&other, &[web], &ours)?)
+            .await?;
         s.write_secret("anonymous", &ours.public()).await?;
         s.ready_with(json!({
             "server": {"maxConnectionAge": "1m"},
@@ -108,17 +175,13 @@ async fn only_named_clients_can_call_and_changed_certificates_and_old_connection
         let pods = s.pod_uids().await?;
         let before = of_each_pod(s, names::TLS_CERTIFICATE_EXPIRY, "").await?;
         let made_before = connections(s).await?;
-        let workers = s.cluster.workers().await?;
-        let pod = Load::pod(s, RATE, &workers[1], "users:8080", "pick_first")?;
-        let load = Load::run(s, RATE, protected(pod, "web")).await?;
-        s.write_secret("users-tls", &ours.issue(&["users"], 2050)?)
-            .await?;
-        until("the pods show the new certificate", TAKEN_IN, || async {
-            let now = of_each_pod(s, names::TLS_CERTIFICATE_EXPIRY, "").await?;
-            let is_new = now.iter().all(|expiry| !before.contains(expiry));
-            Ok(Seen::when(is_new, (), &now))
-        })
-        .await?;
+        let load = load(s, "web").await?;
+        put_into_force(s, "users-tls", &ours.issue(&["users"], 2050)?).await?;
+        let now = of_each_pod(s, names::TLS_CERTIFICATE_EXPIRY, "").await?;
+        ensure!(
+            now.iter().all(|expiry| !before.contains(expiry)),
+            "each pod shows the new certificate: {now:?}"
+        );
         call(s, "call-again", Some("web")).await?;
         let report = load.after(LOAD_S).await?;
         report.assert_no_call_failed()?;
@@ -128,8 +191,41 @@ async fn only_named_clients_can_call_and_changed_certificates_and_old_connection
             made >= 2.0 * f64::from(CONNECTIONS),
             "every connection was made anew when it was old: {made} were made"
         );
-        ensure!(s.pod_uids().await? == pods, "pods were replaced");
-        Ok(())
+        ensure_untouched(s, &pods).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_authority_of_clients_changes_under_load_no_call_fails_and_the_old_one_is_refused() {
+    scenario("client-ca", async |s| {
+        let (servers, old, new) = (Authority::new()?, Authority::new()?, Authority::new()?);
+        s.write_secret("users-tls", &servers.issue(&["users"], 2040)?)
+            .await?;
+        s.write_secret("users-clients", &old.public()).await?;
+        for (secret, authority) in [("old", &old), ("new", &new)] {
+            let content = client_of(authority, &["web.shop.example"], &servers)?;
+            s.write_secret(secret, &content).await?;
+        }
+        s.ready_with(json!({
+            "tls": {"secret": "users-tls", "clientCa": {"secret": "users-clients"}},
+        }))
+        .await?;
+        let pods = s.pod_uids().await?;
+        let before = load(s, "old").await?;
+        refused(s, "too-early", Some("new"), "Unavailable").await?;
+
+        put_into_force(s, "users-clients", &old.public_with(&new)).await?;
+        let moved = load(s, "new").await?;
+        call(s, "not-moved-yet", Some("old")).await?;
+        before.after(1.0).await?.assert_no_call_failed()?;
+        before.stop().await?;
+
+        put_into_force(s, "users-clients", &new.public()).await?;
+        refused(s, "never-moved", Some("old"), "Unavailable").await?;
+        call(s, "has-moved", Some("new")).await?;
+        moved.after(1.0).await?.assert_no_call_failed()?;
+        ensure_untouched(s, &pods).await
     })
     .await;
 }
