@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
@@ -11,16 +13,46 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::Service;
 
+/// The calls of a listener.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls {
+    in_flight: TaskTracker,
+    begun: Arc<AtomicU64>,
+}
+
+impl Calls {
+    /// How many are in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// How many there have been.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Waits until none is in flight.
+    pub(crate) async fn ended(&self) {
+        self.in_flight.close();
+        self.in_flight.wait().await;
+    }
+
+    fn begin(&self) -> TaskTrackerToken {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.token()
+    }
+}
+
 /// Holds a token for each call, from its beginning to the end of its response.
 #[derive(Clone, Debug)]
 pub(crate) struct CountCalls<S> {
     inner: S,
-    calls: TaskTracker,
+    calls: Calls,
 }
 
 impl<S> CountCalls<S> {
     /// Counts the calls of `inner` in `calls`.
-    pub(crate) const fn new(inner: S, calls: TaskTracker) -> Self {
+    pub(crate) const fn new(inner: S, calls: Calls) -> Self {
         Self { inner, calls }
     }
 }
@@ -40,7 +72,7 @@ where
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         Counted {
             inner: self.inner.call(request),
-            token: self.calls.token(),
+            token: self.calls.begin(),
         }
     }
 }

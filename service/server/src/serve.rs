@@ -15,16 +15,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use crate::calls::CountCalls;
+use crate::calls::{Calls, CountCalls};
 use crate::connection::{Age, Connection, Error};
 use crate::telemetry::{Event, Journal};
 use crate::tls::Acceptor;
 
-/// How long a drained connection may take to close by itself.
-const GO_AWAY_GRACE: Duration = Duration::from_secs(1);
+/// While stopping, this many looks in a row that find nothing new say that nothing more will come. It is looks that count,
+/// since a process that is held to a quota of CPU time makes few of them and reads what has arrived between them.
+const QUIET_LOOKS: u32 = 20;
+const LOOK: Duration = Duration::from_millis(100);
 /// HTTP/1 request headers have to be complete within this time.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 /// A quiet HTTP/2 connection is asked for a sign of life this often, and closed if none comes in time.
@@ -98,7 +99,7 @@ where
 {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let builder = limits.builder();
-    let calls = TaskTracker::new();
+    let calls = Calls::default();
     let mut connections = JoinSet::new();
     while let Some((stream, peer, slot)) = accept(&listener, &slots, &journal, &stop).await {
         let stop = stop.clone();
@@ -108,28 +109,36 @@ where
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    let drained = async {
-        tokio::select! {
-            () = async { while connections.join_next().await.is_some() {} } => {}
-            () = idle(&calls) => {}
-        }
-    };
+    let drained = drained(&mut connections, &calls);
     let cut = match tokio::time::timeout(limits.drain_timeout, drained).await {
         Ok(()) => 0,
-        Err(_) => calls.len(),
+        Err(_) => calls.in_flight(),
     };
     connections.shutdown().await;
     cut
 }
 
-/// Waits until there are no calls in flight, and have been none for a while: a client that has not yet read that it
-/// should go away may begin one more. A peer that is gone, or that never closes, is then not waited for.
-async fn idle(calls: &TaskTracker) {
-    calls.close();
+/// Waits until all connections have ended, as each does by itself once its client has confirmed that it should go away
+/// and has its answers; or until nothing has happened for a while: what a peer sent before it read that may still be on
+/// its way, but one that is gone, or never confirms, is not waited for.
+async fn drained(connections: &mut JoinSet<()>, calls: &Calls) {
     loop {
-        calls.wait().await;
-        tokio::time::sleep(GO_AWAY_GRACE).await;
-        if calls.is_empty() {
+        tokio::select! {
+            ended = connections.join_next() => if ended.is_none() { return },
+            () = quiet(calls) => return,
+        }
+    }
+}
+
+/// Waits until no call is in flight, and then that none begins for a while.
+async fn quiet(calls: &Calls) {
+    loop {
+        calls.ended().await;
+        let begun = calls.begun();
+        for _ in 0..QUIET_LOOKS {
+            tokio::time::sleep(LOOK).await;
+        }
+        if calls.in_flight() == 0 && calls.begun() == begun {
             return;
         }
     }
