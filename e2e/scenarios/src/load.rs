@@ -62,16 +62,17 @@ impl Load {
         target: &str,
         balancing: &str,
     ) -> Result<Self> {
-        let pod = Self::pod(scenario, rate, node, target, balancing)?;
+        let pod = Self::pod(scenario, CONNECTIONS, rate, node, target, balancing)?;
         Self::run(scenario, rate, pod).await
     }
 
-    /// The pod of a load, to be [run](Self::run).
+    /// The pod of a load over so many connections, to be [run](Self::run).
     ///
     /// # Errors
     /// As [`client_pod`].
     pub fn pod(
         scenario: &Scenario,
+        connections: u32,
         rate: u32,
         node: &str,
         target: &str,
@@ -84,7 +85,7 @@ impl Load {
             "--rate",
             &rate.to_string(),
             "--connections",
-            &CONNECTIONS.to_string(),
+            &connections.to_string(),
             "--balancing",
             balancing,
         ];
@@ -177,6 +178,17 @@ impl Load {
 }
 
 impl Report {
+    /// Calls that were answered each second since an earlier report.
+    ///
+    /// # Errors
+    /// If it is not earlier.
+    pub fn rate_since(&self, earlier: &Self) -> Result<u32> {
+        let calls = u128::from(self.ok.saturating_sub(earlier.ok));
+        let time = Duration::try_from_secs_f64(self.elapsed_s - earlier.elapsed_s)?.as_millis();
+        let rate = (calls * 1000).checked_div(time).context("no time passed")?;
+        Ok(u32::try_from(rate)?)
+    }
+
     /// Checks that every call succeeded, at the rate that a scenario promises.
     ///
     /// # Errors

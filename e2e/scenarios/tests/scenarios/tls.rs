@@ -88,7 +88,14 @@ async fn connections(s: &Scenario) -> Result<f64> {
 /// Calls by what this Secret holds, until they are stopped.
 async fn load(s: &Scenario, secret: &str) -> Result<Load> {
     let workers = s.cluster.workers().await?;
-    let mut pod = Load::pod(s, RATE, &workers[1], "users:8080", "pick_first")?;
+    let mut pod = Load::pod(
+        s,
+        CONNECTIONS,
+        RATE,
+        &workers[1],
+        "users:8080",
+        "pick_first",
+    )?;
     pod.metadata.name = Some(format!("load-{secret}"));
     Load::run(s, RATE, protected(pod, secret)).await
 }

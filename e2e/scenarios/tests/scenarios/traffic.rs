@@ -1,8 +1,11 @@
 //! Calls under change, from a client on another node.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use kube::{
     Api, ResourceExt,
@@ -12,7 +15,7 @@ use scenarios::{
     Scenario,
     cluster::metric,
     kubectl::kubectl,
-    load::{Load, RATE},
+    load::{CONNECTIONS, Load, RATE},
     wait::{Seen, until},
 };
 use serde_json::json;
@@ -24,15 +27,32 @@ use crate::scenario;
 /// may hang before it fails.
 const AFTERMATH_S: f64 = 8.0;
 
+/// What a pod may use of a processor: so little that it is at its limit long before this machine is.
+const CPU_LIMIT: &str = "20m";
+/// Calls begun each second to see how many are answered: more than such pods can. The client has as many of them in flight
+/// as it may, and begins another one when one has ended.
+const TOO_MANY: u32 = 5000;
+/// Connections that calls go round over, so many that each pod gets its share.
+const MANY_CONNECTIONS: u32 = 256;
+/// How long answered calls are counted.
+const COUNTED_S: f64 = 6.0;
+/// Share of the time that a pod works which can do no more; it waits only while this machine holds up the client.
+const AT_THE_LIMIT: f64 = 0.9;
+/// Load during a rolling restart, in percent of what the pods can take.
+const LOADED: u32 = 70;
+
 /// Calls each second while a node is drained.
 const DRAIN_RATE: u32 = 200;
 
+async fn metrics(s: &Scenario, pod: &Pod) -> Result<String> {
+    s.cluster
+        .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
+        .await
+}
+
 /// `CreateUser` calls that the pod has answered.
 async fn calls(s: &Scenario, pod: &Pod) -> Result<f64> {
-    let text = s
-        .cluster
-        .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
-        .await?;
+    let text = metrics(s, pod).await?;
     let count = format!("{}_count", names::RPC_SERVER_CALL_DURATION);
     Ok(metric(&text, &count, "CreateUser"))
 }
@@ -67,16 +87,77 @@ async fn calls_over_the_headless_service_spread_over_the_pods_within_20_percent(
     .await;
 }
 
-#[tokio::test]
-async fn changing_a_setting_rolls_the_pods_and_no_call_fails_meanwhile() {
-    scenario("rollout", async |s| {
-        s.ready_with(json!({})).await?;
-        let before = s.pod_uids().await?;
-        let workers = s.cluster.workers().await?;
-        let load = Load::start(s, RATE, &workers[1], "users:8080", "pick_first").await?;
+/// Load of which every pod takes calls: the end of one that takes none proves nothing. Connections that were made
+/// before the proxy of the node knew all pods stay where they are, so those are made anew.
+async fn load_on_every_pod(s: &Scenario, node: &str, connections: u32, rate: u32) -> Result<Load> {
+    until("every pod takes calls", Duration::from_secs(60), || async {
+        let pod = Load::pod(s, connections, rate, node, "users:8080", "pick_first")?;
+        let load = Load::run(s, rate, pod).await?;
+        for pod in s.pods().await? {
+            if calls(s, &pod).await? == 0.0 {
+                load.stop().await?;
+                return Ok(Seen::NotYet(format!("{} takes none", pod.name_any())));
+            }
+        }
+        Ok(Seen::Yes(load))
+    })
+    .await
+}
 
-        s.ready_with(json!({"server": {"maxConcurrentStreams": 128}}))
-            .await?;
+/// How long a pod has worked so far, and when that was.
+async fn worked(s: &Scenario, pod: &Pod) -> Result<(Instant, f64)> {
+    let text = metrics(s, pod).await?;
+    Ok((
+        Instant::now(),
+        metric(&text, "tokio_busy_seconds_total", ""),
+    ))
+}
+
+/// How many calls the pods answer each second when there is always one more: as many as one does, for each.
+async fn capacity(s: &Scenario, node: &str) -> Result<u32> {
+    let pods = s.pods().await?;
+    let one = pods.first().context("a pod")?;
+    let address = one
+        .status
+        .as_ref()
+        .and_then(|status| status.pod_ip.as_ref());
+    let target = format!("{}:8080", address.context("an address")?);
+    let load = Load::pod(s, MANY_CONNECTIONS, TOO_MANY, node, &target, "pick_first")?;
+    let load = Load::run(s, TOO_MANY, load).await?;
+    let bound = Duration::from_secs(45);
+    let rate = until("a pod is at its limit", bound, || async {
+        let (before, (began, worked_before)) = (load.after(0.0).await?, worked(s, one).await?);
+        let after = load.after(COUNTED_S).await?;
+        let (ended, worked) = worked(s, one).await?;
+        let share = (worked - worked_before) / ended.duration_since(began).as_secs_f64();
+        let rate = after.rate_since(&before)?;
+        println!("{rate} calls/s are answered by a pod that works for {share:.2} of the time");
+        Ok(Seen::when(share >= AT_THE_LIMIT, rate, share))
+    })
+    .await?;
+    load.stop().await?;
+    Ok(rate * u32::try_from(pods.len())?)
+}
+
+#[tokio::test]
+async fn a_rolling_restart_at_70_percent_of_what_the_pods_can_take_fails_no_call() {
+    scenario("rollout", async |s| {
+        let resources = json!({"requests": {"cpu": CPU_LIMIT}, "limits": {"cpu": CPU_LIMIT}});
+        // Connections of a pod that ends go to those that are there: were the others still to be replaced, the last one
+        // would have twice its share.
+        let mut spec = json!({
+            "replicas": 3,
+            "pod": {"resources": resources},
+            "rollout": {"maxSurge": "100%"},
+        });
+        s.ready_with(spec.clone()).await?;
+        let before = s.pod_uids().await?;
+        let node = &s.cluster.workers().await?[1];
+        let rate = capacity(s, node).await? * LOADED / 100;
+        let load = load_on_every_pod(s, node, MANY_CONNECTIONS, rate).await?;
+
+        spec["server"] = json!({"maxConcurrentStreams": 128});
+        s.ready_with(spec).await?;
         s.pods_gone(&before).await?;
         load.after(AFTERMATH_S).await?.assert_no_call_failed()?;
 
@@ -97,22 +178,6 @@ async fn changing_a_setting_rolls_the_pods_and_no_call_fails_meanwhile() {
     .await;
 }
 
-/// Load of which every pod takes calls: the end of one that takes none proves nothing. Connections that were made
-/// before the proxy of the node knew all pods stay where they are, so those are made anew.
-async fn load_on_every_pod(s: &Scenario, node: &str) -> Result<Load> {
-    until("every pod takes calls", Duration::from_secs(60), || async {
-        let load = Load::start(s, DRAIN_RATE, node, "users:8080", "pick_first").await?;
-        for pod in s.pods().await? {
-            if calls(s, &pod).await? == 0.0 {
-                load.stop().await?;
-                return Ok(Seen::NotYet(format!("{} takes none", pod.name_any())));
-            }
-        }
-        Ok(Seen::Yes(load))
-    })
-    .await
-}
-
 #[tokio::test]
 async fn draining_a_node_fails_no_call() {
     scenario("drain", async |s| {
@@ -124,7 +189,7 @@ async fn draining_a_node_fails_no_call() {
             nodes.contains(drained),
             "pods are spread over the workers, found {nodes:?}"
         );
-        let load = load_on_every_pod(s, other).await?;
+        let load = load_on_every_pod(s, other, CONNECTIONS, DRAIN_RATE).await?;
 
         let outcome = drain(s, drained).await;
         let uncordon = json!({"spec": {"unschedulable": null}});
