@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 
@@ -22,8 +23,10 @@ pub(crate) fn show() -> Result<()> {
     Ok(())
 }
 
+/// Of the machine, whatever is left to this process by now.
 fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
 }
 
 /// The value after `name:` in a file of the kernel.

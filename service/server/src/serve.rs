@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,25 +123,24 @@ where
 /// and has its answers; or until nothing has happened for a while: what a peer sent before it read that may still be on
 /// its way, but one that is gone, or never confirms, is not waited for.
 async fn drained(connections: &mut JoinSet<()>, calls: &Calls) {
+    let mut quiet = pin!(quiet(calls));
     loop {
         tokio::select! {
             ended = connections.join_next() => if ended.is_none() { return },
-            () = quiet(calls) => return,
+            () = quiet.as_mut() => return,
         }
     }
 }
 
-/// Waits until no call is in flight, and then that none begins for a while.
+/// Waits until no call has been in flight or begun for a while.
 async fn quiet(calls: &Calls) {
-    loop {
+    let (mut begun, mut looks) = (calls.begun(), 0);
+    while looks < QUIET_LOOKS {
         calls.ended().await;
-        let begun = calls.begun();
-        for _ in 0..QUIET_LOOKS {
-            tokio::time::sleep(LOOK).await;
-        }
-        if calls.in_flight() == 0 && calls.begun() == begun {
-            return;
-        }
+        tokio::time::sleep(LOOK).await;
+        let now = calls.begun();
+        looks = if now == begun { looks + 1 } else { 0 };
+        begun = now;
     }
 }
 

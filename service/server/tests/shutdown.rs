@@ -8,16 +8,20 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/http2.rs"]
+mod http2;
 mod support;
 
 use std::time::{Duration, Instant};
 
+use http2::{Connection, call, frame, kind};
 use support::{HeldCall, InProcess, connect, health, new_user, settings, soon, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use user_proto::user::v1::GetUserRequest;
 use user_service::{ServiceError, Stopped};
 use user_settings::{Settings, health as names};
 
@@ -122,6 +126,28 @@ async fn a_client_without_calls_that_never_goes_away_does_not_hold_the_drain_up(
         soon("stopping", service.stop()).await.unwrap().unwrap(),
         Stopped::Clean
     );
+}
+
+/// As one of a client that is slow, or of a pod that is held to so little CPU time that it has not read it.
+#[tokio::test]
+async fn a_call_that_comes_before_its_client_has_confirmed_to_go_away_is_answered() {
+    let service = InProcess::start(&settings_with_long_drain());
+    let mut connection = Connection::begin(service.grpc).await;
+    connection.send(&frame(kind::PING, 0, 0, &[0; 8])).await;
+    connection.next_of(kind::PING).await.expect("is served");
+    let stopping = service.stop();
+    connection.next_of(kind::GOAWAY).await.expect("is told");
+    // Not for the server to come to something: the client takes its time.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let get = GetUserRequest::default();
+    let get = call(1, "/user.v1.UserService/GetUser", &get);
+    connection.send(&get).await;
+    connection
+        .next_of(kind::HEADERS)
+        .await
+        .expect("is answered");
+    let stopped = soon("stopping", stopping).await.unwrap().unwrap();
+    assert_eq!(stopped, Stopped::Clean);
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ use tower::Service;
 const SLICE: Duration = Duration::from_millis(1);
 
 thread_local! {
-    /// When this thread has last looked, as far as calls know.
-    static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// How long this thread has worked on calls since one of them made it look.
+    static WORKED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// Calls go on in turns, in the order in which they asked. A turn that comes when its thread has worked on calls for a
@@ -66,7 +66,7 @@ where
         TurnsFuture {
             call: self.inner.call(request),
             turns: PollSemaphore::new(Arc::clone(&self.free)),
-            turn: None,
+            look: None,
             slice: self.slice,
         }
     }
@@ -78,10 +78,17 @@ pin_project! {
         #[pin]
         call: F,
         turns: PollSemaphore,
-        // While it lets everything pass that has arrived.
-        turn: Option<OwnedSemaphorePermit>,
+        look: Option<Look>,
         slice: Duration,
     }
+}
+
+/// What a call holds its turn for, before it goes on.
+enum Look {
+    /// Until the runtime has run all that can run, and looked at its sockets.
+    AtSockets(OwnedSemaphorePermit),
+    /// Until what was found there has run, which the wake after the look overtakes.
+    AtConnections(OwnedSemaphorePermit),
 }
 
 impl<F: Future> Future for TurnsFuture<F> {
@@ -89,22 +96,29 @@ impl<F: Future> Future for TurnsFuture<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let turn = if let Some(turn) = this.turn.take() {
-            LOOKED.set(Some(Instant::now()));
-            Some(turn)
-        } else {
-            // The semaphore is never closed.
-            let turn = ready!(this.turns.poll_acquire(context));
-            let looked = LOOKED.get();
-            if looked.is_none_or(|looked| looked.elapsed() >= *this.slice) {
-                *this.turn = turn;
-                // Wakes this call once the runtime has run all that can run, and looked at its sockets.
-                let _ = pin!(tokio::task::yield_now()).poll(context);
+        let turn = match this.look.take() {
+            Some(Look::AtSockets(turn)) => {
+                *this.look = Some(Look::AtConnections(turn));
+                context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            turn
+            Some(Look::AtConnections(turn)) => Some(turn),
+            None => {
+                // The semaphore is never closed.
+                let turn = ready!(this.turns.poll_acquire(context));
+                if WORKED.get() >= *this.slice {
+                    // Another call of this thread need not look as well.
+                    WORKED.set(Duration::ZERO);
+                    *this.look = turn.map(Look::AtSockets);
+                    let _ = pin!(tokio::task::yield_now()).poll(context);
+                    return Poll::Pending;
+                }
+                turn
+            }
         };
+        let begun = Instant::now();
         let done = this.call.poll(context);
+        WORKED.set(WORKED.get() + begun.elapsed());
         drop(turn);
         done
     }

@@ -188,12 +188,15 @@ fn lines_are_written_in_one_place_of_each_crate_and_where_there_are_no_metrics()
     let names = ["trace", "debug", "info", "warn", "error", "event"];
     let macros = names.map(|name| format!("tracing::{name}!"));
     // None by a name of its own either.
-    let imports = names.map(|name| format!("use tracing::{name};"));
+    let mut imports = vec!["use tracing::*".to_owned(), "use tracing as".to_owned()];
+    imports.extend(names.map(|name| format!("use tracing::{name};")));
+    let is_among = |list: &str| {
+        let imported = list.split('}').next().unwrap_or_default().split(',');
+        imported.map(str::trim).any(|name| names.contains(&name))
+    };
     let writes = |text: &String| {
-        macros
-            .iter()
-            .chain(&imports)
-            .any(|name| text.contains(name))
+        let mut all = macros.iter().chain(&imports);
+        all.any(|part| text.contains(part)) || text.split("use tracing::{").skip(1).any(is_among)
     };
     let written: BTreeSet<PathBuf> = sources(root)
         .into_iter()
