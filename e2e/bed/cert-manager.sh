@@ -14,7 +14,7 @@ CERT_MANAGER=$CACHE/cert-manager/$(hash_of e2e/bed/go-cert-manager e2e/bed/cert-
 
 build_cert_manager() (
   making=$CERT_MANAGER.making
-  rm -rf "$CACHE/cert-manager"
+  rm -rf "$making"
   mkdir -p "$making"
   cd "$BED/go-cert-manager"
   go_build "$making/cert-manager" .

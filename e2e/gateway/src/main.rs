@@ -49,8 +49,8 @@ struct Arguments {
     #[arg(long, default_value_t = 1000)]
     connections: usize,
     /// Most connections to `PostgreSQL` at a time; three quarters may be held by transactions. Those of a client that died
-    /// are held for a minute, which nobody else is to wait for: the pools of three pods, 64 each, may be held.
-    #[arg(long, default_value_t = 256)]
+    /// are held for a minute, which nobody else is to wait for: four pods' pools, 64 each, may be held.
+    #[arg(long, default_value_t = 344)]
     engine_connections: usize,
 }
 

@@ -24,5 +24,5 @@ CONF
 
 [[ -d $database ]] || create
 # Parallel workers meet in shared memory, of which a container has little: a query over a long outbox found none.
-exec postgres -D "$database" -c "listen_addresses=${LISTEN:-127.0.0.1}" -c "port=${PORT:-9712}" -c max_connections=300 \
+exec postgres -D "$database" -c "listen_addresses=${LISTEN:-127.0.0.1}" -c "port=${PORT:-9712}" -c max_connections=400 \
   -c max_parallel_workers_per_gather=0

@@ -27,7 +27,7 @@ const NOTICED: Duration = Duration::from_secs(60);
 /// Bound for cert-manager to do what it can do at once, and for the operator to show it.
 const SOON: Duration = Duration::from_secs(20);
 /// Bound for the pods to take a new certificate, once they are looked at.
-const TAKEN_IN: Duration = Duration::from_secs(60);
+const TAKEN_IN: Duration = Duration::from_secs(180);
 /// Bound for the operator to put back what somebody else changed.
 const PUT_BACK: Duration = Duration::from_secs(5);
 
