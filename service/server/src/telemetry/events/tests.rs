@@ -188,7 +188,9 @@ fn lines_are_written_in_one_place_of_each_crate_and_where_there_are_no_metrics()
     let names = ["trace", "debug", "info", "warn", "error", "event"];
     let macros = names.map(|name| format!("tracing::{name}!"));
     // None by a name of its own either.
-    let mut imports = vec!["use tracing::*".to_owned(), "use tracing as".to_owned()];
+    let mut imports = ["::*", " as"]
+        .map(|how| format!("use tracing{how}"))
+        .to_vec();
     imports.extend(names.map(|name| format!("use tracing::{name};")));
     let is_among = |list: &str| {
         let imported = list.split('}').next().unwrap_or_default().split(',');
