@@ -1,6 +1,9 @@
 //! Hashes for names and annotations.
 
-use std::io::{self, BufWriter, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, BufWriter, Write},
+};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -16,6 +19,16 @@ pub(crate) fn short_hash(digest: &[u8]) -> String {
         .take(5)
         .fold(0_u64, |prefix, byte| (prefix << 8) | u64::from(*byte));
     format!("{prefix:010x}")
+}
+
+/// All hexadecimal digits of a digest.
+pub(crate) fn hex(digest: &[u8]) -> String {
+    let mut hex = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        // A string takes whatever is written to it.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// A hash of a value as JSON, followed by `beside`. The text is hashed as it is written, and never

@@ -125,7 +125,10 @@ impl<'a> Revision<'a> {
     /// Whether a live child of this kind holds what [`complete`](Self::complete) would give it.
     pub(crate) fn is_in(&self, kind: ChildKind, live: &Value) -> bool {
         let (want, have) = match kind {
-            ChildKind::ConfigMap => return children::holds_config(live, &self.config()),
+            ChildKind::ConfigMap => {
+                let config = self.data.get("config");
+                return config.is_some_and(|config| children::holds_config(live, config));
+            }
             ChildKind::ControllerRevision => (Some(&*self.data), live.get("data")),
             ChildKind::Deployment => (self.template(), at(live, &["spec", "template"])),
             _ => return true,
@@ -148,9 +151,9 @@ impl<'a> Revision<'a> {
         }
         if let Some(config) = of_kind(children, ChildKind::ConfigMap)
             && let Value::Object(fields) = &mut config.object
+            && let Some(settings) = self.data.get("config")
         {
-            let settings: Value = self.config().into_iter().collect();
-            fields.insert("data".to_owned(), settings);
+            fields.insert("data".to_owned(), settings.clone());
         }
         if let Some(revision) = of_kind(children, ChildKind::ControllerRevision)
             && let Value::Object(fields) = &mut revision.object

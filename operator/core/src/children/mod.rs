@@ -86,8 +86,9 @@ pub(crate) fn build(
     secrets_hash: Option<&str>,
     replicas: Option<i32>,
 ) -> Result<Children, serde_json::Error> {
-    let config_name = config_map::name(resource, &revision.config());
-    let config = config_map::build(config_name.clone());
+    let config = revision.config();
+    let config_name = config_map::name(resource, &config);
+    let config = config_map::build(config_name.clone(), config);
     let prepared = prepare::hash(resource, secrets_hash);
     let job = prepared
         .as_deref()
@@ -95,13 +96,18 @@ pub(crate) fn build(
     let deployment = deployment::build(resource, revision, replicas, prepared.as_deref());
 
     let shared = shared_metadata(resource)?;
+    let mut config = child(ChildKind::ConfigMap, &config, &shared)?;
+    // Its hash is of the settings too, which are the revision's to give.
+    if let Value::Object(fields) = &mut config.object {
+        fields.remove("data");
+    }
     let mut all = vec![
         child(
             ChildKind::ServiceAccount,
             &service_account::build(resource),
             &shared,
         )?,
-        child(ChildKind::ConfigMap, &config, &shared)?,
+        config,
         child(ChildKind::ControllerRevision, &revision.object(), &shared)?,
         child(ChildKind::Service, &service::build(resource), &shared)?,
         child(
