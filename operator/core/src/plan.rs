@@ -27,8 +27,8 @@ use serde_json::Value;
 /// that the cluster does not know.
 pub(crate) const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
 
-/// How soon the result of writes, or of the garbage collector's work, is looked at: neither has to
-/// bring an event of its own.
+/// How soon it is looked again after writes that were told of before they were made, or that left
+/// something over, and after deletes, also the garbage collector's: none has to bring an event of its own.
 pub const WRITE_RECHECK: Duration = Duration::from_secs(1);
 
 /// How soon it is looked again whether a preparation has pods: what keeps them from being made brings

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A child of the resource, of a name that is not wanted any more.
-fn left_over(version: &str) -> DynamicObject {
+pub(super) fn left_over(version: &str) -> DynamicObject {
     let object = json!({"metadata": {
         "namespace": "team-a", "name": "old", "uid": "uid-of-old", "resourceVersion": version,
         "labels": {"app.kubernetes.io/instance": "users"},

@@ -87,7 +87,9 @@ pub(crate) fn observed(
         if findings.writing {
             Stage::moving(reason::APPLYING, "Children are being written.".to_owned())
         } else if let Some(ready) = ready(resource).filter(|_| {
-            !rollout::is_seen(&deployment) && !world.written.contains(&ChildKind::Deployment)
+            !rollout::is_seen(&deployment)
+                && !world.written.contains(&ChildKind::Deployment)
+                && runs_as_told(resource, &deployment)
         }) {
             // Nothing of ours changed: somebody added to the Deployment what is theirs.
             Stage::settled(ready.message.clone())
@@ -118,7 +120,7 @@ pub(crate) fn observed(
         conditions,
         version: Some(validated.version.clone()),
         image: Some(validated.image.clone()),
-        revision: annotation(&deployment, REVISION).and_then(|number| number.parse().ok()),
+        revision: revision(&deployment),
         rendered_by: annotation(&deployment, RENDERED_BY).map(ToOwned::to_owned),
         replicas: pods.replicas.unwrap_or(0),
         available_replicas: pods.available_replicas.unwrap_or(0),
@@ -195,6 +197,19 @@ fn ready(resource: &UserService) -> Option<&Condition> {
     before(resource, READY).filter(|ready| {
         ready.status == TRUE && ready.observed_generation == resource.metadata.generation
     })
+}
+
+/// Whether the Deployment is of the revision that the status tells of. It is not where a pass failed
+/// between its writes and what it had to tell of them.
+fn runs_as_told(resource: &UserService, deployment: &Deployment) -> bool {
+    resource.status.as_ref().is_some_and(|status| {
+        status.revision == revision(deployment)
+            && status.rendered_by.as_deref() == annotation(deployment, RENDERED_BY)
+    })
+}
+
+fn revision(deployment: &Deployment) -> Option<i64> {
+    annotation(deployment, REVISION).and_then(|number| number.parse().ok())
 }
 
 /// A condition as the resource has it.

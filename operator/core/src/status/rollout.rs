@@ -49,6 +49,10 @@ pub(crate) fn is_settled(deployment: &Deployment) -> bool {
 /// Where the rollout stands. `trouble` is the worst that is known of a pod.
 pub(super) fn stage(deployment: &Deployment, trouble: Option<&Trouble>) -> Stage {
     let counts = Counts::of(deployment);
+    if !counts.seen {
+        let message = "The Deployment is written; its pods are yet to follow.";
+        return Stage::moving(reason::ROLLOUT_IN_PROGRESS, message.to_owned());
+    }
     let Counts {
         desired,
         updated,
@@ -66,16 +70,14 @@ pub(super) fn stage(deployment: &Deployment, trouble: Option<&Trouble>) -> Stage
         format!("{refused}{}", trouble.unwrap_or_default())
     };
     let is_lacking = !counts.is_rolled_out() || available < desired;
-    if counts.seen && is_lacking && refusal.is_some_and(|refusal| refusal.is_final) {
+    if is_lacking && refusal.is_some_and(|refusal| refusal.is_final) {
         let details = told(trouble.filter(|trouble| !trouble.is_wait()));
         let message = format!(
             "{updated} of {desired} pods run the current spec, {available} take calls.{details}"
         );
         return Stage::stuck(reason::PODS_REFUSED, message);
     }
-    if counts.seen
-        && let Some(progress) = progress_failure(&pods)
-    {
+    if let Some(progress) = progress_failure(&pods) {
         let message = format!("{progress}{}", told(trouble));
         return Stage::stuck(reason::PROGRESS_DEADLINE_EXCEEDED, message);
     }

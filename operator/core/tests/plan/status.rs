@@ -1,5 +1,6 @@
 //! What is reported.
 
+use k8s_openapi::api::core::v1::Pod;
 use operator_api::{UserService, UserServiceStatus};
 use operator_core::{ChildKind, Plan, SeenTopics, World, needs_pods, plan, refused};
 use serde_json::json;
@@ -68,13 +69,31 @@ fn what_the_deployment_said_of_the_last_template_is_not_held_against_the_current
     deployment(&mut world)["metadata"]["generation"] = json!(2);
     deployment(&mut world)["status"]["conditions"] = json!([
         {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "stuck"},
+        {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: pods"},
     ]);
+    world.pods = vec![pod_without_image()];
     let status = planned(&world, &resource).status.unwrap();
+    let reconciling = condition(&status, "Reconciling").unwrap();
+    assert_eq!(reconciling.reason, "RolloutInProgress");
     assert_eq!(
-        condition(&status, "Reconciling").unwrap().reason,
-        "RolloutInProgress"
+        reconciling.message,
+        "The Deployment is written; its pods are yet to follow."
     );
     assert!(condition(&status, "Stalled").is_none());
+}
+
+fn pod_without_image() -> Pod {
+    let pod = json!({
+        "metadata": {
+            "name": "users-5c7f-x", "labels": {"pod-template-hash": "5c7f"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "users-5c7f", "uid": "r", "controller": true}],
+        },
+        "status": {"containerStatuses": [{
+            "name": "user-service", "image": "users:2", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ErrImagePull", "message": "code = NotFound"}},
+        }]},
+    });
+    serde_json::from_value(pod).unwrap()
 }
 
 #[test]
@@ -120,17 +139,7 @@ fn what_keeps_a_pod_from_taking_calls_is_told_beside_the_counts() {
         "observedGeneration": 1, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
     });
     assert!(needs_pods(&world, &resource));
-    let pod = json!({
-        "metadata": {
-            "name": "users-5c7f-x", "labels": {"pod-template-hash": "5c7f"},
-            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "users-5c7f", "uid": "r", "controller": true}],
-        },
-        "status": {"containerStatuses": [{
-            "name": "user-service", "image": "users:2", "imageID": "", "ready": false, "restartCount": 0,
-            "state": {"waiting": {"reason": "ErrImagePull", "message": "code = NotFound"}},
-        }]},
-    });
-    world.pods = vec![serde_json::from_value(pod).unwrap()];
+    world.pods = vec![pod_without_image()];
     let status = planned(&world, &resource).status.unwrap();
     for type_ in ["Ready", "Reconciling"] {
         let message = &condition(&status, type_).unwrap().message;
@@ -223,6 +232,24 @@ fn what_somebody_adds_to_the_deployment_is_no_rollout() {
         "RolloutInProgress",
         "of a changed spec it says more"
     );
+}
+
+#[test]
+fn a_rollout_that_a_failed_pass_began_and_did_not_tell_of_is_told_by_the_next() {
+    let (resource, mut world) = settled();
+    deployment(&mut world)["metadata"]["generation"] = json!(2);
+    assert_eq!(planned(&world, &resource), Plan::default());
+    // The Secret alone changed, so the spec is the one of which it was said.
+    let of_before = |edit: &dyn Fn(&mut UserServiceStatus)| {
+        let mut resource = resource.clone();
+        edit(resource.status.as_mut().unwrap());
+        let status = planned(&world, &resource).status.unwrap();
+        condition(&status, "Ready").unwrap().reason.clone()
+    };
+    let of_another_revision = of_before(&|status| status.revision = Some(0));
+    assert_eq!(of_another_revision, "RolloutInProgress");
+    let of_another_operator = of_before(&|status| status.rendered_by = Some("0.0.9".into()));
+    assert_eq!(of_another_operator, "RolloutInProgress");
 }
 
 #[test]
