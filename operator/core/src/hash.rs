@@ -14,11 +14,7 @@ const PIECE: usize = 512;
 /// First ten hexadecimal digits of a digest: short enough for a name, and a clash within the few
 /// revisions of one resource is out of reach (40 bits).
 pub(crate) fn short_hash(digest: &[u8]) -> String {
-    let prefix = digest
-        .iter()
-        .take(5)
-        .fold(0_u64, |prefix, byte| (prefix << 8) | u64::from(*byte));
-    format!("{prefix:010x}")
+    hex(digest.get(..5).unwrap_or(digest))
 }
 
 /// All hexadecimal digits of a digest.

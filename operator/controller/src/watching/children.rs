@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,6 +12,7 @@ use operator_core::{
     ChildKind,
     children::{INSTANCE_LABEL, condense},
 };
+use serde_json::Value;
 
 /// What one place holds, shared by its watches and passes.
 #[derive(Clone, Default)]
@@ -43,10 +43,10 @@ struct Object {
     /// Whether a write told of it and no watch has since.
     is_written: bool,
     instance: Instance,
-    /// As JSON, which takes a fraction of the room that it takes once it is read.
+    /// As JSON, which takes a fraction of the room that it takes once it is read; without the resourceVersion,
+    /// so that another one is news.
     json: Box<[u8]>,
-    /// Hash of that, but for the resourceVersion.
-    content: u64,
+    resource_version: Option<String>,
 }
 
 /// What the watch of one kind has told.
@@ -143,8 +143,7 @@ impl Children {
             let Some(Some(listed)) = known.get_mut(&id.kind) else {
                 continue;
             };
-            let object = held.objects.get(id);
-            if let Some(Ok(value)) = object.map(|object| serde_json::from_slice(&object.json)) {
+            if let Some(value) = held.objects.get(id).and_then(Object::read) {
                 listed.push(((id.kind, id.name.clone()), value));
             }
         }
@@ -187,7 +186,7 @@ impl Held {
             return true;
         };
         // What came as JSON can be written as such.
-        let Ok((json, content)) = kept(kind, object) else {
+        let Ok(json) = serde_json::to_vec(&kept(kind, object)) else {
             return true;
         };
         let instance = (id.namespace.clone(), name.clone());
@@ -200,11 +199,12 @@ impl Held {
             round,
             is_written: teller == Teller::Write,
             instance,
-            json,
-            content,
+            json: json.into(),
+            resource_version: object.resource_version(),
         };
+        let is_news = before.is_none_or(|before| before.json != object.json);
         self.objects.insert(id, object);
-        before.is_none_or(|before| before.content != content)
+        is_news
     }
 
     fn remove(&mut self, kind: ChildKind, object: &DynamicObject) {
@@ -227,7 +227,7 @@ impl Held {
             .filter(|(id, object)| id.kind == kind && (object.round != round || object.is_written));
         let unseen: Vec<Arc<Id>> = unseen.map(|(id, _)| Arc::clone(id)).collect();
         let gone = unseen.into_iter().filter_map(|id| self.forget(&id));
-        gone.filter_map(|object| serde_json::from_slice(&object.json).ok())
+        gone.filter_map(|object| serde_json::from_value(object.read()?).ok())
             .collect()
     }
 
@@ -243,6 +243,19 @@ impl Held {
     }
 }
 
+impl Object {
+    /// With its resourceVersion.
+    fn read(&self) -> Option<Value> {
+        let mut object: Value = serde_json::from_slice(&self.json).ok()?;
+        if let Some(version) = &self.resource_version
+            && let Some(Value::Object(metadata)) = object.get_mut("metadata")
+        {
+            metadata.insert("resourceVersion".to_owned(), version.as_str().into());
+        }
+        Some(object)
+    }
+}
+
 impl Id {
     fn of(kind: ChildKind, object: &DynamicObject) -> Self {
         Self {
@@ -253,15 +266,12 @@ impl Id {
     }
 }
 
-/// What is kept of an object, and a hash of all of it that can be news.
-fn kept(kind: ChildKind, object: &DynamicObject) -> serde_json::Result<(Box<[u8]>, u64)> {
+/// What is kept of an object but for its resourceVersion: all of it that can be news.
+fn kept(kind: ChildKind, object: &DynamicObject) -> DynamicObject {
     let mut kept = pruned(kind, object.clone());
     condense(kind, &object.name_any(), &mut kept.data);
-    let version = kept.metadata.resource_version.take();
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_vec(&kept)?.hash(&mut hasher);
-    kept.metadata.resource_version = version;
-    Ok((serde_json::to_vec(&kept)?.into(), hasher.finish()))
+    kept.metadata.resource_version = None;
+    kept
 }
 
 fn version(object: &DynamicObject) -> u64 {
