@@ -9,11 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::machine::{Cores, kibibytes};
 
 /// A server that has not said by then where it serves will not.
 const START_WITHIN: Duration = Duration::from_secs(10);
+/// The same of one that has not told of itself by then.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// In which `/proc` counts, on every architecture that Linux shows to programs (`USER_HZ`, proc(5)).
 const TICK: Duration = Duration::from_millis(10);
 
@@ -45,6 +49,18 @@ pub(crate) fn beside(name: &str) -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// What a program tells of itself on this port.
+pub(crate) async fn metrics(admin: SocketAddr) -> Result<String> {
+    tokio::time::timeout(ANSWER_WITHIN, async {
+        let mut stream = TcpStream::connect(admin).await?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    })
+    .await?
 }
 
 /// Ended when dropped.

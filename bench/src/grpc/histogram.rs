@@ -1,13 +1,9 @@
 //! What the service itself says of its calls.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use user_settings::metric;
-
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Calls of one method that ended with one status, by the bound that they took at most. Each bucket counts those before
 /// it as well, and the last one all.
@@ -15,16 +11,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Histogram(Vec<(f64, u64)>);
 
 impl Histogram {
-    pub(super) fn of(admin: SocketAddr, method: &str, status: &str) -> Result<Self> {
-        let mut connection = TcpStream::connect_timeout(&admin, ANSWER_WITHIN)?;
-        connection.set_read_timeout(Some(ANSWER_WITHIN))?;
-        connection.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer)?;
-        Self::read(&answer, method, status)
-    }
-
-    fn read(metrics: &str, method: &str, status: &str) -> Result<Self> {
+    pub(super) fn read(metrics: &str, method: &str, status: &str) -> Result<Self> {
         let name = format!("{}_bucket{{", metric::RPC_SERVER_CALL_DURATION);
         let labels = [
             format!("{}=\"user.v1.UserService/{method}\"", metric::RPC_METHOD),

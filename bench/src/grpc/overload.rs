@@ -10,7 +10,7 @@ use super::histogram::Histogram;
 use crate::figures::{Latencies, median};
 use crate::load::{Answers, closed, open};
 use crate::machine::Cores;
-use crate::process::Process;
+use crate::process::{Process, metrics};
 
 /// Calls in flight that ours allows itself here: enough to keep its core at work, so few that an answer does not wait
 /// long behind them.
@@ -59,18 +59,22 @@ impl Measured {
     /// As fast as it can, then five times as much.
     async fn turn(&mut self, process: &Process, client: &Client) -> Result<()> {
         let admin = process.admin.context("no admin port")?;
-        let histogram = |status| Histogram::of(admin, "ListUsers", status);
+        let listings = async || {
+            let metrics = metrics(admin).await?;
+            let listings = |status| Histogram::read(&metrics, "ListUsers", status);
+            anyhow::Ok((listings("OK")?, listings("RESOURCE_EXHAUSTED")?))
+        };
         let calls = client.calls(Method::ListUsers, "");
         closed(&calls, MOST_CALLS, WARM_UP, usize::MAX).await?;
         let begun = process.cpu()?;
         let peak = closed(&calls, MOST_CALLS, TURN, usize::MAX).await?;
         let between = process.cpu()?;
-        let before = (histogram("OK")?, histogram("RESOURCE_EXHAUSTED")?);
+        let before = listings().await?;
         let overload = open(&calls, TIMES * peak.rate(), TURN).await?;
         self.overload_cpu += process.cpu()?.saturating_sub(between);
         self.peak_cpu += between.saturating_sub(begun);
-        self.accepted.merge(histogram("OK")?.since(&before.0));
-        let refused = histogram("RESOURCE_EXHAUSTED")?;
+        let (accepted, refused) = listings().await?;
+        self.accepted.merge(accepted.since(&before.0));
         self.refused.merge(refused.since(&before.1));
         let p99 = |latencies: &Latencies| latencies.quantile_ms(0.99);
         self.goodputs.push(overload.rate() / peak.rate());

@@ -1,13 +1,13 @@
 //! The operator, as a process beside the cluster.
 
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use crate::process::{Running, beside};
+use crate::process::{Running, beside, metrics};
 
 /// How often it is asked how far it is.
 const LOOK: Duration = Duration::from_millis(10);
@@ -33,7 +33,7 @@ pub(super) struct Counts {
 /// Killed when dropped, unless it was [stopped](Self::stop).
 pub(super) struct Operator {
     running: Running,
-    address: String,
+    admin: SocketAddr,
 }
 
 impl Operator {
@@ -50,7 +50,7 @@ impl Operator {
             .spawn()?;
         Ok(Self {
             running: Running(child),
-            address: address.to_string(),
+            admin: address,
         })
     }
 
@@ -60,7 +60,7 @@ impl Operator {
         tokio::time::timeout(PATIENCE, async {
             loop {
                 // It does not listen before the API server has answered it once.
-                let text = self.metrics().await.unwrap_or_default();
+                let text = metrics(self.admin).await.unwrap_or_default();
                 if value(
                     &text,
                     "userservice_operator_reconciles_total{outcome=\"Ok\"}",
@@ -78,13 +78,13 @@ impl Operator {
     /// Writes to the API server since it started.
     pub(super) async fn writes(&self) -> Result<f64> {
         Ok(value(
-            &self.metrics().await?,
+            &metrics(self.admin).await?,
             "userservice_operator_writes_total",
         ))
     }
 
     pub(super) async fn counts(&self) -> Result<Counts> {
-        let text = self.metrics().await?;
+        let text = metrics(self.admin).await?;
         let count = |name: &str| value(&text, &format!("userservice_operator_{name}"));
         let calls = |verb: &str| count(&format!("api_calls_total{{verb=\"{verb}"));
         let statuses = count("writes_total{verb=\"report\"");
@@ -98,14 +98,6 @@ impl Operator {
             statuses,
             events,
         })
-    }
-
-    async fn metrics(&self) -> Result<String> {
-        let mut stream = TcpStream::connect(&self.address).await?;
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
-        Ok(text)
     }
 
     /// Resident memory now.
