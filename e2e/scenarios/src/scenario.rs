@@ -19,6 +19,7 @@ use kube::{
 use operator_api::UserService;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval_at};
+use user_settings::{ADMIN_PORT, path};
 
 use crate::{
     bundle,
@@ -259,6 +260,17 @@ impl Scenario {
     /// If pods cannot be listed.
     pub async fn pods(&self) -> Result<Vec<Pod>> {
         self.pods_of("users").await
+    }
+
+    /// What a pod of the service tells of itself.
+    ///
+    /// # Errors
+    /// As [`Cluster::pod_get`].
+    pub async fn metrics(&self, pod: &Pod) -> Result<String> {
+        let name = pod.name_any();
+        self.cluster
+            .pod_get(&self.namespace, &name, ADMIN_PORT, path::METRICS)
+            .await
     }
 
     /// As [`Scenario::pods`], of the service of another resource.

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt,
     api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
@@ -11,16 +11,18 @@ use kube::{
 use scenarios::{
     Scenario,
     cert_manager::{CertManager, objects},
-    cluster::metric,
     load::client_pod,
     once,
     tls::protected,
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
-use user_settings::{ADMIN_PORT, metric::TLS_CERTIFICATE_EXPIRY, path};
+use user_settings::metric::TLS_CERTIFICATE_EXPIRY;
 
-use crate::scenario;
+use crate::{
+    scenario,
+    tls::{ensure_untouched, look_at_pods, of_each_pod},
+};
 
 /// Bound for the operator to notice that cert-manager came.
 const NOTICED: Duration = Duration::from_secs(60);
@@ -211,40 +213,12 @@ async fn renewed_without_a_restart(s: &Scenario) -> Result<()> {
     })
     .await?;
     call(s, "call-again").await?;
-    ensure!(s.pod_uids().await? == pods, "pods were replaced");
-    for pod in s.pods().await? {
-        let containers = pod.status.and_then(|status| status.container_statuses);
-        let restarts = containers.context("a pod has containers")?;
-        let restarts = restarts.iter().map(|container| container.restart_count);
-        ensure!(restarts.sum::<i32>() == 0, "a pod was restarted");
-    }
-    Ok(())
+    ensure_untouched(s, &pods).await
 }
 
 /// When the certificate that a pod shows ends, of each pod.
 async fn ends(s: &Scenario) -> Result<Vec<f64>> {
-    let mut ends = Vec::new();
-    for pod in s.pods().await? {
-        let told = s
-            .cluster
-            .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
-            .await?;
-        ends.push(metric(&told, TLS_CERTIFICATE_EXPIRY, ""));
-    }
-    Ok(ends)
-}
-
-/// The kubelet writes a changed Secret into a pod when it looks at the pod, a minute or more later by itself, and at once
-/// when the pod has changed.
-async fn look_at_pods(s: &Scenario) -> Result<()> {
-    let api: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
-    for pod in s.pods().await? {
-        let looked_at = json!({"metadata": {"annotations": {"looked-at": pod.resource_version()}}});
-        let params = PatchParams::default();
-        api.patch(&pod.name_any(), &params, &Patch::Merge(looked_at))
-            .await?;
-    }
-    Ok(())
+    of_each_pod(s, TLS_CERTIFICATE_EXPIRY, "").await
 }
 
 async fn put_back_and_taken_away(s: &Scenario) -> Result<()> {

@@ -19,7 +19,7 @@ use scenarios::{
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
-use user_settings::{ADMIN_PORT, metric as names, path};
+use user_settings::metric as names;
 
 use crate::scenario;
 
@@ -67,14 +67,10 @@ async fn refused(s: &Scenario, name: &str, secret: Option<&str>, why: &str) -> R
 }
 
 /// What each pod tells of this metric, with this label.
-async fn of_each_pod(s: &Scenario, name: &str, label: &str) -> Result<Vec<f64>> {
+pub(crate) async fn of_each_pod(s: &Scenario, name: &str, label: &str) -> Result<Vec<f64>> {
     let mut all = Vec::new();
     for pod in s.pods().await? {
-        let text = s
-            .cluster
-            .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
-            .await?;
-        all.push(metric(&text, name, label));
+        all.push(metric(&s.metrics(&pod).await?, name, label));
     }
     Ok(all)
 }
@@ -120,7 +116,7 @@ async fn reloads(s: &Scenario) -> Result<Vec<f64>> {
 
 /// The kubelet writes a changed Secret into a pod when it looks at the pod, a minute or more later by itself, and at once
 /// when the pod has changed.
-async fn look_at_pods(s: &Scenario) -> Result<()> {
+pub(crate) async fn look_at_pods(s: &Scenario) -> Result<()> {
     let api: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
     for pod in s.pods().await? {
         let looked_at = json!({"metadata": {"annotations": {"looked-at": pod.resource_version()}}});
@@ -135,7 +131,7 @@ async fn look_at_pods(s: &Scenario) -> Result<()> {
 }
 
 /// Fails if one of the service's pods is not one of these any more, or was restarted.
-async fn ensure_untouched(s: &Scenario, pods: &BTreeSet<String>) -> Result<()> {
+pub(crate) async fn ensure_untouched(s: &Scenario, pods: &BTreeSet<String>) -> Result<()> {
     ensure!(s.pod_uids().await? == *pods, "pods were replaced");
     for pod in s.pods().await? {
         let containers = pod.status.and_then(|status| status.container_statuses);

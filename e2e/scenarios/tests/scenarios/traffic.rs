@@ -19,7 +19,7 @@ use scenarios::{
     wait::{Seen, until},
 };
 use serde_json::json;
-use user_settings::{ADMIN_PORT, metric as names, path};
+use user_settings::metric as names;
 
 use crate::scenario;
 
@@ -44,15 +44,9 @@ const LOADED: u32 = 70;
 /// Calls each second while a node is drained.
 const DRAIN_RATE: u32 = 200;
 
-async fn metrics(s: &Scenario, pod: &Pod) -> Result<String> {
-    s.cluster
-        .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
-        .await
-}
-
 /// `CreateUser` calls that the pod has answered.
 async fn calls(s: &Scenario, pod: &Pod) -> Result<f64> {
-    let text = metrics(s, pod).await?;
+    let text = s.metrics(pod).await?;
     let count = format!("{}_count", names::RPC_SERVER_CALL_DURATION);
     Ok(metric(&text, &count, "CreateUser"))
 }
@@ -106,7 +100,7 @@ async fn load_on_every_pod(s: &Scenario, node: &str, connections: u32, rate: u32
 
 /// How long a pod has worked so far, and when that was.
 async fn worked(s: &Scenario, pod: &Pod) -> Result<(Instant, f64)> {
-    let text = metrics(s, pod).await?;
+    let text = s.metrics(pod).await?;
     Ok((
         Instant::now(),
         metric(&text, "tokio_busy_seconds_total", ""),

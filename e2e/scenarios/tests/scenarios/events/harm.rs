@@ -17,7 +17,7 @@ use scenarios::{
 };
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use user_settings::{ADMIN_PORT, metric as names, path};
+use user_settings::metric as names;
 
 /// Writes each second in one round.
 const RATE: u32 = 40;
@@ -201,10 +201,7 @@ async fn relay_beside(s: &Scenario, frozen: Option<&Pod>) -> Result<Pod> {
 
 /// Whether this pod says that its relay is the active one.
 async fn is_relay(s: &Scenario, pod: &Pod) -> bool {
-    let text = s
-        .cluster
-        .pod_get(&s.namespace, &pod.name_any(), ADMIN_PORT, path::METRICS)
-        .await;
+    let text = s.metrics(pod).await;
     text.is_ok_and(|text| metric(&text, names::OUTBOX_RELAY_ACTIVE, "") > 0.0)
 }
 
