@@ -1,8 +1,8 @@
 //! How a user is reached.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use email_address::{EmailAddress, Options};
@@ -92,9 +92,15 @@ impl PartialEq for Email {
 
 impl Eq for Email {}
 
-impl Hash for Email {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key.hash(state);
+impl PartialOrd for Email {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Email {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key)
     }
 }
 

@@ -40,7 +40,7 @@ impl Default for Capacity {
     }
 }
 
-/// Users and outbox behind one lock; clones share the data. Users are found in constant time.
+/// Users and outbox behind one lock; clones share the data.
 #[derive(Clone, Debug)]
 pub struct MemoryStorage {
     shared: Arc<Shared>,

@@ -1,6 +1,6 @@
 //! What is behind the lock, and how it changes.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::SystemTime;
 
 use user_application::{
@@ -11,16 +11,17 @@ use uuid::Uuid;
 
 use crate::Capacity;
 
-/// The data, whole at any time.
+/// The data, whole at any time. In trees, which grow a little with each user: a hash table moves all that it holds when it
+/// has filled, and every call waits for that.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) users: HashMap<UserId, User>,
-    pub(crate) emails: HashMap<Email, UserId>,
+    pub(crate) users: BTreeMap<UserId, User>,
+    pub(crate) emails: BTreeMap<Email, UserId>,
     /// All users in the order of their creation.
     pub(crate) positions: BTreeSet<Position>,
     /// Deleted users by when they go for good.
     purges: BTreeSet<(SystemTime, UserId)>,
-    requests: HashMap<Uuid, ([u8; 32], UserId)>,
+    requests: BTreeMap<Uuid, ([u8; 32], UserId)>,
     request_ages: VecDeque<Uuid>,
     pub(crate) outbox: VecDeque<OutboxRecord>,
     pub(crate) holder: Option<RelayId>,
