@@ -51,6 +51,8 @@ async fn the_example_with_database_and_kafka_becomes_ready_on_real_servers() {
         kafka["bootstrapServers"] = json!(backing::SASL_BROKERS);
         kafka["topicPrefix"] = json!(backing::prefix(s));
         kafka["schemaRegistry"]["url"] = json!(backing::REGISTRY);
+        // Or they would stay on the bed.
+        kafka["topics"]["reclaimPolicy"] = json!("Delete");
 
         backing::connect_to(s, backing::DATABASE).await?;
         let credentials = backing::kafka_credentials(s).await?;
