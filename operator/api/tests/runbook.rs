@@ -1,4 +1,5 @@
-//! The runbook and the reasons: each reason has a section, each section a reason, and the index is made from the code.
+//! The runbook, the reasons and the alerts: each reason and each alert has a section, each section is of one of them,
+//! and the index is made from the code.
 
 #![allow(
     clippy::unwrap_used,
@@ -58,9 +59,20 @@ fn the_index_is_that_of_the_reasons() {
     );
 }
 
+/// The names of the chart's alerts.
+fn alerts(rules: &str) -> Vec<&str> {
+    rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect()
+}
+
 #[test]
-fn every_reason_has_a_section_and_every_section_a_reason() {
+fn every_reason_and_alert_has_a_section_and_every_section_is_of_one() {
     let page = read("docs/runbook.md");
+    let rules = read("charts/userservice-operator/files/alerts.yaml");
+    let alerts = alerts(&rules);
+    assert!(alerts.len() > 5, "the alerts were not found: {alerts:?}");
     let sections: Vec<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("### "))
@@ -69,13 +81,17 @@ fn every_reason_has_a_section_and_every_section_a_reason() {
         .iter()
         .map(|(word, _)| *word)
         .chain(OF_EVENTS)
+        .chain(alerts)
         .collect();
     for word in &reasons {
         let count = sections.iter().filter(|section| *section == word).count();
         assert_eq!(count, 1, "{word} has {count} sections");
     }
     for section in &sections {
-        assert!(reasons.contains(section), "{section} is no reason");
+        assert!(
+            reasons.contains(section),
+            "{section} is neither a reason nor an alert"
+        );
     }
 }
 
