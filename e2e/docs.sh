@@ -41,9 +41,11 @@ eval "$environment"
 : "${OPERATOR_IMAGE:?no images yet; first: make images}" "${SERVICE_IMAGE:?no images yet; first: make images}"
 : "${BACKING_DATABASE_NAME:?no Kafka and no database yet; first: make servers}"
 only_ours
-version=$(sed -n 's/^appVersion: //p' charts/userservice-operator/Chart.yaml)
-name_image "$OPERATOR_IMAGE" "userservice-operator:$version"
-name_image "$SERVICE_IMAGE" "user-service:$version"
+# By the chart's version where a page gives no tag, and by the one that the installation gives.
+for tag in "$(sed -n 's/^appVersion: //p' charts/userservice-operator/Chart.yaml)" "$(git rev-parse --short=12 HEAD)"; do
+  name_image "$OPERATOR_IMAGE" "userservice-operator:$tag"
+  name_image "$SERVICE_IMAGE" "user-service:$tag"
+done
 # What a page asks of make is asked by a reader, and not by the make that started this.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 trap restore EXIT
