@@ -22,7 +22,7 @@ use user_settings::metric as names;
 /// Writes each second in one round.
 const RATE: u32 = 40;
 /// And in a soak.
-const SOAK_RATE: u32 = 200;
+const SOAK_RATE: u32 = 300;
 /// Writes that have to go on after each harm before the next.
 const RECOVERED: u64 = 100;
 /// Longest time until the next harm.
