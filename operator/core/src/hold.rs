@@ -61,10 +61,13 @@ pub(crate) fn secret_missing(message: String) -> Stage {
 }
 
 /// Whether what the Deployment needs was prepared for it, by its own account: the Job that did it
-/// may be gone.
+/// may be gone. The same version from another repository will do.
 pub(crate) fn is_prepared(world: &World, validated: &Validated, children: &Children) -> bool {
-    children.prepared.is_some()
-        && annotation(world, validated, PREPARED) == children.prepared.as_deref()
+    let prepared = annotation(world, validated, PREPARED);
+    prepared.is_some()
+        && [&children.prepared, &children.prepared_by_new_image]
+            .iter()
+            .any(|hash| hash.as_deref() == prepared)
 }
 
 fn preparation(world: &World, validated: &Validated, children: &Children) -> Option<Stage> {

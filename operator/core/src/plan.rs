@@ -97,6 +97,7 @@ pub fn plan(
     let replicas = scaling::replicas(world, &validated);
     let pods = hashes.pods.as_deref();
     let wanted = Revision::wanted(world, &validated, &resource.spec, release, pods)?;
+    let image = wanted.image(&validated).to_owned();
     let preparation = hashes.preparation.as_deref();
     let children = children::build(&validated, &wanted, preparation, replicas)?;
     if let Some((obstacle, recheck)) = name_taken(world, &children.all, &validated) {
@@ -123,6 +124,7 @@ pub fn plan(
         let held_back = held_back(&writes, hand_over.as_ref(), review.as_ref());
         let stage = (!held_back.is_empty()).then(|| pause.stage(&held_back));
         let findings = Findings {
+            image,
             hold: hold.or(stage),
             writing: false,
             review: review.as_ref(),
@@ -131,6 +133,7 @@ pub fn plan(
         return Ok(report(resource, status, pause.left(now)));
     }
     let findings = Findings {
+        image,
         hold,
         writing,
         review: review.as_ref(),

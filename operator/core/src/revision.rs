@@ -113,6 +113,15 @@ impl<'a> Revision<'a> {
         self.data.get("template")
     }
 
+    /// Image of the pods.
+    pub(crate) fn image<'r>(&'r self, resource: &'r Validated) -> &'r str {
+        let containers = self
+            .template()
+            .and_then(|template| at(template, &["spec", "containers"]));
+        let image = containers.and_then(|containers| containers.get(0)?.get("image")?.as_str());
+        image.unwrap_or(&resource.image)
+    }
+
     /// The object that holds it, but for what [`complete`](Self::complete) gives it.
     pub(crate) fn object(&self) -> ControllerRevision {
         ControllerRevision {

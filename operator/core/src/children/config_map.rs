@@ -66,12 +66,12 @@ pub(crate) fn digest(data: &BTreeMap<String, String>) -> String {
 }
 
 /// Adds names and values to what is hashed, as no other set of them does.
-pub(super) fn add<'a>(
-    data: impl IntoIterator<Item = (&'a String, impl AsRef<[u8]>)>,
+pub(super) fn add(
+    data: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
     hasher: &mut Sha256,
 ) {
     for (name, value) in data {
-        for part in [name.as_bytes(), value.as_ref()] {
+        for part in [name.as_ref(), value.as_ref()] {
             hasher.update(part);
             hasher.update([0]);
         }

@@ -69,6 +69,8 @@ pub(crate) struct Children {
     pub(crate) all: Vec<Child>,
     /// What the preparation depends on, if there is something to prepare.
     pub(crate) prepared: Option<String>,
+    /// The same by the image that this operator gives to new pods, if it is not that of the revision.
+    pub(crate) prepared_by_new_image: Option<String>,
 }
 
 impl Children {
@@ -89,10 +91,14 @@ pub(crate) fn build(
     let config = revision.config();
     let config_name = config_map::name(resource, &config);
     let config = config_map::build(config_name.clone(), config);
-    let prepared = prepare::hash(resource, secrets_hash);
+    let image = revision.image(resource);
+    let prepared = prepare::hash(resource, image, secrets_hash);
     let job = prepared
         .as_deref()
-        .map(|hash| prepare::build(resource, &config_name, hash));
+        .map(|hash| prepare::build(resource, image, &config_name, hash));
+    let prepared_by_new_image = (image != resource.image)
+        .then(|| prepare::hash(resource, &resource.image, secrets_hash))
+        .flatten();
     let deployment = deployment::build(resource, revision, replicas, prepared.as_deref());
 
     let shared = shared_metadata(resource)?;
@@ -141,7 +147,11 @@ pub(crate) fn build(
     }
     let budget = disruption_budget::build(resource);
     all.push(child(ChildKind::PodDisruptionBudget, &budget, &shared)?);
-    Ok(Children { all, prepared })
+    Ok(Children {
+        all,
+        prepared,
+        prepared_by_new_image,
+    })
 }
 
 /// Kind and name of each of them, without what they are.
@@ -161,7 +171,7 @@ pub(crate) fn names(
         (ChildKind::Deployment, name()),
         (ChildKind::PodDisruptionBudget, name()),
     ];
-    let prepared = prepare::hash(resource, secrets_hash);
+    let prepared = prepare::hash(resource, revision.image(resource), secrets_hash);
     let job = prepared.map(|hash| (ChildKind::Job, prepare::name(resource, &hash)));
     names.extend(job);
     let optional = [

@@ -1,3 +1,5 @@
+mod hash;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::{
@@ -9,9 +11,8 @@ use k8s_openapi::api::{
 };
 use user_settings::{Events, Settings, Storage, exit_code};
 
-use super::{INSTANCE_LABEL, NAME_LABEL, config_map, extras, named, pod};
-use crate::{Validated, hash::short_hash};
-use sha2::{Digest, Sha256};
+use super::{INSTANCE_LABEL, NAME_LABEL, extras, named, pod};
+use crate::Validated;
 
 /// Attempts after the first, with pauses of 10 s that double.
 const BACKOFF_LIMIT: i32 = 5;
@@ -50,49 +51,23 @@ fn has_registry(settings: &Settings) -> bool {
     settings.events == Events::Kafka && !settings.kafka.schema_registry_url.is_empty()
 }
 
-/// What a preparation depends on: the image, what it gets from Secrets, and those settings that say
-/// what is prepared. `None` if there is nothing to prepare.
-pub(super) fn hash(resource: &Validated, secrets_hash: Option<&str>) -> Option<String> {
+/// What a preparation by this image depends on: the image, what it gets from Secrets, and those settings
+/// that say what is prepared. `None` if there is nothing to prepare.
+pub(super) fn hash(
+    resource: &Validated,
+    image: &str,
+    secrets_hash: Option<&str>,
+) -> Option<String> {
     let settings = &resource.settings;
-    if steps(settings).is_empty() {
-        return None;
-    }
-    let mut relevant = Settings::default();
-    if settings.storage == Storage::Mongodb {
-        relevant.storage = settings.storage;
-        relevant
-            .mongodb
-            .uri_file
-            .clone_from(&settings.mongodb.uri_file);
-        relevant
-            .mongodb
-            .database
-            .clone_from(&settings.mongodb.database);
-    }
-    if has_registry(settings) {
-        let kafka = &settings.kafka;
-        relevant.events = settings.events;
-        relevant.kafka.topic_prefix.clone_from(&kafka.topic_prefix);
-        relevant
-            .kafka
-            .schema_registry_url
-            .clone_from(&kafka.schema_registry_url);
-    }
-    let mut hasher = Sha256::new();
-    config_map::add(&relevant.to_vars(), &mut hasher);
-    for part in [resource.image.as_str(), secrets_hash.unwrap_or_default()] {
-        hasher.update([0]);
-        hasher.update(part);
-    }
-    Some(short_hash(&hasher.finalize()))
+    (!steps(settings).is_empty()).then(|| hash::of(settings, image, secrets_hash))
 }
 
 /// Prepares the database and the schema registry for the pods of this version and these settings.
 /// Its success is its own record: it is kept, and removed only when another one took its place.
-pub(super) fn build(resource: &Validated, config_map: &str, hash: &str) -> Job {
+pub(super) fn build(resource: &Validated, image: &str, config_map: &str, hash: &str) -> Job {
     let mut containers: Vec<Container> = steps(&resource.settings)
         .into_iter()
-        .map(|step| container(resource, config_map, &step))
+        .map(|step| container(resource, image, config_map, &step))
         .collect();
     let last = containers.pop();
     Job {
@@ -137,10 +112,10 @@ pub(super) fn name(resource: &Validated, hash: &str) -> String {
     format!("{}-prepare-{hash}", resource.name)
 }
 
-fn container(resource: &Validated, config_map: &str, step: &Step) -> Container {
+fn container(resource: &Validated, image: &str, config_map: &str, step: &Step) -> Container {
     Container {
         name: step.name.to_owned(),
-        image: Some(resource.image.clone()),
+        image: Some(image.to_owned()),
         args: Some(step.args.iter().map(ToString::to_string).collect()),
         env_from: Some(pod::env_from(config_map)),
         env: extras::env(resource),

@@ -64,6 +64,8 @@ pub(crate) fn held_up(
 
 /// What a plan found out beside what it writes.
 pub(crate) struct Findings<'a> {
+    /// Image of the pods that are wanted.
+    pub(crate) image: String,
     /// Why the pods are left as they are, if they are.
     pub(crate) hold: Option<Stage>,
     /// Whether children are being written.
@@ -119,7 +121,7 @@ pub(crate) fn observed(
         observed_generation: resource.metadata.generation,
         conditions,
         version: Some(validated.version.clone()),
-        image: Some(validated.image.clone()),
+        image: Some(findings.image),
         revision: revision(&deployment),
         rendered_by: annotation(&deployment, RENDERED_BY).map(ToOwned::to_owned),
         replicas: pods.replicas.unwrap_or(0),

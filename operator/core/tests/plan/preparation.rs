@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use operator_core::{ChildKind, Plan, World, awaits_pods, plan};
+use operator_api::UserService;
+use operator_core::{ChildKind, Plan, World, awaits_pods, plan, render};
 use serde_json::json;
 
 use super::{
@@ -149,6 +150,27 @@ fn a_setting_that_does_not_concern_what_is_prepared_prepares_nothing() {
             ChildKind::Deployment
         ]
     );
+}
+
+/// Of the Job, where nothing is known of what Secrets hold.
+fn name(resource: &UserService) -> String {
+    let children = render(resource, &release()).unwrap();
+    let job = children
+        .into_iter()
+        .find(|child| child.kind == ChildKind::Job);
+    job.unwrap().name
+}
+
+#[test]
+fn the_same_is_prepared_under_the_same_name_by_all_operators_since_the_first() {
+    let both = connected();
+    assert_eq!(name(&both), "users-prepare-0a895eed40");
+    let mut database = connected();
+    database.spec.events = None;
+    assert_eq!(name(&database), "users-prepare-69312e8508");
+    let mut registry = connected();
+    registry.spec.storage = None;
+    assert_eq!(name(&registry), "users-prepare-9daf83d591");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use operator_api::{IntOrPercent, UpgradePolicy};
+use operator_core::children::PREPARED;
 
 use super::*;
 
@@ -15,6 +16,20 @@ fn newer() -> Release {
         pod_annotations,
         ..release()
     }
+}
+
+/// The same, with images from elsewhere.
+fn mirrored() -> Release {
+    Release {
+        repository: "mirror.example/user-service".into(),
+        ..newer()
+    }
+}
+
+/// Image of the preparation that is the only write.
+fn prepared_by(plan: &Plan) -> &Value {
+    assert_eq!(kinds(plan), [ChildKind::Job]);
+    &plan.writes[0].object["spec"]["template"]["spec"]["containers"][0]["image"]
 }
 
 /// Carries out what an operator plans, until it plans nothing.
@@ -163,4 +178,46 @@ fn a_revision_that_cannot_be_rolled_out_is_not_recorded() {
     let plan = planned(&world, &resource);
     world.live.extend(applied(&plan.writes).live);
     assert_eq!(count(&world, ChildKind::ControllerRevision), before);
+}
+
+#[test]
+fn a_newer_operator_prepares_nothing_anew_and_tells_the_image_that_runs() {
+    let (mut resource, mut world) = settled_connected();
+    let planned = |world: &World, resource: &UserService| {
+        plan(world, resource, &mirrored(), &at(100)).unwrap()
+    };
+    assert_eq!(planned(&world, &resource), Plan::default());
+    let image = resource.status.as_ref().unwrap().image.as_deref();
+    assert_eq!(image, Some("registry.example/user-service:1.2.3"));
+
+    deployment(&mut world)["metadata"]["annotations"][PREPARED] = json!("nothing");
+    world.live.retain(|(kind, _), _| *kind != ChildKind::Job);
+    let by = planned(&world, &resource);
+    assert_eq!(
+        prepared_by(&by),
+        "registry.example/user-service:1.2.3",
+        "what is prepared for pods that run is prepared by their image"
+    );
+
+    resource.spec.version = Some("2.0.0".into());
+    let by = planned(&world, &resource);
+    assert_eq!(prepared_by(&by), "mirror.example/user-service:2.0.0");
+    let image = by.status.unwrap().image;
+    assert_eq!(image.as_deref(), Some("mirror.example/user-service:2.0.0"));
+}
+
+#[test]
+fn what_was_prepared_by_the_same_version_from_elsewhere_is_not_prepared_anew() {
+    let (mut resource, mut world) = settled_connected();
+    let (mut other, mut elsewhere) = (connected(), reachable());
+    other.spec.image = Some("mirror.example/user-service:1.2.3".into());
+    super::settle(&mut elsewhere, &mut other);
+    let prepared = deployment(&mut elsewhere)["metadata"]["annotations"][PREPARED].take();
+    deployment(&mut world)["metadata"]["annotations"][PREPARED] = prepared;
+
+    let before = template(&world);
+    let first = plan(&world, &resource, &mirrored(), &at(100)).unwrap();
+    assert_eq!(kinds(&first), [ChildKind::Deployment]);
+    settle(&mut world, &mut resource, &mirrored());
+    assert_eq!(template(&world), before);
 }
