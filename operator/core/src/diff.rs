@@ -13,7 +13,7 @@ use crate::{
     children::{self, APPLIED_HASH, Children, RENDERED_BY, REVISION},
     contained::differences,
     hold,
-    plan::{name_taken, orphans, plan},
+    plan::{finalizer, is_of_pods, name_taken, orphans, plan},
     revision::Revision,
     scaling,
     secrets::{self, Fingerprints},
@@ -156,11 +156,20 @@ pub fn diff(
     }
     let waits_for = standing.as_ref().map(|standing| standing.reason.clone());
     let mut changes = written(world, &validated, &children, &plan, waits_for.as_deref());
-    changes.extend(deleted(world, &validated, &children, &plan));
+    changes.extend(deleted(
+        world,
+        &validated,
+        &children,
+        &plan,
+        waits_for.as_deref(),
+    ));
+    let finalizer = finalizer(resource, &validated);
+    let waits =
+        finalizer != plan.finalizer || changes.iter().any(|change| change.waits_for.is_some());
     Ok(Diff {
-        standing: standing.filter(|_| changes.iter().any(|change| change.waits_for.is_some())),
+        standing: standing.filter(|_| waits),
         changes,
-        finalizer: plan.finalizer,
+        finalizer,
     })
 }
 
@@ -259,7 +268,13 @@ fn is_bookkeeping(path: &str) -> bool {
         .any(|annotation| path.ends_with(&format!("[{annotation}]")))
 }
 
-fn deleted(world: &World, validated: &Validated, children: &Children, plan: &Plan) -> Vec<Change> {
+fn deleted(
+    world: &World,
+    validated: &Validated,
+    children: &Children,
+    plan: &Plan,
+    waits_for: Option<&str>,
+) -> Vec<Change> {
     let delete = |delete: &Delete, rule, waits_for| Change {
         action: Action::Delete,
         kind: delete.kind.name(),
@@ -273,7 +288,12 @@ fn deleted(world: &World, validated: &Validated, children: &Children, plan: &Pla
     let superseded = orphans.iter().map(|orphan| {
         let is_now = plan.deletes.contains(orphan);
         // Old settings are kept until no pod can restart with them.
-        let waits_for = (!is_now).then(|| reason::ROLLOUT_IN_PROGRESS.to_owned());
+        let waits_for = if is_of_pods(orphan.kind) {
+            Some(reason::ROLLOUT_IN_PROGRESS)
+        } else {
+            waits_for
+        };
+        let waits_for = waits_for.filter(|_| !is_now).map(str::to_owned);
         delete(orphan, Rule::Superseded, waits_for)
     });
     let others = plan

@@ -8,11 +8,18 @@ use k8s_openapi::{
 };
 use kube_core::ResourceExt;
 use operator_api::{
-    PAUSED_ANNOTATION, UserService,
+    PAUSED_ANNOTATION, TOPICS_FINALIZER, UserService,
     condition::{PAUSED, reason},
 };
 
-use crate::status::{Stage, TRUE, condition};
+use crate::{
+    Plan,
+    plan::is_of_pods,
+    status::{Stage, TRUE, condition},
+};
+
+/// Within this time each resource is looked at in any case.
+const RESYNC: Duration = Duration::from_mins(10);
 
 /// A pause in force.
 pub(crate) struct Pause {
@@ -31,12 +38,13 @@ impl Pause {
             .find(|pause| pause.until.is_none_or(|until| now.0 < until))
     }
 
-    /// How long it still lasts, if it ends by itself.
+    /// How long it still lasts, if it ends by itself and before the resource is looked at in any case.
     pub(crate) fn left(&self, now: &Time) -> Option<Duration> {
-        Duration::try_from(self.until?.duration_since(now.0)).ok()
+        let left = Duration::try_from(self.until?.duration_since(now.0)).ok();
+        left.filter(|left| *left <= RESYNC)
     }
 
-    /// Where a resource stands for which `waiting` would be written.
+    /// Where a resource stands for which `waiting` would be done.
     pub(crate) fn stage(&self, waiting: &[String]) -> Stage {
         let message = format!("{} These wait: {}.", self.message(), waiting.join(", "));
         if self.until.is_some() {
@@ -57,6 +65,31 @@ impl Pause {
             why.unwrap_or_default()
         )
     }
+}
+
+/// What a pause keeps from being done. What goes only once no pod can restart with it is not told: it may stay.
+pub(crate) fn held_back(plan: &Plan) -> Vec<String> {
+    let mut waiting = Vec::new();
+    for child in plan.writes.iter().chain(&plan.hand_over) {
+        let child = format!("{} {}", child.kind.name(), child.name);
+        if !waiting.contains(&child) {
+            waiting.push(child);
+        }
+    }
+    let deletes = plan
+        .deletes
+        .iter()
+        .filter(|delete| !is_of_pods(delete.kind));
+    waiting.extend(
+        deletes.map(|delete| format!("deletion of {} {}", delete.kind.name(), delete.name)),
+    );
+    if plan.finalizer.is_some() {
+        waiting.push(format!("finalizer {TOPICS_FINALIZER}"));
+    }
+    if !plan.topics.is_empty() {
+        waiting.push("topics".to_owned());
+    }
+    waiting
 }
 
 /// The condition that says so, present only while it is true.

@@ -6,13 +6,13 @@ use crate::{
     contained::contained,
     diagnosis::awaits_pods,
     hold::{self, Retry},
-    pause::Pause,
+    pause::{self, Pause},
     removal::has_finalizer,
     revision::{self, Revision},
     scaling,
     secrets::{self, Fingerprints},
     status::{self, Findings, Obstacle, Stage},
-    topics::{self, Review},
+    topics,
     validate::validate,
     world::{Owner, at, owner_of},
 };
@@ -121,7 +121,16 @@ pub fn plan(
     let writing =
         !writes.is_empty() || hand_over.is_some() || scaling::is_taking_back(world, &validated);
     if let Some(pause) = Pause::of(resource, now) {
-        let held_back = held_back(&writes, hand_over.as_ref(), review.as_ref());
+        let held_back = pause::held_back(&Plan {
+            finalizer: finalizer(resource, &validated),
+            topics: review
+                .as_ref()
+                .map_or_else(Vec::new, |review| review.changes.clone()),
+            hand_over,
+            writes,
+            deletes,
+            ..Plan::default()
+        });
         let stage = (!held_back.is_empty()).then(|| pause.stage(&held_back));
         let findings = Findings {
             image,
@@ -175,21 +184,8 @@ fn again(world: &World, validated: &Validated, waits_for_pods: bool) -> Option<D
     waits.then_some(CONFLICT_RECHECK)
 }
 
-/// What a pause keeps from being written.
-fn held_back(writes: &[Child], hand_over: Option<&Child>, review: Option<&Review>) -> Vec<String> {
-    let children = writes.iter().chain(hand_over);
-    let mut waiting: Vec<String> = children
-        .map(|child| format!("{} {}", child.kind.name(), child.name))
-        .collect();
-    waiting.dedup();
-    if review.is_some_and(|review| !review.changes.is_empty()) {
-        waiting.push("topics".to_owned());
-    }
-    waiting
-}
-
 /// Whether what is replaced is kept until no pod can restart with it.
-fn is_of_pods(kind: ChildKind) -> bool {
+pub(crate) fn is_of_pods(kind: ChildKind) -> bool {
     matches!(
         kind,
         ChildKind::ConfigMap | ChildKind::ControllerRevision | ChildKind::Job
@@ -249,7 +245,7 @@ fn writes(
 }
 
 /// The finalizer is there exactly while topics are to be deleted with the resource.
-fn finalizer(resource: &UserService, validated: &Validated) -> Option<bool> {
+pub(crate) fn finalizer(resource: &UserService, validated: &Validated) -> Option<bool> {
     let wanted = validated
         .topics
         .as_ref()

@@ -1,13 +1,15 @@
 //! What a diff tells of a plan.
 
+use operator_api::{PauseSpec, ReclaimPolicy, UserService};
 use operator_core::{Action, Change, ChildKind, Diff, Rule, World, diff};
 use serde_json::json;
 
 use super::{
-    at, connected, deployment, reachable, release, resource, rolled_out, settled, settled_connected,
+    at, carry_out, connected, deployment, reachable, release, resource, rolled_out, settled,
+    settled_connected,
 };
 
-fn diffed(world: &World, resource: &operator_api::UserService) -> Diff {
+fn diffed(world: &World, resource: &UserService) -> Diff {
     diff(world, resource, &release(), &at(100)).unwrap()
 }
 
@@ -123,6 +125,27 @@ fn a_name_that_somebody_else_has_blocks_everything() {
     let diff = diffed(&world, &resource());
     assert!(!diff.is_empty() && diff.changes.is_empty());
     assert_eq!(diff.standing.unwrap().reason, "NameConflict");
+}
+
+#[test]
+fn what_waits_for_the_end_of_a_pause_is_told_with_deletes_and_the_finalizer() {
+    let (mut resource, mut world) = settled_connected();
+    resource.spec.network = Some(serde_json::from_value(json!({})).unwrap());
+    carry_out(&mut world, &mut resource);
+    resource.spec.network = None;
+    let kafka = resource.spec.events.as_mut().unwrap().kafka.as_mut();
+    kafka.unwrap().topics.reclaim_policy = ReclaimPolicy::Delete;
+    let waits = |resource: &UserService| {
+        let diff = diffed(&world, resource);
+        let policy = of(&diff, "NetworkPolicy", Action::Delete);
+        let reason = diff.standing.as_ref().map(|one| one.reason.clone());
+        (policy.waits_for.clone(), diff.finalizer, reason)
+    };
+    assert_eq!(waits(&resource), (None, Some(true), None));
+
+    resource.spec.pause = Some(PauseSpec::default());
+    let paused = Some("ChangesPaused".to_owned());
+    assert_eq!(waits(&resource), (paused.clone(), Some(true), paused));
 }
 
 #[test]

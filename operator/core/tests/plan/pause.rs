@@ -1,9 +1,12 @@
 //! A paused resource: nothing is written but its status.
 
-use operator_api::{PAUSED_ANNOTATION, PauseSpec, UserService};
-use operator_core::{Plan, plan};
+use operator_api::{PAUSED_ANNOTATION, PauseSpec, ReclaimPolicy, UserService};
+use operator_core::{ChildKind, Plan, World, plan};
+use serde_json::json;
 
-use super::{at, condition, planned, release, settled, settled_connected};
+use super::{
+    at, carry_out, condition, deployment, planned, release, rolled_out, settled, settled_connected,
+};
 
 fn pause(resource: &mut UserService, until: Option<i64>) {
     resource.spec.pause = Some(PauseSpec {
@@ -62,6 +65,74 @@ fn what_waits_for_the_end_of_a_pause_is_named() {
             told.message
         );
     }
+}
+
+/// What `Ready` says of a paused resource for which something waits.
+fn waiting(world: &World, resource: &UserService) -> String {
+    let plan = planned(world, resource);
+    assert!(only_reports(&plan), "{plan:?}");
+    let status = plan.status.unwrap();
+    let ready = condition(&status, "Ready").unwrap();
+    assert_eq!(ready.reason, "ChangesPaused");
+    ready.message.clone()
+}
+
+#[test]
+fn what_a_pause_keeps_from_being_deleted_is_named_too() {
+    let (mut resource, mut world) = settled();
+    let autoscaling = json!({"min": 2, "max": 4, "cpu": 70});
+    resource.spec.autoscaling = Some(serde_json::from_value(autoscaling).unwrap());
+    carry_out(&mut world, &mut resource);
+    deployment(&mut world)["spec"]["replicas"] = json!(2);
+    rolled_out(&mut world);
+    carry_out(&mut world, &mut resource);
+    assert_eq!(super::ready_reason(&resource), "Available");
+
+    resource.spec.autoscaling = None;
+    resource.metadata.generation = Some(2);
+    pause(&mut resource, None);
+    let message = waiting(&world, &resource);
+    let named = "These wait: deletion of HorizontalPodAutoscaler users.";
+    assert!(message.contains(named), "{message}");
+}
+
+#[test]
+fn a_finalizer_that_a_pause_keeps_from_being_set_is_named_too() {
+    let (mut resource, world) = settled_connected();
+    let kafka = resource.spec.events.as_mut().unwrap().kafka.as_mut();
+    kafka.unwrap().topics.reclaim_policy = ReclaimPolicy::Delete;
+    pause(&mut resource, None);
+    let message = waiting(&world, &resource);
+    let named = "These wait: finalizer usersvc.dev/topics.";
+    assert!(message.contains(named), "{message}");
+}
+
+#[test]
+fn what_is_kept_for_pods_that_may_restart_with_it_does_not_wait_for_the_end_of_a_pause() {
+    let (mut resource, mut world) = settled();
+    let config = world
+        .live
+        .iter()
+        .find(|((kind, _), _)| *kind == ChildKind::ConfigMap);
+    let mut old = config.unwrap().1.clone();
+    old["metadata"]["name"] = json!("users-old");
+    let key = (ChildKind::ConfigMap, "users-old".to_owned());
+    world.live.insert(key, old);
+    assert_eq!(planned(&world, &resource).deletes.len(), 1);
+    pause(&mut resource, None);
+    let status = planned(&world, &resource).status.unwrap();
+    assert_eq!(condition(&status, "Ready").unwrap().reason, "Available");
+}
+
+#[test]
+fn during_a_long_pause_a_resource_is_looked_at_as_often_as_any_other() {
+    let (mut resource, world) = settled();
+    let requeue = |resource: &mut UserService, left: i64| {
+        pause(resource, Some(100 + left));
+        planned(&world, resource).requeue.map(|wait| wait.as_secs())
+    };
+    assert_eq!(requeue(&mut resource, 600), Some(600));
+    assert_eq!(requeue(&mut resource, 601), None);
 }
 
 #[test]
