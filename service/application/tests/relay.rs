@@ -181,6 +181,33 @@ async fn thousands_of_users_who_cannot_be_reached_for_a_while_are_published_in_t
 }
 
 #[tokio::test]
+async fn thousands_of_users_who_cannot_be_reached_do_not_hold_up_those_behind_them() {
+    let (store, ids) = Store::<true>::with_users(3010);
+    let recorder = Recorder::default();
+    for record in store.state().pending.iter().take(3000) {
+        recorder.noted().unreachable.push(record.event.user_id());
+    }
+    let others_are_out = async {
+        while recorder.noted().published.len() < 10 {
+            tokio::task::yield_now().await;
+        }
+        let looks = store.state().looks;
+        let (_, later) = store.add_user(4000);
+        while recorder.noted().published.last() != Some(&later) {
+            tokio::task::yield_now().await;
+        }
+        let looks = store.state().looks - looks;
+        assert!(looks <= 3, "begins not from the oldest again: {looks}");
+    };
+    let relay = relay(&store, &recorder);
+    let bounded = tokio::time::timeout(Duration::from_secs(60), relay.run(others_are_out)).await;
+    bounded.expect("the others get out");
+    let noted = recorder.noted();
+    assert_eq!(noted.published[..10], ids[3000..]);
+    assert_eq!((noted.activations, noted.dead.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_relay_without_the_lease_publishes_nothing_until_it_is_free() {
     let (store, ids) = Store::<true>::with_users(3);
     let other = RelayId(Uuid::from_u128(1));

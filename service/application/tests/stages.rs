@@ -165,6 +165,76 @@ async fn one_who_is_slow_does_not_hold_up_the_batches_behind() {
 }
 
 #[tokio::test]
+async fn one_with_a_long_backlog_does_not_hold_up_those_behind() {
+    let (store, ids) = Store::<true>::with_versions(1, 3000);
+    let (_, behind) = store.add_user(90);
+    let watched = Watched::default();
+    run(&store, &watched, is_empty(&store)).await;
+    let mut published = watched.published();
+    let place = published.iter().position(|id| *id == behind).unwrap();
+    assert!(place < 50, "{place}");
+    published.remove(place);
+    assert_eq!(published, ids[0]);
+}
+
+#[tokio::test]
+async fn those_who_hang_with_long_backlogs_do_not_hold_up_those_behind() {
+    // More than four pages, and those in hand fill none.
+    let (store, _) = Store::<true>::with_versions(15, 300);
+    let (_, behind) = store.add_user(90);
+    let watched = Watched::default();
+    let hanging: Vec<UserId> = store.state().users.keys().copied().take(15).collect();
+    watched.watch().held.extend(hanging);
+    let released = async {
+        eventually(|| watched.published() == [behind]).await;
+        watched.watch().held.clear();
+        is_empty(&store).await;
+    };
+    run(&store, &watched, released).await;
+    assert_eq!(watched.published().len(), 15 * 300 + 1);
+}
+
+#[tokio::test]
+async fn while_some_hang_and_one_fails_others_go_on() {
+    let (store, _) = Store::<true>::with_users(30);
+    let everybody = store.state().pending.clone();
+    let mut everybody = everybody.iter().map(|record| record.event.user_id());
+    let watched = Watched::default();
+    let failing = everybody.next();
+    watched.recorder.noted().unreachable.extend(failing);
+    watched.watch().held.extend(everybody);
+    let released = async {
+        eventually(|| watched.flying() == 30).await;
+        eventually(|| watched.flying() == 29).await;
+        let (_, other) = store.add_user(90);
+        eventually(|| watched.published() == [other]).await;
+        watched.watch().held.clear();
+        watched.recorder.noted().unreachable.clear();
+        is_empty(&store).await;
+    };
+    run(&store, &watched, released).await;
+    assert_eq!(watched.published().len(), 31);
+}
+
+#[tokio::test]
+async fn an_outage_is_told_of_though_something_is_always_on_its_way() {
+    let (store, _) = Store::<true>::with_users(2);
+    let everybody = store.state().pending.clone();
+    let watched = Watched::default();
+    let failing = everybody[0].event.user_id();
+    watched.recorder.noted().unreachable.push(failing);
+    let hanging = everybody[1].event.user_id();
+    watched.watch().held.insert(hanging);
+    let told = eventually(|| watched.recorder.noted().is_failing);
+    run(&store, &watched, async {
+        told.await;
+        assert_eq!(watched.flying(), 1);
+        watched.watch().held.clear();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn never_more_than_two_batches_are_in_hand() {
     let (store, ids) = Store::<true>::with_users(5000);
     let watched = Watched::default();
@@ -197,6 +267,24 @@ async fn a_relay_that_was_frozen_past_its_lease_sends_nothing_more_of_what_it_ha
     .await;
     assert_eq!(watched.published(), ids[0][..1], "only what was under way");
     assert_eq!(store.state().pending.len(), 3, "the other relay's now");
+}
+
+#[tokio::test]
+async fn a_relay_that_was_frozen_past_its_lease_gives_nothing_up() {
+    let (store, ids) = Store::<true>::with_versions(1, 2);
+    let watched = Watched::default();
+    let hopeless = (Fails::Unpublishable, 1);
+    watched.recorder.noted().poison.insert(ids[0][0], hopeless);
+    watched.watch().freezes = Some(store.clone());
+    run(
+        &store,
+        &watched,
+        eventually(|| store.state().refused_claims > 0),
+    )
+    .await;
+    assert!(watched.recorder.noted().dead.is_empty());
+    assert!(store.state().buried.is_empty());
+    assert_eq!(store.state().pending.len(), 2, "the other relay's now");
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use crate::{
     RelayObserver, Timer,
 };
 
+/// Most events of one user in hand: they go out one after the other, and who has more must not keep others out.
+pub(super) const CHAIN: usize = 50;
+
 /// Events of one user in order.
 pub(super) struct Chain {
     pub(super) user: UserId,
@@ -52,9 +55,12 @@ pub(super) fn by_user(records: Vec<OutboxRecord>) -> Vec<Chain> {
 }
 
 impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W> {
-    /// Publishes a chain up to the first that fails, or until the lease is too short for the next; if the failed one is
-    /// given up, it goes to the dead letters.
+    /// Publishes a chain up to the first that fails, or until the lease is too short for the next, or for as long as one
+    /// may take; if the failed one is given up, it goes to the dead letters.
     pub(super) async fn send(&self, chain: Chain, lease: &Lease) -> Sent {
+        let within = self.policy.publish_within;
+        let end = self.timer.now() + within;
+        let is_short = |now| lease.left(now) < within;
         let mut sent = Sent {
             user: chain.user,
             published: Vec::with_capacity(chain.records.len()),
@@ -62,20 +68,26 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
             left: chain.records.len(),
         };
         for record in chain.records {
-            if lease.left(self.timer.now()) < self.policy.publish_within {
+            let now = self.timer.now();
+            if is_short(now) || now >= end {
                 break;
             }
-            sent.left -= 1;
             let Err(error) = self.publisher.publish(&record).await else {
                 self.observer.acknowledged(&record);
+                sent.left -= 1;
                 sent.published.push(record);
                 continue;
             };
             let letter = if self.gives_up(&record, &error) {
+                if is_short(self.timer.now()) {
+                    // As if it had not been tried.
+                    break;
+                }
                 Some(self.publisher.publish_dead_letter(&record, &error).await)
             } else {
                 None
             };
+            sent.left -= 1;
             sent.failed = Some(Failed {
                 record,
                 error,

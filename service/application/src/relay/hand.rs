@@ -1,6 +1,6 @@
 //! What the relay has taken from the outbox, until it is written down what became of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use user_domain::UserId;
 
@@ -8,6 +8,8 @@ use user_domain::UserId;
 #[derive(Debug, Default)]
 pub(super) struct Hand {
     users: HashMap<UserId, usize>,
+    /// Those who may have much more waiting.
+    crowding: HashSet<UserId>,
     events: usize,
 }
 
@@ -26,7 +28,19 @@ impl Hand {
         *left -= events.min(*left);
         if *left == 0 {
             self.users.remove(&user);
+            self.crowding.remove(&user);
         }
+    }
+
+    /// So much more of this user may wait that it would keep others out of the next page; no effect if none is in hand.
+    pub(super) fn crowds(&mut self, user: UserId) {
+        if self.contains(user) {
+            self.crowding.insert(user);
+        }
+    }
+
+    pub(super) fn crowding(&self) -> impl Iterator<Item = UserId> {
+        self.crowding.iter().copied()
     }
 
     pub(super) fn contains(&self, user: UserId) -> bool {

@@ -5,7 +5,14 @@ use std::time::{Duration, Instant};
 
 use user_domain::UserId;
 
+use super::BATCH;
 use super::hand::Hand;
+
+/// Most users passed over: each look has to name them. With more, all are tried again from the oldest event on.
+const MOST: usize = 10 * BATCH.get();
+
+/// Most users with another attempt at a time, so that three quarters of a page are left to the others.
+const RETRIED: usize = BATCH.get() / 4;
 
 /// Users that are passed over for a while.
 #[derive(Debug, Default)]
@@ -24,6 +31,11 @@ impl Held {
         self.0.get(&user).map_or(0, |pause| pause.failures)
     }
 
+    /// Whether this user failed the last time.
+    pub(super) fn contains(&self, user: UserId) -> bool {
+        self.0.contains_key(&user)
+    }
+
     /// Passes this user over until then.
     pub(super) fn hold(&mut self, user: UserId, until: Instant) {
         let failures = self.failures(user).saturating_add(1);
@@ -31,12 +43,21 @@ impl Held {
         self.0.insert(user, Pause { until, failures });
     }
 
-    /// Ends the pauses that are over. Who has had its attempt and was not held again is forgotten.
+    /// Ends pauses that are over, first those that have been for the longest. Who has had its attempt and was not held
+    /// again is forgotten.
     pub(super) fn let_go(&mut self, now: Instant, hand: &Hand) {
+        if self.is_full() {
+            self.clear();
+        }
         self.0
             .retain(|user, pause| pause.until.is_some() || hand.contains(*user));
-        for pause in self.0.values_mut() {
-            if pause.until.is_some_and(|until| until <= now) {
+        let held = |(user, pause): (&UserId, &Pause)| Some((pause.until?, *user));
+        let mut due: Vec<(Instant, UserId)> = self.0.iter().filter_map(held).collect();
+        let retried = self.0.len() - due.len();
+        due.retain(|(until, _)| *until <= now);
+        due.sort_unstable();
+        for (_, user) in due.into_iter().take(RETRIED.saturating_sub(retried)) {
+            if let Some(pause) = self.0.get_mut(&user) {
                 pause.until = None;
             }
         }
@@ -57,10 +78,14 @@ impl Held {
         Some(due.saturating_duration_since(now))
     }
 
-    /// How many are passed over at this moment.
-    pub(super) fn len(&self, now: Instant) -> usize {
-        let held = |pause: &&Pause| pause.until.is_some_and(|until| until > now);
-        self.0.values().filter(held).count()
+    /// How many are passed over or have another attempt.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether more would be too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.count() >= MOST
     }
 
     /// Whether nobody waits for an attempt, due or not.

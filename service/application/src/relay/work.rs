@@ -4,35 +4,24 @@
 //! with events in hand is left out of fetching. So the stages overlap for different users, never for one: none of its
 //! events is sent before the one ahead of it is acknowledged, and none is fetched again while it is being marked.
 
+mod looks;
 mod trouble;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use futures::future::{self, Either};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use user_domain::UserId;
 
-use super::chain::{Failed, Sent, by_user};
+use self::looks::{Fetched, IDLE};
+use self::trouble::Outage;
+use super::chain::{Failed, Sent};
 use super::hand::Hand;
 use super::held::Held;
 use super::{BATCH, Ended, Lease, Relay, Stop};
-use crate::{
-    EventPublisher, Outbox, OutboxError, OutboxRecord, PublishError, RelayError, RelayObserver,
-    Timer,
-};
-
-/// Most events in hand: a batch that comes in while another goes out. Bounds memory, and what a relay that dies leaves
-/// to be repeated.
-const IN_HAND: usize = 2 * BATCH.get();
-
-/// Between two looks at the outbox when nothing comes in: at first, and doubling up to at last.
-const IDLE: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
-
-/// Between a look that found something and the next: to look and write for each event would cost more than the event.
-const GATHER: Duration = Duration::from_millis(2);
+use crate::{EventPublisher, Outbox, OutboxError, OutboxRecord, RelayError, RelayObserver, Timer};
 
 /// Something that was begun has ended.
 enum Done {
@@ -40,15 +29,6 @@ enum Done {
     Sent(Sent),
     Marked(Vec<OutboxRecord>, Result<(), OutboxError>),
     Judged(OutboxRecord, Result<(), RelayError>),
-}
-
-/// What is to be sent next.
-struct Fetched {
-    records: Vec<OutboxRecord>,
-    /// There was something, be it of users in hand alone.
-    has_found: bool,
-    /// Whether more may wait behind it.
-    is_full: bool,
 }
 
 /// Why a wait is over.
@@ -81,6 +61,8 @@ pub(super) struct Work<'a, O, P, T, W> {
     fetching: bool,
     /// The last fetch found nothing, and nothing has become free to be fetched since.
     is_empty: bool,
+    /// More may wait behind what the last fetch found.
+    is_full: bool,
     /// When to fetch next, and how long to wait after a fetch that finds nothing.
     look_at: Instant,
     /// Not before, whatever is added.
@@ -94,7 +76,7 @@ pub(super) struct Work<'a, O, P, T, W> {
     judging: bool,
     /// What got through since the last verdict about an outage.
     through: usize,
-    outage: Option<PublishError>,
+    outage: Option<Outage>,
     outages: u32,
     outbox_failures: u32,
     /// Nothing is asked of the outbox before.
@@ -113,6 +95,7 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             stopping: false,
             fetching: false,
             is_empty: false,
+            is_full: false,
             look_at: now,
             soonest: now,
             idle: IDLE[0],
@@ -142,7 +125,7 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
                 self.stopping = true;
                 self.is_free(now);
             }
-            if self.hand.is_empty() && self.judge_outage(now) {
+            if self.judge_outage(now) {
                 return Ended::Stuck;
             }
             if self.is_finished() {
@@ -182,55 +165,6 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
         if self.look_in(now).is_some_and(|pause| pause.is_zero()) {
             self.fetch(now);
         }
-    }
-
-    fn fetch(&mut self, now: Instant) {
-        if self.through > 0
-            && let Some(error) = self.outage.take()
-        {
-            self.relay.observer.retrying(&error.into(), Duration::ZERO);
-            (self.through, self.outages) = (0, 0);
-        }
-        self.held.let_go(now, &self.hand);
-        let held = self.held.users();
-        // They are read once more and passed over here: to name them all would make the query slow.
-        let in_hand: HashSet<UserId> = self.hand.users().collect();
-        let limit = BATCH.saturating_add(self.hand.events());
-        self.fetching = true;
-        let outbox = &self.relay.outbox;
-        self.running.push(Box::pin(async move {
-            let fetched = outbox.pending(limit, &held).await.map(|mut records| {
-                let has_found = !records.is_empty();
-                let is_full = records.len() >= limit.get();
-                records.retain(|record| !in_hand.contains(&record.event.user_id()));
-                records.truncate(BATCH.get());
-                Fetched {
-                    records,
-                    has_found,
-                    is_full,
-                }
-            });
-            Done::Fetched(fetched)
-        }));
-    }
-
-    /// In how long to fetch; nothing if something that runs has to end first.
-    fn look_in(&self, now: Instant) -> Option<Duration> {
-        let is_crowded = self.hand.events() + BATCH.get() > IN_HAND;
-        let is_suspect = self.outage.is_some() && self.through == 0;
-        if self.fetching || is_crowded || is_suspect || self.stopping && O::DURABLE {
-            return None;
-        }
-        let look_in = self.look_at.saturating_duration_since(now);
-        if self.lease.left(now) < self.relay.policy.publish_within {
-            // A renewal that is on its way does not say when it is there.
-            return Some(look_in.max(IDLE[0]));
-        }
-        if self.held.len(now) < BATCH.get() {
-            return Some(look_in);
-        }
-        let due = self.held.next_due(now).unwrap_or(IDLE[1]);
-        Some(look_in.max(due.clamp(IDLE[0], IDLE[1])))
     }
 
     /// Waits until something that runs has ended, or something can be begun.
@@ -321,35 +255,6 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
         }
     }
 
-    fn fetched(&mut self, fetched: Fetched, now: Instant) {
-        let Fetched {
-            records,
-            has_found,
-            is_full,
-        } = fetched;
-        self.outbox_failures = 0;
-        self.is_empty = records.is_empty();
-        if self.is_empty && self.hand.is_empty() && self.held.is_empty() {
-            self.relay.observer.rests();
-        }
-        self.look_at = if self.is_empty {
-            let idle = self.idle;
-            self.idle = idle.saturating_mul(2).min(IDLE[1]);
-            now + self.held.next_due(now).unwrap_or(idle).min(idle)
-        } else {
-            self.idle = IDLE[0];
-            now + if is_full { Duration::ZERO } else { IDLE[0] }
-        };
-        let gathers = has_found && !is_full;
-        self.soonest = now + if gathers { GATHER } else { Duration::ZERO };
-        for chain in by_user(records) {
-            self.hand.take(chain.user, chain.records.len());
-            let (relay, lease) = (self.relay, self.lease);
-            let sending = async move { Done::Sent(relay.send(chain, lease).await) };
-            self.running.push(Box::pin(sending));
-        }
-    }
-
     fn sent(&mut self, sent: Sent) {
         self.hand.put_down(sent.user, sent.left);
         if !sent.published.is_empty() {
@@ -360,7 +265,7 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             Some(Failed { record, error, .. }) if error.is_outage() => {
                 self.hold(&record);
                 self.hand.put_down(sent.user, 1);
-                self.outage = Some(error);
+                self.unavailable(error);
             }
             Some(failed) => self.failed.push_back(failed),
             None => {}
@@ -379,12 +284,6 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             IDLE[0]
         };
         self.is_free(now + soon);
-    }
-
-    /// Something may wait that was not there, or not to be fetched, the last time.
-    fn is_free(&mut self, at: Instant) {
-        self.is_empty = false;
-        self.look_at = self.look_at.min(at.max(self.soonest));
     }
 
     /// After the word to stop: whether what is in hand is settled and, where events do not outlive the process, nothing

@@ -4,20 +4,44 @@ use std::time::{Duration, Instant};
 
 use super::Work;
 use crate::relay::Relay;
-use crate::{EventPublisher, Outbox, OutboxError, OutboxRecord, RelayError, RelayObserver, Timer};
+use crate::{
+    EventPublisher, Outbox, OutboxError, OutboxRecord, PublishError, RelayError, RelayObserver,
+    Timer,
+};
 
 /// How often in a row nothing gets through until the lease is given up.
 const YIELD_AFTER: u32 = 8;
 
+/// Something failed and it was not the event's fault.
+pub(super) struct Outage {
+    pub(super) error: PublishError,
+    /// When the first failed, of those that one verdict is about.
+    since: Instant,
+}
+
 impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'_, O, P, T, W> {
-    /// With nothing in hand: whether anything got through besides what failed. If not, one pause for all follows instead
-    /// of one for each; true if that was so too often.
+    pub(super) fn unavailable(&mut self, error: PublishError) {
+        let now = self.relay.timer.now();
+        let since = self.outage.as_ref().map_or(now, |outage| outage.since);
+        self.outage = Some(Outage { error, since });
+    }
+
+    /// Whether there was an outage and nothing gets through besides.
+    pub(super) const fn is_suspect(&self) -> bool {
+        self.outage.is_some() && self.through == 0
+    }
+
+    /// With nothing in hand, or after as long as one event may take: whether anything got through besides what failed.
+    /// If not, one pause for all follows; true if that was so too often, and nobody was left to be tried.
     pub(super) fn judge_outage(&mut self, now: Instant) -> bool {
+        if !self.hand.is_empty() && !self.is_long_suspect(now) {
+            return false;
+        }
         let through = std::mem::take(&mut self.through);
         if through > 0 {
             self.outages = 0;
         }
-        let Some(error) = self.outage.take() else {
+        let Some(Outage { error, .. }) = self.outage.take() else {
             return false;
         };
         let error = error.into();
@@ -25,17 +49,24 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'_, O, P, T,
             self.relay.observer.retrying(&error, Duration::ZERO);
             return false;
         }
-        self.held.clear();
         // What failed waits in the outbox again, though a look found it empty while it was in hand.
         self.is_free(now);
-        // Little time is left after the word to stop.
         let outages = if self.stopping {
+            // Little time is left.
+            self.held.clear();
             &mut 0
         } else {
             &mut self.outages
         };
         self.resume_at = now + self.relay.failed(&error, outages);
-        O::DURABLE && *outages >= YIELD_AFTER
+        let has_tried_all = !self.is_full || self.held.is_full();
+        O::DURABLE && has_tried_all && *outages >= YIELD_AFTER
+    }
+
+    fn is_long_suspect(&self, now: Instant) -> bool {
+        let longest = self.relay.policy.publish_within;
+        let is_over = |outage: &Outage| now.saturating_duration_since(outage.since) >= longest;
+        self.is_suspect() && self.outage.as_ref().is_some_and(is_over)
     }
 
     pub(super) fn outbox_failed(&mut self, error: OutboxError, now: Instant) {
