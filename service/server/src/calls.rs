@@ -1,4 +1,6 @@
-//! Which calls are in flight on a listener.
+//! Which calls are in flight on a listener, and what of their answers is unread.
+
+mod unread;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,6 +14,13 @@ use pin_project_lite::pin_project;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::Service;
+use user_adapter_grpc::Held;
+
+use unread::Piece;
+pub(crate) use unread::Unread;
+
+/// Tools leave streams of reflection open for as long as people look at what they told. There is nothing to wait for.
+const UNCOUNTED: &str = "/grpc.reflection.";
 
 /// The calls of a listener.
 #[derive(Clone, Debug, Default)]
@@ -43,17 +52,28 @@ impl Calls {
     }
 }
 
-/// Holds a token for each call, from its beginning to the end of its response.
+/// Holds a token for each call of a connection, from its beginning until its answer is written to the socket; of a stream
+/// until its first message is.
 #[derive(Clone, Debug)]
 pub(crate) struct CountCalls<S> {
     inner: S,
     calls: Calls,
+    unread: Unread,
 }
 
 impl<S> CountCalls<S> {
-    /// Counts the calls of `inner` in `calls`.
-    pub(crate) const fn new(inner: S, calls: Calls) -> Self {
-        Self { inner, calls }
+    /// Counts the calls of `inner`, which is for one connection, in `calls`.
+    pub(crate) fn new(inner: S, calls: Calls) -> Self {
+        Self {
+            inner,
+            calls,
+            unread: Unread::default(),
+        }
+    }
+
+    /// What the client has not taken.
+    pub(crate) fn unread(&self) -> Unread {
+        self.unread.clone()
     }
 }
 
@@ -70,20 +90,23 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
+        let is_counted = !request.uri().path().starts_with(UNCOUNTED);
         Counted {
             inner: self.inner.call(request),
-            token: self.calls.begin(),
+            token: is_counted.then(|| self.calls.begin()),
+            unread: self.unread(),
         }
     }
 }
 
 pin_project! {
-    /// A call, or the body of its response, with the token that says that it is in flight.
+    /// A call, or the body of its response, with the token that says that it is in flight, which goes with the first data.
     #[derive(Debug)]
     pub(crate) struct Counted<T> {
         #[pin]
         inner: T,
-        token: TaskTrackerToken,
+        token: Option<TaskTrackerToken>,
+        unread: Unread,
     }
 }
 
@@ -96,20 +119,27 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(response) = ready!(this.inner.poll(context));
-        let token = this.token.clone();
-        Poll::Ready(Ok(response.map(|inner| Counted { inner, token })))
+        let (token, unread) = (this.token.take(), this.unread.clone());
+        Poll::Ready(Ok(response.map(|inner| Counted {
+            inner,
+            token,
+            unread,
+        })))
     }
 }
 
 impl<B: Body> Body for Counted<B> {
-    type Data = B::Data;
+    type Data = Held<B::Data, (Option<TaskTrackerToken>, Piece)>;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().inner.poll_frame(context)
+    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(context)?);
+        let held = |data| Held::new(data, (this.token.take(), this.unread.piece()));
+        Poll::Ready(frame.map(|frame| Ok(frame.map_data(held))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -17,6 +18,7 @@ use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use crate::calls::CountCalls;
 use crate::rewind::Rewind;
 use crate::telemetry::{Event, Journal};
 use crate::tls::Acceptor;
@@ -27,6 +29,9 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A new connection has to begin within this time.
 pub(crate) const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that leaves a piece of an answer unread for this long, at most twice, is asked to make a new connection, and
+/// has as long again to read what it has asked for.
+pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
@@ -75,11 +80,12 @@ impl Connection {
         }
     }
 
-    /// Serves until the client goes away, the connection is old or serving stops; then calls in flight are finished.
+    /// Serves until the client goes away or leaves answers unread, the connection is old or serving stops; then calls in
+    /// flight are finished.
     pub(crate) async fn serve<S, B>(
         self,
         builder: Builder<TokioExecutor>,
-        service: S,
+        service: CountCalls<S>,
         journal: Journal,
     ) where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
@@ -101,37 +107,47 @@ impl Connection {
             () = stop.cancelled() => None,
         };
         let Some(stream) = begun else { return };
+        let unread = service.unread();
+        let mut unread = pin!(unread.stays_for(UNREAD_TIMEOUT));
         let connection =
             builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        tokio::pin!(connection);
+        let mut connection = pin!(connection);
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+            ended = connection.as_mut() => Some(ended),
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-            grace = old(age) => {
-                connection.as_mut().graceful_shutdown();
-                match tokio::time::timeout(grace, connection).await {
-                    Ok(ended) => ended,
-                    Err(_) => return journal.tell(Event::ConnectionCut(peer)),
+                tokio::select! {
+                    ended = connection => Some(ended),
+                    () = unread => None,
                 }
             }
+            grace = old(age, unread.as_mut()) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(grace, connection).await.ok()
+            }
         };
-        if let Err(error) = ended {
-            journal.tell(Event::ConnectionFailed(peer, &error));
+        match ended {
+            Some(Ok(())) => {}
+            Some(Err(error)) => journal.tell(Event::ConnectionFailed(peer, &error)),
+            None => journal.tell(Event::ConnectionCut(peer)),
         }
     }
 }
 
-/// Waits until the connection is old, for ever if it may be; how long its calls have from then on.
-async fn old(age: Option<Age>) -> Duration {
-    match age {
-        Some(age) => {
-            tokio::time::sleep(age.jittered()).await;
-            age.grace
+/// Waits until the connection is old, or taken for that since answers are unread; how long its calls have from then on.
+async fn old(age: Option<Age>, unread: impl Future<Output = ()>) -> Duration {
+    let old = async {
+        match age {
+            Some(age) => {
+                tokio::time::sleep(age.jittered()).await;
+                age.grace
+            }
+            None => std::future::pending().await,
         }
-        None => std::future::pending().await,
+    };
+    tokio::select! {
+        grace = old => grace,
+        () = unread => UNREAD_TIMEOUT,
     }
 }
 

@@ -11,7 +11,8 @@ use tonic::service::Routes;
 use tower::util::MapResponse;
 use tower::{Layer as _, Service};
 use user_adapter_grpc::{
-    DeadlineLayer, OverloadLayer, RpcMetrics, RpcTracer, TelemetryLayer, Turns, UserApi, complete,
+    DeadlineLayer, Observed, OverloadLayer, Placed, RpcMetrics, RpcTracer, TelemetryLayer, Turns,
+    UserApi, complete,
 };
 use user_application::{
     BatchGetUsers, CreateUser, DeleteUser, GetUser, ListUsers, UndeleteUser, UpdateUser,
@@ -61,7 +62,7 @@ pub(crate) fn service<R: UserRepository + Clone>(
 ) -> Result<
     impl Service<
         Request<hyper::body::Incoming>,
-        Response = Response<user_adapter_grpc::Observed<Body>>,
+        Response = Response<Observed<Placed<Body>>>,
         Error = Infallible,
         Future: Send,
     > + Clone

@@ -12,17 +12,21 @@
 mod http2;
 mod support;
 
-use http2::{Connection, END_STREAM, code, fields, frame, headers, kind};
-use support::{Client, InProcess, create, health, settings};
+use http2::{Connection, END_STREAM, call, code, fields, frame, headers, kind};
+use support::{Client, InProcess, assert_reason, create, health, settings};
 use tokio::task::JoinSet;
+use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
-use user_proto::user::v1::GetUserRequest;
+use user_adapter_grpc::reason;
+use user_proto::user::v1::{GetUserRequest, ListUsersRequest};
 use user_settings::{Settings, health as names};
 
 const CREATE_USER: &str = "/user.v1.UserService/CreateUser";
+const LIST_USERS: &str = "/user.v1.UserService/ListUsers";
 const STREAMS: u32 = 3;
-/// `SETTINGS_MAX_CONCURRENT_STREAMS` and `SETTINGS_MAX_HEADER_LIST_SIZE` (RFC 9113 §6.5.2).
+/// `SETTINGS_MAX_CONCURRENT_STREAMS`, `SETTINGS_INITIAL_WINDOW_SIZE` and `SETTINGS_MAX_HEADER_LIST_SIZE` (RFC 9113 §6.5.2).
 const MAX_STREAMS: u16 = 3;
+const INITIAL_WINDOW: u16 = 4;
 const MAX_HEADER_LIST: u16 = 6;
 
 fn few_streams() -> Settings {
@@ -135,4 +139,49 @@ async fn health_is_answered_beside_as_many_calls_as_a_connection_may_have() {
     assert_eq!(answer, Some(ServingStatus::Serving));
     let mut client = Client::new(channel);
     create(&mut client, "ada@example.com").await;
+}
+
+/// Asks twice on a new connection that leaves room for so many bytes of each answer; nothing if one is refused.
+async fn ask_twice(service: &InProcess, room: u32) -> Option<Connection> {
+    let mut connection = Connection::begin(service.grpc).await;
+    let window = [&INITIAL_WINDOW.to_be_bytes()[..], &room.to_be_bytes()].concat();
+    connection.send(&frame(kind::SETTINGS, 0, 0, &window)).await;
+    for stream in [1, 3] {
+        let list = call(stream, LIST_USERS, &ListUsersRequest::default());
+        connection.send(&list).await;
+        let answer = connection.next_of(kind::HEADERS).await.expect("answers");
+        if answer.flags & END_STREAM != 0 {
+            return None;
+        }
+    }
+    Some(connection)
+}
+
+#[tokio::test]
+async fn an_answer_counts_as_a_call_until_its_client_has_taken_it_or_is_gone() {
+    let mut settings = settings();
+    settings.server.max_concurrent_calls = 2;
+    let service = InProcess::start(&settings);
+    let mut client = service.client().await;
+    // Without room the transport waits for some; with a little it has put the whole answer by.
+    for room in [0, 1, 0] {
+        let both_begun = async {
+            loop {
+                // The connection before may not be gone yet.
+                if let Some(connection) = ask_twice(&service, room).await {
+                    return connection;
+                }
+            }
+        };
+        let mut connection = support::soon("two places", both_begun).await;
+        let refused = client.list_users(ListUsersRequest::default()).await;
+        let refused = refused.expect_err("is one too many");
+        assert_reason(&refused, Code::ResourceExhausted, reason::SERVER_OVERLOADED);
+        let more_room = frame(kind::WINDOW_UPDATE, 0, 1, &1000_u32.to_be_bytes());
+        connection.send(&more_room).await;
+        let end = connection.next_of(kind::HEADERS).await.expect("goes on");
+        assert_eq!((end.stream, end.flags & END_STREAM), (1, END_STREAM));
+        let listed = client.list_users(ListUsersRequest::default()).await;
+        listed.expect("its place is free again");
+    }
 }

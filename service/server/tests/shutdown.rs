@@ -14,13 +14,15 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use http2::{Connection, call, frame, kind};
+use http2::{Connection, call, fields, frame, framed, headers, kind};
 use support::{HeldCall, InProcess, connect, health, new_user, settings, soon, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use user_proto::user::v1::GetUserRequest;
 use user_service::{ServiceError, Stopped};
 use user_settings::{Settings, health as names};
@@ -186,6 +188,36 @@ async fn a_health_watch_is_told_of_the_drain_and_does_not_hold_it_up() {
         soon("stopping", running).await.unwrap().unwrap(),
         Stopped::Clean
     );
+}
+
+/// As tools leave them, before their first question or after it.
+#[tokio::test]
+async fn an_open_reflection_stream_does_not_hold_the_drain_up() {
+    let service = InProcess::start(&settings_with_long_drain());
+    let mut connection = Connection::begin(service.grpc).await;
+    let question = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let question = frame(kind::DATA, 0, 3, &framed(&question));
+    for (stream, method) in [
+        (
+            1,
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        ),
+        (
+            3,
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ),
+    ] {
+        connection.send(&headers(stream, &fields(method))).await;
+        connection.next_of(kind::HEADERS).await.expect("is open");
+    }
+    connection.send(&question).await;
+    let answer = connection.next_of(kind::DATA).await.expect("answers");
+    assert_eq!(answer.stream, 3);
+    let stopped = soon("stopping", service.stop()).await.unwrap().unwrap();
+    assert_eq!(stopped, Stopped::Clean);
 }
 
 #[tokio::test]

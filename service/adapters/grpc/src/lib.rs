@@ -6,7 +6,9 @@
 mod complete;
 mod context;
 mod deadline;
+mod held;
 mod overload;
+mod placed;
 mod status;
 mod telemetry;
 mod turns;
@@ -14,7 +16,9 @@ mod v1;
 
 pub use complete::complete;
 pub use deadline::DeadlineLayer;
+pub use held::Held;
 pub use overload::OverloadLayer;
+pub use placed::Placed;
 pub use status::{ERROR_DOMAIN, reason};
 pub use telemetry::{Observed, RpcMetrics, RpcTracer, TelemetryLayer};
 pub use turns::Turns;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
@@ -11,13 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tower::{Layer, Service};
 
+use crate::placed::Placed;
 use crate::status::ApiError;
 
 /// Health is asked when it matters most.
 const EXEMPT: &str = "/grpc.health.v1.Health/";
 
 /// Refuses calls beyond a number in flight, at once: a queue would only keep callers waiting for answers that come too
-/// late. The number is one for all clones of what the layer makes. A call counts until its response begins.
+/// late. The number is one for all clones of what the layer makes. A call counts until its answer is written to the
+/// socket, for an answer that its client does not take is memory as well; of a stream each message counts so.
 #[derive(Clone, Debug)]
 pub struct OverloadLayer {
     free: Arc<Semaphore>,
@@ -55,7 +57,7 @@ where
     S: Service<Request<Q>, Response = Response<B>, Error = Infallible>,
     B: Default,
 {
-    type Response = Response<B>;
+    type Response = Response<Placed<B>>;
     type Error = Infallible;
     type Future = OverloadFuture<S::Future>;
 
@@ -99,21 +101,17 @@ where
     F: Future<Output = Result<Response<B>, Infallible>>,
     B: Default,
 {
-    type Output = Result<Response<B>, Infallible>;
+    type Output = Result<Response<Placed<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            OverloadProjection::Refused => {
-                Poll::Ready(Ok(Status::from(ApiError::Overloaded).into_http()))
-            }
+        let (response, place) = match self.project() {
+            OverloadProjection::Refused => (Status::from(ApiError::Overloaded).into_http(), None),
             OverloadProjection::Running { call, permit } => {
-                let done = call.poll(context);
-                if done.is_ready() {
-                    *permit = None;
-                }
-                done
+                let Ok(response) = ready!(call.poll(context));
+                (response, permit.take())
             }
-        }
+        };
+        Poll::Ready(Ok(response.map(|body| Placed::new(body, place))))
     }
 }
 
@@ -121,8 +119,12 @@ where
 mod tests {
     use std::future::poll_fn;
 
+    use bytes::Bytes;
+    use http_body::Frame;
+    use http_body_util::{BodyExt as _, StreamBody};
     use tokio::sync::Notify;
     use tonic::Code;
+    use tonic::body::Body;
     use tonic_types::StatusExt as _;
     use tower::{ServiceExt as _, service_fn};
 
@@ -187,5 +189,32 @@ mod tests {
             Status::from_header_map(next.headers()).is_none(),
             "its place is free again"
         );
+    }
+
+    #[tokio::test]
+    async fn a_message_has_a_place_until_it_is_gone_and_a_stream_without_one_for_its_next_ends() {
+        let method = "/user.v1.UserService/ListUsers";
+        let service = OverloadLayer::new(1).layer(service_fn(|_: Request<()>| async {
+            let frame = || Ok::<_, Infallible>(Frame::data(Bytes::from("x")));
+            let frames = tokio_stream::iter([frame(), frame(), frame()]);
+            Ok::<_, Infallible>(Response::new(Body::new(StreamBody::new(frames))))
+        }));
+        let call = || service.clone().oneshot(request(method));
+        let mut body = call().await.expect("infallible").into_body();
+        for _ in 0..2 {
+            let message = body.frame().await.expect("goes on").expect("infallible");
+            assert!(message.is_data());
+            let refused = call().await.expect("infallible");
+            let status = Status::from_header_map(refused.headers()).expect("has a status");
+            assert_eq!(status.code(), Code::ResourceExhausted);
+        }
+        let other = call().await.expect("infallible");
+        assert!(
+            Status::from_header_map(other.headers()).is_none(),
+            "a stream in which nothing happens has no place"
+        );
+        let end = body.frame().await.expect("goes on").expect("infallible");
+        let status = end.trailers_ref().and_then(Status::from_header_map);
+        assert_eq!(status.expect("has one").code(), Code::ResourceExhausted);
     }
 }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{self, Poll, ready};
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use opentelemetry::Context;
@@ -177,14 +176,14 @@ impl<B: Default> Default for Observed<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Observed<B> {
-    type Data = Bytes;
+impl<B: Body> Body for Observed<B> {
+    type Data = B::Data;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(context));
         if let (Some(Ok(frame)), Some(call)) = (&frame, this.call)

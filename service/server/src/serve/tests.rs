@@ -10,45 +10,56 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::service_fn;
 
 use super::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, Limits, serve};
-use crate::connection::OPENING_TIMEOUT;
+use crate::connection::{OPENING_TIMEOUT, UNREAD_TIMEOUT};
 use crate::telemetry::Journal;
 
 /// The preface of HTTP/2 and settings without content (RFC 9113 §3.4).
 const OPENING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
+/// The settings of a client that leaves room for so many bytes of each answer, and a call that is answered with more.
+fn asking(room: u8) -> Vec<u8> {
+    let settings: [u8; 15] = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, room];
+    // POST, http and / of the static table (RFC 7541 §A), at the end of headers and stream.
+    let call: [u8; 12] = [0, 0, 3, 1, 5, 0, 0, 0, 1, 0x83, 0x86, 0x84];
+    [OPENING, &settings, &call].concat()
+}
+
 async fn server(connections: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    spawn(listener, connections);
+    spawn(listener, connections, CancellationToken::new());
     address
 }
 
-fn spawn(listener: TcpListener, connections: usize) {
+fn spawn(listener: TcpListener, connections: usize, stop: CancellationToken) -> JoinHandle<usize> {
     let limits = Limits {
         connections,
         concurrent_streams: 1,
         age: None,
-        drain_timeout: Duration::ZERO,
+        drain_timeout: UNREAD_TIMEOUT * 10,
         http2_only: true,
     };
     let service_for = |_| {
         service_fn(|_: Request<Incoming>| async {
-            Ok::<_, Infallible>(Response::new(Body::empty()))
+            let answer = Full::<Bytes>::from(vec![0; 100_000]);
+            Ok::<_, Infallible>(Response::new(Body::new(answer)))
         })
     };
-    let stop = CancellationToken::new();
     let journal = Journal::of_command().unwrap();
-    tokio::spawn(serve(listener, None, service_for, limits, journal, stop));
+    tokio::spawn(serve(listener, None, service_for, limits, journal, stop))
 }
 
 async fn connect(server: SocketAddr, said: &[u8]) -> TcpStream {
@@ -82,6 +93,39 @@ async fn who_gives_no_sign_of_life_is_hung_up_on() {
     let took = hung_up(server, OPENING).await;
     let bound = KEEP_ALIVE_INTERVAL + KEEP_ALIVE_TIMEOUT;
     assert!(took >= bound, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_an_answer_unread_is_hung_up_on() {
+    let server = server(8).await;
+    // The transport waits for room in the one case, and has put the whole answer by in the other.
+    for room in [0, 1] {
+        let took = hung_up(server, &asking(room)).await;
+        // Long before it is for want of a sign of life.
+        let bounds = UNREAD_TIMEOUT * 2..KEEP_ALIVE_INTERVAL + KEEP_ALIVE_TIMEOUT;
+        assert!(bounds.contains(&took), "{room}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_an_answer_unread_does_not_hold_the_drain_up_to_its_bound() {
+    for room in [0, 1] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let serving = spawn(listener, 8, stop.clone());
+        let mut client = connect(address, &asking(room)).await;
+        let headers_of_the_answer = [1, 4, 0, 0, 0, 1];
+        let mut read = Vec::new();
+        while !read.ends_with(&headers_of_the_answer) {
+            read.push(client.read_u8().await.unwrap());
+        }
+        let asked = Instant::now();
+        stop.cancel();
+        assert_eq!(serving.await.unwrap(), 0, "none is cut by the drain");
+        let took = asked.elapsed();
+        assert!(took < UNREAD_TIMEOUT * 5, "{room}: {took:?}");
+    }
 }
 
 /// Runs on the clock of everybody: time that went on by itself would end the first connection.
