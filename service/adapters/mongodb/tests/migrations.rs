@@ -14,6 +14,8 @@ use std::time::{Duration, SystemTime};
 
 use futures::TryStreamExt as _;
 use mongodb::bson::{DateTime, doc};
+use serde_json::json;
+use support::faults::{Ways, ways_with};
 use support::{Silent, collection, connect, database, options, storage_with, uri};
 use user_adapter_mongodb::{
     MigrationError, MigrationObserver, Migrations, SCHEMA_KNOWN, SchemaError,
@@ -173,6 +175,60 @@ async fn a_lock_that_nobody_renews_is_waited_for() {
     assert_eq!(migrations.migrate(None, &noted).await.unwrap(), ALL);
     assert!(SystemTime::now() >= until, "it did not wait");
     assert_eq!(noted.0.into_inner().unwrap()[0], "waiting");
+}
+
+#[tokio::test]
+async fn renewals_that_fail_end_no_run_while_its_lock_lasts() {
+    let options = options();
+    let name = options.database.clone();
+    let Ways { broken, faults, .. } = ways_with(options).await;
+    let records = collection(&name, "schema_migrations").await;
+    records.delete_many(doc! {}).await.unwrap();
+    let late = json!({"error": {"code": 50, "codeName": "MaxTimeMSExpired"}});
+    faults
+        .set(json!([
+            {"command": "findAndModify", "collection": "leases", "after": 1, "action": late}
+        ]))
+        .await;
+    let applied = broken.migrations().migrate(None, &Silent).await;
+    assert_eq!(applied.unwrap(), ALL);
+    faults.clear().await;
+}
+
+/// Gives the lock to somebody else before each change.
+struct TakenOver(String);
+
+impl MigrationObserver for TakenOver {
+    fn waiting(&self) {}
+
+    fn changing(&self, _version: u32, _change: &str) {
+        let database = self.0.clone();
+        let taker = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let leases = collection(&database, "leases").await;
+                let taken = doc! { "$set": { "holder": "somebody else" } };
+                let lock = doc! { "_id": "migrations" };
+                leases.update_one(lock, taken).await.unwrap();
+            });
+        });
+        taker.join().unwrap();
+    }
+
+    fn applied(&self, _version: u32) {}
+}
+
+#[tokio::test]
+async fn a_run_whose_lock_was_taken_over_changes_nothing_more() {
+    let (migrations, name) = empty().await;
+    let taken_over = migrations.migrate(None, &TakenOver(name.clone())).await;
+    let lost = taken_over.unwrap_err();
+    assert!(matches!(lost, MigrationError::LockLost), "{lost}");
+    let collections = database(&name).await.list_collection_names().await.unwrap();
+    assert_eq!(collections, ["leases"]);
 }
 
 #[tokio::test]

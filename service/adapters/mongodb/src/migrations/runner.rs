@@ -34,8 +34,8 @@ pub(super) async fn run(
     to: Option<u32>,
     observer: &dyn MigrationObserver,
 ) -> Result<usize, MigrationError> {
-    let lock = Lock::take(migrations, observer).await?;
-    let result = apply_missing(migrations, &lock, to, observer).await;
+    let mut lock = Lock::take(migrations, observer).await?;
+    let result = apply_missing(migrations, &mut lock, to, observer).await;
     // It ends by itself if this fails.
     let _ = lock.release().await;
     result
@@ -43,7 +43,7 @@ pub(super) async fn run(
 
 async fn apply_missing(
     migrations: &Migrations,
-    lock: &Lock<'_>,
+    lock: &mut Lock<'_>,
     to: Option<u32>,
     observer: &dyn MigrationObserver,
 ) -> Result<usize, MigrationError> {
@@ -81,6 +81,8 @@ struct Lock<'a> {
     migrations: &'a Migrations,
     lease: Lease,
     holder: Uuid,
+    /// When it was last asked for with success; it lasts from then on at least.
+    claimed: Instant,
 }
 
 impl<'a> Lock<'a> {
@@ -88,10 +90,11 @@ impl<'a> Lock<'a> {
         migrations: &'a Migrations,
         observer: &dyn MigrationObserver,
     ) -> Result<Self, MigrationError> {
-        let lock = Self {
+        let mut lock = Self {
             migrations,
             lease: Lease::new(migrations.storage.collections.leases.clone(), LOCK),
             holder: Uuid::from_bytes(FreshUuid::new().bytes()),
+            claimed: Instant::now(),
         };
         lock.make().await?;
         let end = Instant::now() + WAIT;
@@ -117,29 +120,40 @@ impl<'a> Lock<'a> {
         self.migrations.storage.calls.at_once(deadline, work).await
     }
 
-    async fn claim(&self) -> Result<bool, DatabaseError> {
+    async fn claim(&mut self) -> Result<bool, DatabaseError> {
         let (lease, holder) = (self.lease.clone(), self.holder);
         let work = async move { Ok(lease.claim(holder, LOCK_DURATION).await?.is_some()) };
-        let deadline = Instant::now() + CLAIM_TIMEOUT;
-        self.migrations.storage.calls.at_once(deadline, work).await
+        let asked = Instant::now();
+        let calls = &self.migrations.storage.calls;
+        let claimed = calls.at_once(asked + CLAIM_TIMEOUT, work).await;
+        if matches!(claimed, Ok(true)) {
+            self.claimed = asked;
+        }
+        claimed
+    }
+
+    /// Makes it last anew. That may fail while it lasts.
+    async fn renew(&mut self) -> Result<(), MigrationError> {
+        match self.claim().await {
+            Ok(false) => Err(MigrationError::LockLost),
+            Err(error) if self.claimed.elapsed() >= LOCK_DURATION => Err(error.into()),
+            Ok(true) | Err(_) => Ok(()),
+        }
     }
 
     /// Does the work and renews the lock meanwhile.
     async fn hold(
-        &self,
+        &mut self,
         work: impl Future<Output = Result<(), DatabaseError>> + Send + 'static,
     ) -> Result<Result<(), DatabaseError>, MigrationError> {
-        if !self.claim().await? {
-            return Err(MigrationError::LockLost);
-        }
-        let calls = &self.migrations.storage.calls;
+        let migrations = self.migrations;
+        let calls = &migrations.storage.calls;
         let mut work = pin!(calls.at_once(Instant::now() + CHANGE_TIMEOUT, work));
         loop {
-            match tokio::time::timeout(RENEW_EVERY, work.as_mut()).await {
-                Ok(done) => return Ok(done),
-                // What is under way goes on, and can be made again without harm.
-                Err(_) if !self.claim().await? => return Err(MigrationError::LockLost),
-                Err(_) => {}
+            // What is under way goes on if this fails, and can be made again without harm.
+            self.renew().await?;
+            if let Ok(done) = tokio::time::timeout(RENEW_EVERY, work.as_mut()).await {
+                return Ok(done);
             }
         }
     }
