@@ -6,7 +6,9 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{Api, ResourceExt};
 use operator_api::UserService;
 use operator_cluster::{Reader, bounded};
-use operator_core::{Action, Change, Diff, FieldChange, RenderError, Rule, validate};
+use operator_core::{
+    Action, Change, ChildKind, Diff, FieldChange, Recorded, RenderError, Rule, validate,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -55,7 +57,7 @@ impl DiffArgs {
     pub async fn run(self) -> Result<Outcome, Error> {
         let resources = manifest::read(&self.filename)?;
         for resource in &resources {
-            let release = self.release.release(None);
+            let release = self.release.release(resource, None, None);
             if let Err(violations) = validate(resource, &release) {
                 return Err(Error::Manifest(manifest::Error::Render {
                     path: self.filename,
@@ -103,24 +105,29 @@ async fn compare(
     let namespace = described.namespace().unwrap_or_default();
     let api: Api<UserService> = Api::namespaced(connection.client.clone(), &namespace);
     let live = bounded("get", "UserService", &name, api.get_opt(&name)).await?;
-    let release = release.release(live.as_ref());
-    let exists = live.is_some();
-    let resource = match live {
-        // Identity and status are the cluster's, the spec is the file's.
-        Some(live) => UserService {
-            spec: described.spec,
-            ..live
-        },
-        None => described,
-    };
     let reader = Reader {
         client: connection.client.clone(),
         namespace: &namespace,
         name: &name,
     };
-    let (world, _) = reader
-        .dereference(&resource, &release, BTreeMap::new())
-        .await?;
+    let kind = ChildKind::ControllerRevision;
+    let revisions = reader.children(kind).await?;
+    let runs = live.as_ref().and_then(|live| {
+        let revisions = revisions.iter().flatten().map(|(_, revision)| revision);
+        Recorded::current(live, revisions)
+    });
+    let exists = live.is_some();
+    let resource = match &live {
+        // Identity and status are the cluster's, the spec is the file's.
+        Some(live) => UserService {
+            spec: described.spec,
+            ..live.clone()
+        },
+        None => described,
+    };
+    let release = release.release(&resource, live.as_ref(), runs.as_ref());
+    let known = BTreeMap::from([(kind, revisions)]);
+    let (world, _) = reader.dereference(&resource, &release, known).await?;
     let now = Time(Timestamp::now());
     let diff = operator_core::diff(&world, &resource, &release, &now)?;
     Ok(Compared {

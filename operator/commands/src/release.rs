@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use operator_api::UserService;
-use operator_core::Release;
+use operator_core::{Recorded, Release, is_outdated};
 
 const REPOSITORY: &str = "ghcr.io/usersvc/user-service";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -50,21 +50,48 @@ pub struct DiffReleaseArgs {
     /// Version, and image tag, of the user service that a new resource would be pinned to.
     #[arg(long, env = "USER_SERVICE_IMAGE_TAG", default_value = VERSION)]
     service_version: Option<String>,
+    /// Annotation that the operator gives all pods, KEY=VALUE; may be given several times [default:
+    /// those of the pods of the running resource].
+    #[arg(long, value_name = "KEY=VALUE", value_parser = annotation)]
+    pod_annotation: Vec<(String, String)>,
 }
 
 impl DiffReleaseArgs {
-    /// What is said here, else what `live` runs.
-    pub(crate) fn release(&self, live: Option<&UserService>) -> Release {
-        let repository = self.service_repository.clone();
-        Release {
-            repository: repository
+    /// The operator for `resource`: what is said here, else what is told by `live`, as it is in the cluster, and by the
+    /// revision that it `runs`. It is taken to be of this version, and to be the very one that made this revision if
+    /// that was of this version too.
+    pub(crate) fn release(
+        &self,
+        resource: &UserService,
+        live: Option<&UserService>,
+        runs: Option<&Recorded>,
+    ) -> Release {
+        let told = runs.filter(|_| self.pod_annotation.is_empty());
+        let pod_annotations = told.map_or_else(
+            || self.pod_annotation.iter().cloned().collect(),
+            |revision| revision.pod_annotations.clone(),
+        );
+        let same = told
+            .map(|revision| &revision.operator)
+            .filter(|operator| Release::is_of(operator, VERSION));
+        let operator = same
+            .cloned()
+            .unwrap_or_else(|| Release::operator_with(VERSION, &pod_annotations));
+        let release = Release {
+            repository: self
+                .service_repository
+                .clone()
                 .or_else(|| repository_of(live?))
                 .unwrap_or_else(|| REPOSITORY.to_owned()),
             version: self.service_version.clone().unwrap_or(VERSION.to_owned()),
-            operator: VERSION.to_owned(),
+            operator,
+            pod_annotations,
+            renews: false,
+        };
+        Release {
             // What it would come to, whenever its turn is.
-            renews: true,
-            ..Release::default()
+            renews: is_outdated(resource, &release),
+            ..release
         }
     }
 }
@@ -78,36 +105,5 @@ fn repository_of(live: &UserService) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use operator_api::{UserServiceSpec, UserServiceStatus};
-
-    use super::*;
-
-    fn running(image: &str) -> UserService {
-        let mut live = UserService::new("users", UserServiceSpec::default());
-        live.status = Some(UserServiceStatus {
-            version: Some("1.2".to_owned()),
-            image: Some(image.to_owned()),
-            ..UserServiceStatus::default()
-        });
-        live
-    }
-
-    #[test]
-    fn a_running_resource_tells_the_repository_of_its_operator() {
-        let args = DiffReleaseArgs::default();
-        let live = running("registry.example:5000/users:1.2");
-        let release = args.release(Some(&live));
-        assert_eq!(release.repository, "registry.example:5000/users");
-    }
-
-    #[test]
-    fn an_image_that_the_spec_names_and_one_of_another_version_tell_nothing() {
-        let args = DiffReleaseArgs::default();
-        let mut live = running("elsewhere.example/users:1.2");
-        live.spec.image = Some("elsewhere.example/users:1.2".to_owned());
-        assert_eq!(args.release(Some(&live)).repository, REPOSITORY);
-        let live = running("elsewhere.example/users:2");
-        assert_eq!(args.release(Some(&live)).repository, REPOSITORY);
-    }
-}
+#[path = "release_tests.rs"]
+mod tests;

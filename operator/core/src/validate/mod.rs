@@ -60,6 +60,12 @@ impl Release {
         }
         format!("{version}+{}", children::digest(pod_annotations))
     }
+
+    /// Whether an [`operator`](Self::operator) is of this version, whatever annotations it gives.
+    pub fn is_of(operator: &str, version: &str) -> bool {
+        let rest = operator.strip_prefix(version);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+    }
 }
 
 /// One broken rule.

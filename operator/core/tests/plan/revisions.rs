@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use operator_api::{IntOrPercent, UpgradePolicy};
-use operator_core::children::PREPARED;
+use operator_core::{Recorded, children::PREPARED};
 
 use super::*;
 
@@ -214,10 +214,35 @@ fn what_was_prepared_by_the_same_version_from_elsewhere_is_not_prepared_anew() {
     super::settle(&mut elsewhere, &mut other);
     let prepared = deployment(&mut elsewhere)["metadata"]["annotations"][PREPARED].take();
     deployment(&mut world)["metadata"]["annotations"][PREPARED] = prepared;
+    world.live.retain(|(kind, _), _| *kind != ChildKind::Job);
 
     let before = template(&world);
     let first = plan(&world, &resource, &mirrored(), &at(100)).unwrap();
     assert_eq!(kinds(&first), [ChildKind::Deployment]);
     settle(&mut world, &mut resource, &mirrored());
     assert_eq!(template(&world), before);
+}
+
+#[test]
+fn the_current_revision_tells_the_annotations_that_the_operator_gave_its_pods() {
+    let (mut resource, mut world) = settled_connected();
+    resource.spec.pod.annotations = [("theirs".to_owned(), "kept".to_owned())].into();
+    settle(&mut world, &mut resource, &release());
+    let current = |world: &World, resource: &UserService| {
+        let current = Recorded::current(resource, world.live.values()).unwrap();
+        (current.operator, current.pod_annotations)
+    };
+    assert_eq!(current(&world, &resource), (release().operator, [].into()));
+    resource.spec.server.max_concurrent_streams = 7;
+    settle(&mut world, &mut resource, &newer());
+    let newer = newer();
+    assert_eq!(
+        current(&world, &resource),
+        (newer.operator, newer.pod_annotations)
+    );
+
+    for live in world.live.values_mut() {
+        live["metadata"]["ownerReferences"][0]["uid"] = json!("another");
+    }
+    assert_eq!(Recorded::current(&resource, world.live.values()), None);
 }
