@@ -1,6 +1,9 @@
 //! Passes that delete what is not wanted any more.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use kube::{api::DynamicObject, runtime::watcher::Event};
 use operator_core::ChildKind;
@@ -77,6 +80,55 @@ async fn what_was_changed_before_its_delete_holds_up_nothing_else_and_is_deleted
     let asked = std::mem::take(&mut *log.lock().unwrap());
     let of_account = deleted(&asked, "/serviceaccounts/old").unwrap();
     assert_eq!(of_account["preconditions"]["resourceVersion"], "8");
+}
+
+#[tokio::test]
+async fn a_child_whose_change_was_refused_is_still_deleted_when_it_is_not_wanted_any_more() {
+    let is_closed = Arc::new(AtomicBool::new(false));
+    let refuses = Arc::clone(&is_closed);
+    let policy = Arc::new(Mutex::new(Value::Null));
+    let (client, log) = server(move |asked| {
+        let is_write = asked.method == http::Method::PATCH;
+        let mut policy = policy.lock().unwrap();
+        if !asked.path.contains("/networkpolicies") {
+            return taken(asked);
+        }
+        if is_write && refuses.load(Ordering::Relaxed) {
+            return failure(422, "Invalid");
+        }
+        if is_write {
+            *policy = taken(asked).1;
+            return (200, policy.clone());
+        }
+        if asked.path.contains("labelSelector") {
+            return (200, json!({"metadata": {}, "items": [policy.clone()]}));
+        }
+        taken(asked)
+    })
+    .await;
+    let context = context_of(client, 2);
+    let children = Children::default();
+    for kind in ChildKind::ALL {
+        children.note(kind, Event::Init);
+        children.note(kind, Event::InitDone);
+    }
+    let cluster = cluster(&context, &children);
+    let pass = async |network: Value| {
+        let Ok(mut resource) = plain("users").0 else {
+            unreachable!("a resource that can be read");
+        };
+        resource.spec.network = serde_json::from_value(network).unwrap();
+        keep(&cluster, &resource, &context, "team-a/users").await
+    };
+    pass(json!({"clients": []})).await.unwrap();
+    is_closed.store(true, Ordering::Relaxed);
+    pass(json!({})).await.unwrap_err();
+
+    log.lock().unwrap().clear();
+    pass(Value::Null).await.unwrap();
+    let asked = std::mem::take(&mut *log.lock().unwrap());
+    let of_policy = deleted(&asked, "/networkpolicies/users").unwrap();
+    assert_eq!(of_policy["preconditions"]["uid"], "uid");
 }
 
 /// With what a delete came, if there was one.

@@ -42,6 +42,8 @@ struct Object {
     round: u32,
     /// Whether a write told of it and no watch has since.
     is_written: bool,
+    /// Whether a request found another state of it, or none, and nobody has told of it since.
+    is_doubted: bool,
     instance: Instance,
     /// As JSON, which takes a fraction of the room that it takes once it is read; without the resourceVersion,
     /// so that another one is news.
@@ -118,16 +120,20 @@ impl Children {
         self.lock().put(kind, object, Teller::Write);
     }
 
-    /// Takes note that an object is another than the one that was known: it has to be asked for.
+    /// Takes note that an object may be another than the one that was known, or gone. It is not forgotten: it would be
+    /// missed where it is not wanted any more.
     pub(crate) fn doubt(&self, kind: ChildKind, namespace: &str, name: &str) {
-        self.lock().forget(&Id {
+        let id = Id {
             kind,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-        });
+        };
+        if let Some(object) = self.lock().objects.get_mut(&id) {
+            object.is_doubted = true;
+        }
     }
 
-    /// The children of a resource, of the kinds that all is known of.
+    /// The children of a resource, of the kinds that all is known of and nothing of it doubted.
     pub(crate) fn of(&self, namespace: &str, name: &str) -> BTreeMap<ChildKind, Listed> {
         let held = self.lock();
         let mut known: BTreeMap<ChildKind, Listed> = held
@@ -140,10 +146,16 @@ impl Children {
             .collect();
         let instance = (namespace.to_owned(), name.to_owned());
         for id in held.of.get(&instance).into_iter().flatten() {
+            let Some(object) = held.objects.get(id) else {
+                continue;
+            };
+            if object.is_doubted {
+                known.remove(&id.kind);
+            }
             let Some(Some(listed)) = known.get_mut(&id.kind) else {
                 continue;
             };
-            if let Some(value) = held.objects.get(id).and_then(Object::read) {
+            if let Some(value) = object.read() {
                 listed.push(((id.kind, id.name.clone()), value));
             }
         }
@@ -198,11 +210,12 @@ impl Held {
             version,
             round,
             is_written: teller == Teller::Write,
+            is_doubted: false,
             instance,
             json: json.into(),
             resource_version: object.resource_version(),
         };
-        let is_news = before.is_none_or(|before| before.json != object.json);
+        let is_news = before.is_none_or(|before| before.is_doubted || before.json != object.json);
         self.objects.insert(id, object);
         is_news
     }

@@ -200,11 +200,45 @@ fn a_list_is_believed_where_versions_went_back() {
 }
 
 #[test]
-fn what_is_doubted_is_known_no_more() {
+fn where_an_object_is_doubted_nothing_is_known_of_its_kind_until_it_is_told_of_anew() {
     let children = Children::default();
-    list(&children, &[object("users", "users", 1)]);
-    children.doubt(KIND, "team-a", "users");
-    assert_eq!(known(&children, "users"), Some(named(&[])));
+    let users = |version: u64| {
+        let mut users = object("users", "users", 1);
+        users.metadata.resource_version = Some(version.to_string());
+        users
+    };
+    let sibling = object("users-2", "users", 1);
+    list(
+        &children,
+        &[users(1), sibling, object("others", "others", 1)],
+    );
+    let doubt = || children.doubt(KIND, "team-a", "users");
+    doubt();
+    assert_eq!(known(&children, "users"), None);
+    assert_eq!(known(&children, "others"), Some(named(&[("others", 1)])));
+    let echo = children.note(KIND, Event::Apply(users(1)));
+    assert!(echo.is_empty(), "{echo:?}");
+    assert_eq!(known(&children, "users"), None, "told of before");
+
+    let both = Some(named(&[("users", 1), ("users-2", 1)]));
+    let told = children.note(KIND, Event::Apply(users(2)));
+    assert_eq!(told.len(), 1, "news, though it is as it was");
+    assert_eq!(known(&children, "users"), both);
+    doubt();
+    children.wrote(KIND, &users(3));
+    assert_eq!(known(&children, "users"), both);
+    doubt();
+    list(&children, &[users(3), object("users-2", "users", 1)]);
+    assert_eq!(known(&children, "users"), both);
+    doubt();
+    children.note(KIND, Event::Delete(users(4)));
+    assert_eq!(known(&children, "users"), Some(named(&[("users-2", 1)])));
+    doubt();
+    assert_eq!(
+        known(&children, "users"),
+        Some(named(&[("users-2", 1)])),
+        "gone by all accounts"
+    );
 }
 
 #[test]
