@@ -41,7 +41,12 @@ impl Error {
     /// What the API server said, if it understood a request and refused it: a quota, a policy, a
     /// missing right. An outage, a throttle or a race is no refusal.
     pub fn refusal(&self) -> Option<String> {
-        let is_refusal = matches!(self.code(), Some(400 | 403 | 422)) && !self.is_of_another();
+        let is_refusal = match self.code() {
+            None | Some(404 | 408 | 409 | 410 | 429) => false,
+            // Policies and webhooks choose their code. 401 may also be of the operator's own token: nothing can be
+            // told then until that is renewed.
+            Some(code) => (400..500).contains(&code) && !self.is_of_another(),
+        };
         is_refusal.then(|| self.to_string())
     }
 
@@ -110,8 +115,15 @@ mod tests {
 
     #[test]
     fn an_outage_a_throttle_and_a_race_are_no_refusal() {
-        for code in [409, 429, 500, 503] {
+        for code in [404, 408, 409, 410, 429, 500, 503] {
             assert_eq!(answered(code).refusal(), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_whatever_code_a_policy_or_a_webhook_chose() {
+        for code in [400, 401, 402, 403, 406, 413, 422, 451] {
+            assert!(answered(code).refusal().is_some(), "{code}");
         }
     }
 }
