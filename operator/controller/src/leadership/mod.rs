@@ -74,7 +74,7 @@ impl Candidate {
         loop {
             // From before the request: whoever sees its result sees it later.
             let asked = Instant::now();
-            match timeout(ATTEMPT, self.attempt(asked)).await {
+            match timeout(ATTEMPT, self.attempt()).await {
                 Ok(Ok(None)) => {
                     if self.claim.extend(asked + DURATION) {
                         tracing::info!(identity = self.election.identity(), "leading");
@@ -112,10 +112,12 @@ impl Candidate {
     }
 
     /// `None` if this replica holds the Lease, else who does.
-    async fn attempt(&mut self, now: Instant) -> kube::Result<Option<String>> {
+    async fn attempt(&mut self) -> kube::Result<Option<String>> {
         let live = self.leases.get_opt(LEASE).await?;
+        // From after the answer: what it tells may have been written only just before it.
+        let seen = Instant::now();
         let params = PostParams::default();
-        let written = match self.election.step(live.as_ref(), now) {
+        let written = match self.election.step(live.as_ref(), seen) {
             Step::Wait(holder) => return Ok(Some(holder)),
             Step::Create(spec) => {
                 let mut lease = Lease::default();

@@ -1,10 +1,13 @@
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use axum::http::Method;
 use k8s_openapi::api::{coordination::v1::LeaseSpec, core::v1::ConfigMap};
 use kube::{
     api::{Patch, PatchParams},
-    client::ClientBuilder,
+    client::{Body, ClientBuilder},
 };
 use serde_json::{Value, json};
 
@@ -192,6 +195,34 @@ fn keeper() -> impl Fn(&Asked) -> (u16, Value) + Clone + Send + Sync + 'static {
         }
         (200, kept.1.clone().unwrap())
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_not_taken_before_it_lasted_from_when_its_answer_came() {
+    const SLOW: Duration = Duration::from_secs(2);
+    let theirs = serde_json::to_vec(&lease(Some("other"), "1")).unwrap();
+    let first = Arc::new(AtomicBool::new(true));
+    // Its holder may renew it just before the first answer.
+    let server = tower::service_fn(move |_: http::Request<Body>| {
+        let (theirs, is_first) = (theirs.clone(), first.swap(false, Ordering::Relaxed));
+        async move {
+            if is_first {
+                sleep(SLOW).await;
+            }
+            http::Response::builder().body(Body::from(theirs))
+        }
+    });
+    let claim = Claim::new();
+    let metrics = Arc::new(Metrics::new());
+    let mut follower = Candidate::new(Client::new(server, "operator"), claim.clone(), metrics);
+    let start = Instant::now();
+    tokio::select! {
+        lost = follower.lead() => panic!("{lost}"),
+        _ = claim.held() => {}
+    }
+    let took = start.elapsed();
+    assert!(took >= SLOW + DURATION, "{took:?}");
+    assert!(took < SLOW + DURATION + LOOK * 2, "{took:?}");
 }
 
 #[tokio::test]
