@@ -227,7 +227,7 @@ async fn keep(
 
 /// What the operator makes of a resource, be it now or not before its turn.
 fn release_for(resource: &UserService, context: &Context) -> Release {
-    let renews = is_outdated(resource, &context.release) && {
+    let renews = is_outdated(resource, &context.release) && context.known.is_ready() && {
         let all = context.known.state();
         let all = all.iter().filter_map(|other| other.0.as_ref().ok());
         is_its_turn(resource, all, &context.release)
@@ -292,7 +292,7 @@ struct Looked<'a> {
     world: World,
     /// The way to Kafka, if it answered.
     session: Option<Session>,
-    /// Whether Kafka was not asked because too many passes do.
+    /// Whether Kafka was not asked because too many passes do, or not every resource is known yet.
     is_busy: bool,
     /// Held for as long as Kafka is spoken to.
     permit: Option<SemaphorePermit<'a>>,
@@ -330,6 +330,10 @@ async fn look<'a>(
     let mut all = Vec::new();
     let is_leaving = resource.metadata.deletion_timestamp.is_some();
     if is_leaving || access.is_some() {
+        if !context.known.is_ready() {
+            // Whose a topic is, resources of any place may decide.
+            return Ok(Looked::without_kafka(world, true));
+        }
         // As many as there are in the cluster: looked through only where topics are at stake.
         all = context.known.state();
     }
@@ -379,6 +383,9 @@ fn key(guard: &DeserializeGuard<UserService>) -> String {
 #[cfg(test)]
 #[path = "reconcile/deletes_tests.rs"]
 mod deletes_tests;
+#[cfg(test)]
+#[path = "reconcile/places_tests.rs"]
+mod places_tests;
 #[cfg(test)]
 #[path = "reconcile_tests.rs"]
 mod tests;

@@ -64,7 +64,7 @@ async fn topics_are_not_changed_by_a_claim_to_lead_that_may_end_before() {
 }
 
 /// A resource that is being deleted with its topics, whose Kafka is not there.
-fn leaving() -> UserService {
+pub(super) fn leaving() -> UserService {
     let mut leaving = serde_json::to_value(resource()).unwrap();
     leaving["spec"]["events"]["kafka"]["topics"] = json!({"reclaimPolicy": "Delete"});
     leaving["status"] = json!({"topics": [{"name": "user.created", "id": "1"}]});
