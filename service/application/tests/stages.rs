@@ -195,6 +195,28 @@ async fn those_who_hang_with_long_backlogs_do_not_hold_up_those_behind() {
 }
 
 #[tokio::test]
+async fn those_with_another_attempt_and_many_events_do_not_hold_up_the_others() {
+    let (store, _) = Store::<true>::with_versions(60, 40);
+    let everybody: Vec<UserId> = store.state().users.keys().copied().collect();
+    let watched = Watched::default();
+    let noted = || watched.recorder.noted();
+    noted().unreachable.clone_from(&everybody);
+    let released = async {
+        // By then all have failed.
+        eventually(|| noted().pauses.len() >= 4).await;
+        watched.watch().held.extend(everybody);
+        eventually(|| watched.flying() == 60).await;
+        let (_, other) = store.add_user(90);
+        eventually(|| watched.published() == [other]).await;
+        watched.watch().held.clear();
+        noted().unreachable.clear();
+        is_empty(&store).await;
+    };
+    run(&store, &watched, released).await;
+    assert_eq!(watched.published().len(), 60 * 40 + 1);
+}
+
+#[tokio::test]
 async fn while_some_hang_and_one_fails_others_go_on() {
     let (store, _) = Store::<true>::with_users(30);
     let everybody = store.state().pending.clone();

@@ -36,6 +36,11 @@ impl Held {
         self.0.contains_key(&user)
     }
 
+    /// This user has got through.
+    pub(super) fn forget(&mut self, user: UserId) {
+        self.0.remove(&user);
+    }
+
     /// Passes this user over until then.
     pub(super) fn hold(&mut self, user: UserId, until: Instant) {
         let failures = self.failures(user).saturating_add(1);
@@ -43,14 +48,19 @@ impl Held {
         self.0.insert(user, Pause { until, failures });
     }
 
-    /// Ends pauses that are over, first those that have been for the longest. Who has had its attempt and was not held
-    /// again is forgotten.
-    pub(super) fn let_go(&mut self, now: Instant, hand: &Hand) {
+    /// Ends pauses that are over, first those that have been for the longest. Whose pause was ended for the last look and
+    /// who was not found by it is forgotten, or passed over again if more waited than it could find.
+    pub(super) fn let_go(&mut self, now: Instant, hand: &Hand, is_full: bool) {
         if self.is_full() {
             self.clear();
         }
-        self.0
-            .retain(|user, pause| pause.until.is_some() || hand.contains(*user));
+        self.0.retain(|user, pause| {
+            if pause.until.is_some() || hand.contains(*user) {
+                return true;
+            }
+            pause.until = Some(now);
+            is_full
+        });
         let held = |(user, pause): (&UserId, &Pause)| Some((pause.until?, *user));
         let mut due: Vec<(Instant, UserId)> = self.0.iter().filter_map(held).collect();
         let retried = self.0.len() - due.len();

@@ -258,6 +258,7 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
     fn sent(&mut self, sent: Sent) {
         self.hand.put_down(sent.user, sent.left);
         if !sent.published.is_empty() {
+            self.held.forget(sent.user);
             self.through += sent.published.len();
             self.published.extend(sent.published);
         }

@@ -67,7 +67,7 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'_, O, P, T,
             self.relay.observer.retrying(&error, Duration::ZERO);
             (self.through, self.outages) = (0, 0);
         }
-        self.held.let_go(now, &self.hand);
+        self.held.let_go(now, &self.hand, self.is_full);
         let mut except = self.held.users();
         except.extend(self.hand.crowding());
         // They are read once more and passed over here: to name them all would make the query slow.
