@@ -85,8 +85,8 @@ impl Health {
         for service in [WHOLE_SERVER, health::API] {
             self.api.set_service_status(service, status).await;
         }
-        self.probes
-            .set_service_status(health::READINESS, status)
-            .await;
+        for service in [WHOLE_SERVER, health::READINESS] {
+            self.probes.set_service_status(service, status).await;
+        }
     }
 }

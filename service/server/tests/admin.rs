@@ -111,6 +111,8 @@ async fn readiness_tells_why_a_dependency_is_waited_for_and_no_secret() {
         Some(ServingStatus::NotServing),
         "as the kubelet sees it"
     );
+    let answer = health(&probes, "").await;
+    assert_eq!(answer, Some(ServingStatus::NotServing), "by default");
     let answer = health(&probes, names::LIVENESS).await;
     assert_eq!(answer, Some(ServingStatus::Serving));
     std::fs::remove_file(uri).unwrap();

@@ -65,6 +65,7 @@ async fn not_serving_is_announced_while_calls_are_still_taken() {
     .await;
     assert_eq!(health(&api, names::API).await, not_serving);
     assert_eq!(health(&api, "").await, not_serving);
+    assert_eq!(health(&admin, "").await, not_serving);
     assert_eq!(
         health(&admin, names::LIVENESS).await,
         Some(ServingStatus::Serving)
