@@ -1,8 +1,10 @@
 //! What the admin port serves: HTTP/1.1 for people and scrapers, HTTP/2 for the kubelet's gRPC probes.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -24,9 +26,28 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 struct Peer(SocketAddr);
 
 impl Peer {
-    /// Whether it is on this machine or in this pod. What comes by `kubectl port-forward` is.
+    /// Whether it is on this machine or in this pod. What comes by `kubectl port-forward` is. Other addresses of loopback
+    /// are not: from 127.0.0.6 the proxy of Istio hands on what comes from elsewhere.
     fn is_local(self) -> bool {
-        self.0.ip().to_canonical().is_loopback()
+        let address = self.0.ip().to_canonical();
+        address == Ipv4Addr::LOCALHOST || address == Ipv6Addr::LOCALHOST
+    }
+}
+
+/// Somebody local. Told before the body is read, so that nobody else's is waited for.
+struct Local;
+
+impl<S: Send + Sync> FromRequestParts<S> for Local {
+    type Rejection = (StatusCode, &'static str);
+
+    fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> impl Future<Output = Result<Self, Self::Rejection>> + Send {
+        let peer = parts.extensions.get::<Peer>();
+        let why = "the level is changed from inside the pod alone, as by kubectl port-forward\n";
+        let is_local = peer.is_some_and(|peer| peer.is_local());
+        std::future::ready(is_local.then_some(Self).ok_or((StatusCode::FORBIDDEN, why)))
     }
 }
 
@@ -47,8 +68,8 @@ pub(crate) fn router(health: &Health, registry: Arc<Registry>, journal: Journal)
         .route(path::BUILD_INFO, get(build_info))
         .route(
             path::LOG_LEVEL,
-            get(log_level).put(move |Extension(peer): Extension<Peer>, body: String| {
-                std::future::ready(set_log_level(peer, &body, &journal))
+            get(log_level).put(move |_: Local, body: String| {
+                std::future::ready(set_log_level(&body, &journal))
             }),
         )
         // The default of the gRPC routes answers 200 to any path, and an HTTP probe would take that for health.
@@ -103,11 +124,7 @@ async fn log_level() -> Response {
 }
 
 /// Writes lines from the level in the body on, until it is set anew or the process ends.
-fn set_log_level(peer: Peer, body: &str, journal: &Journal) -> Response {
-    if !peer.is_local() {
-        let why = "the level is changed from inside the pod alone, as by kubectl port-forward\n";
-        return (StatusCode::FORBIDDEN, why).into_response();
-    }
+fn set_log_level(body: &str, journal: &Journal) -> Response {
     let Some(level) = LogLevel::from_word(body.trim()) else {
         let why = format!("give {}\n", LogLevel::accepted_words());
         return (StatusCode::BAD_REQUEST, why).into_response();

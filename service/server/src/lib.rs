@@ -20,6 +20,7 @@ mod kafka;
 mod lifecycle;
 mod listener;
 mod metrics;
+mod peers;
 mod relay;
 mod rewind;
 mod routes;

@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use user_settings::{FLUSH_TIMEOUT, Settings};
 
+use crate::connection::Age;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::serve::{Limits, serve};
@@ -17,8 +18,15 @@ use crate::telemetry::{Event, Journal, Otlp};
 use crate::wiring::{self, Backends};
 use crate::{ServiceError, admin, build, listener};
 
-/// Connections at a time on the admin port, which only probes and scrapers use.
+/// Connections at a time on the admin port, which only probes and scrapers use. Whoever reaches it may ask for more, and
+/// probes have to be answered all the same.
 const ADMIN_CONNECTIONS: usize = 64;
+/// How long one lives. Probes make one each, and scrapers a new one by themselves.
+const ADMIN_AGE: Age = Age {
+    max: Duration::from_mins(1),
+    // A scrape that has begun is given up by Prometheus after that time.
+    grace: Duration::from_secs(10),
+};
 /// Calls in flight on one connection of the admin port.
 const ADMIN_STREAMS: u32 = 16;
 /// Time for the admin port to finish its answers, after everything else has stopped.
@@ -171,9 +179,10 @@ fn serve_admin(
     let limits = Limits {
         connections: ADMIN_CONNECTIONS,
         concurrent_streams: ADMIN_STREAMS,
-        age: None,
+        age: Some(ADMIN_AGE),
         drain_timeout: ADMIN_DRAIN_TIMEOUT,
         http2_only: false,
+        makes_room: true,
     };
     let router_for = move |peer| admin::for_peer(&router, peer);
     Task::spawn(|stop| tokio::spawn(serve(listener, None, router_for, limits, journal, stop)))

@@ -20,6 +20,7 @@ use tower::Service;
 
 use crate::calls::{Calls, CountCalls};
 use crate::connection::{Age, Connection, Error};
+use crate::peers::Peers;
 use crate::telemetry::{Event, Journal};
 use crate::tls::Acceptor;
 
@@ -45,7 +46,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// The bounds of one listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Connections at a time; further ones wait in the kernel's backlog.
+    /// Connections at a time; further ones wait in the kernel's backlog, unless there is always room for one.
     pub(crate) connections: usize,
     /// Calls in flight on one HTTP/2 connection.
     pub(crate) concurrent_streams: u32,
@@ -55,6 +56,8 @@ pub(crate) struct Limits {
     pub(crate) drain_timeout: Duration,
     /// Whether HTTP/1 is refused.
     pub(crate) http2_only: bool,
+    /// Whether a connection ends for the next one, where that would have to wait.
+    pub(crate) makes_room: bool,
 }
 
 impl Limits {
@@ -102,11 +105,15 @@ where
     let builder = limits.builder();
     let calls = Calls::default();
     let mut connections = JoinSet::new();
+    let mut peers = limits.makes_room.then(|| Peers::new(limits.connections));
     while let Some((stream, peer, slot)) = accept(&listener, &slots, &journal, &stop).await {
         let stop = stop.clone();
         let connection = Connection::new(stream, peer, tls.clone(), limits.age, stop, slot);
         let service = CountCalls::new(service_for(peer), calls.clone());
-        connections.spawn(connection.serve(builder.clone(), service, journal.clone()));
+        let task = connections.spawn(connection.serve(builder.clone(), service, journal.clone()));
+        if let Some(peers) = &mut peers {
+            peers.joined(peer.ip(), task);
+        }
         while connections.try_join_next().is_some() {}
     }
     drop(listener);

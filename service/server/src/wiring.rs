@@ -144,6 +144,7 @@ fn with_publisher<S: Backend, P: EventPublisher>(
         }),
         drain_timeout: server.drain_timeout,
         http2_only: true,
+        makes_room: false,
     };
     let (acceptor, reload) = match parts.tls {
         Some(tls) => (Some(tls.acceptor), Some(tls.reload)),

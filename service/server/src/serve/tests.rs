@@ -51,6 +51,7 @@ fn spawn(listener: TcpListener, connections: usize, stop: CancellationToken) -> 
         age: None,
         drain_timeout: UNREAD_TIMEOUT * 10,
         http2_only: true,
+        makes_room: false,
     };
     let service_for = |_| {
         service_fn(|_: Request<Incoming>| async {
