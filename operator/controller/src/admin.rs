@@ -1,14 +1,17 @@
 //! Health, metrics and the log's level over plain HTTP.
 
-use std::{net::SocketAddr, sync::Arc};
+mod listener;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{ConnectInfo, DefaultBodyLimit, State},
-    http::{StatusCode, header},
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, State},
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
+use listener::{Listener, Peer};
 use tokio::net::TcpListener;
 
 use crate::{metrics::Metrics, queue::Queue, telemetry::LogLevel, watching::Known};
@@ -28,8 +31,8 @@ const MAX_LEVEL: usize = 1024;
 
 /// Serves until it is dropped. `/healthz` says that the process works, `/readyz` that its caches are filled.
 pub(crate) async fn serve(listener: TcpListener, admin: Admin) -> std::io::Result<()> {
-    let service = router(admin).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).await
+    let service = router(admin).into_make_service_with_connect_info::<Peer>();
+    axum::serve(Listener::new(listener), service).await
 }
 
 fn router(admin: Admin) -> Router {
@@ -43,30 +46,29 @@ fn router(admin: Admin) -> Router {
 }
 
 /// Who can reach the pod need not be who may fill its log or blind it: only peers within it are
-/// answered, which `kubectl port-forward` is.
-fn refused(peer: SocketAddr) -> Option<Answer> {
-    let is_local = peer.ip().to_canonical().is_loopback();
-    let why = "answered within the pod only: kubectl port-forward leads there\n";
-    (!is_local).then(|| (StatusCode::FORBIDDEN, why.to_owned()))
+/// answered, which `kubectl port-forward` is. Told before the body is read, so that nobody else's is
+/// waited for.
+struct Local;
+
+impl<S: Send + Sync> FromRequestParts<S> for Local {
+    type Rejection = (StatusCode, &'static str);
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let why = "answered within the pod only: kubectl port-forward leads there\n";
+        match ConnectInfo::<Peer>::from_request_parts(parts, state).await {
+            Ok(ConnectInfo(peer)) if peer.is_local() => Ok(Self),
+            _ => Err((StatusCode::FORBIDDEN, why)),
+        }
+    }
 }
 
 type Answer = (StatusCode, String);
 
-async fn log_level(
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    State(admin): State<Admin>,
-) -> Answer {
-    refused(peer).unwrap_or_else(|| (StatusCode::OK, format!("{}\n", admin.log_level.get())))
+async fn log_level(_: Local, State(admin): State<Admin>) -> Answer {
+    (StatusCode::OK, format!("{}\n", admin.log_level.get()))
 }
 
-async fn set_log_level(
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    State(admin): State<Admin>,
-    asked: String,
-) -> Answer {
-    if let Some(refused) = refused(peer) {
-        return refused;
-    }
+async fn set_log_level(_: Local, State(admin): State<Admin>, asked: String) -> Answer {
     let asked = asked.trim();
     match admin.log_level.set(asked) {
         Ok(()) => {
@@ -97,18 +99,30 @@ async fn metrics_text(State(admin): State<Admin>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        net::{IpAddr, Ipv4Addr, SocketAddr},
+        time::Duration,
+    };
+
     use axum::{
         body::{Body, to_bytes},
         extract::connect_info::MockConnectInfo,
         http::Request,
+    };
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpSocket, TcpStream},
+        time::timeout,
     };
     use tower::ServiceExt;
     use tracing_subscriber::{EnvFilter, Registry, reload};
 
     use super::*;
 
-    /// The listener as a peer sees it, and the layer in which its level counts.
-    fn seen_from(peer: &str) -> (Router, reload::Layer<EnvFilter, Registry>) {
+    type Layer = reload::Layer<EnvFilter, Registry>;
+
+    /// What there is to tell, and the layer in which its level counts.
+    fn admin() -> (Admin, Layer) {
         let (log_level, layer) = LogLevel::new("");
         let admin = Admin {
             metrics: Arc::new(Metrics::new()),
@@ -116,7 +130,13 @@ mod tests {
             queue: Queue::default(),
             log_level,
         };
-        let peer: SocketAddr = peer.parse().unwrap();
+        (admin, layer)
+    }
+
+    /// The listener as a peer sees it.
+    fn seen_from(peer: &str) -> (Router, Layer) {
+        let (admin, layer) = admin();
+        let peer = Peer(peer.parse().unwrap());
         (router(admin).layer(MockConnectInfo(peer)), layer)
     }
 
@@ -147,10 +167,81 @@ mod tests {
 
     #[tokio::test]
     async fn the_level_of_the_log_is_no_matter_of_other_pods() {
-        let (router, _layer) = seen_from("10.0.0.7:1");
-        assert_eq!(asked(&router, "GET", "").await.0, 403);
-        assert_eq!(asked(&router, "PUT", "off").await.0, 403);
-        let (code, _) = asked(&router, "PUT", &"x".repeat(MAX_LEVEL + 1)).await;
-        assert_ne!(code, 200);
+        for peer in ["10.0.0.7:1", "127.0.0.6:1", "[::ffff:127.0.0.6]:1"] {
+            let (router, _layer) = seen_from(peer);
+            assert_eq!(asked(&router, "GET", "").await.0, 403);
+            assert_eq!(asked(&router, "PUT", "off").await.0, 403);
+            let (code, _) = asked(&router, "PUT", &"x".repeat(MAX_LEVEL + 1)).await;
+            assert_eq!(code, 403);
+        }
+    }
+
+    const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+    const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
+
+    async fn listening() -> (SocketAddr, Layer) {
+        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (admin, layer) = admin();
+        tokio::spawn(serve(listener, admin));
+        (address, layer)
+    }
+
+    async fn connect_from(address: Ipv4Addr, server: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        let address = SocketAddr::new(IpAddr::V4(address), 0);
+        socket.bind(address).unwrap();
+        socket.connect(server).await.unwrap()
+    }
+
+    /// What is answered, to where it ends so or the connection does.
+    async fn answer(stream: &mut TcpStream, request: &str, end: &str) -> String {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = async {
+            while !answer.ends_with(end.as_bytes()) {
+                if stream.read_buf(&mut answer).await.unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+        };
+        timeout(SOON, read).await.expect("is answered");
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// Far more than an answer takes.
+    const SOON: Duration = Duration::from_secs(20);
+    const UNFINISHED: &str = "PUT /loglevel HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\n";
+
+    #[tokio::test]
+    async fn what_others_send_to_the_level_of_the_log_is_not_waited_for() {
+        let (server, _layer) = listening().await;
+        let mut stranger = connect_from(ELSEWHERE, server).await;
+        let refused = answer(&mut stranger, UNFINISHED, "there\n").await;
+        assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_for_connections_without_end_loses_the_first_and_costs_others_none() {
+        const PROBE: &str = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
+        let (server, _layer) = listening().await;
+        let mut kept = connect_from(ELSEWHERE, server).await;
+        let mut crowd = Vec::new();
+        for _ in 0..=listener::MOST {
+            let mut one = connect_from(HERE, server).await;
+            one.write_all(UNFINISHED.as_bytes()).await.unwrap();
+            crowd.push(one);
+        }
+        for from in [ELSEWHERE, HERE] {
+            let mut probe = connect_from(from, server).await;
+            let answer = answer(&mut probe, PROBE, "ok\n").await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{from}: {answer}");
+        }
+        let answer = answer(&mut kept, PROBE, "ok\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        // Whether it ends or is reset.
+        let mut end = Vec::new();
+        let ended = timeout(SOON, crowd[0].read_to_end(&mut end)).await;
+        assert!(ended.is_ok() && end.is_empty(), "{end:?}");
     }
 }
