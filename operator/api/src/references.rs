@@ -12,7 +12,8 @@ use crate::pod::DNS_NAME;
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretReference {
-    /// Name of a Secret in the namespace of the resource. A changed Secret rolls the pods.
+    /// Name of a Secret in the namespace of the resource. A changed user name or password rolls the pods; changed
+    /// certificates do not.
     #[schemars(length(min = 1, max = 253), regex(pattern = DNS_NAME))]
     pub secret: String,
 }
