@@ -19,6 +19,7 @@ timeout 1800 cargo build --quiet --locked --package userservice-operator
 define
 SCHEMAS=$(e2e/bed/schemas.sh)
 UNITTEST=$(e2e/chart/unittest.sh)
+PROMETHEUS=$(e2e/bed/prometheus.sh)
 check_files
 check_values
 check_refusals

@@ -4,7 +4,7 @@
 template() { helm template operator "$CHART" --namespace "$NAMESPACE" "$@"; }
 
 # The cluster serves no such kind; unit tests look at it.
-served() { awk 'BEGIN {RS = "---\n"} !/\nkind: (PodMonitor|Certificate)\n/ {print "---\n" $0}' "$1"; }
+served() { awk 'BEGIN {RS = "---\n"} !/\nkind: (PodMonitor|PrometheusRule|Certificate)\n/ {print "---\n" $0}' "$1"; }
 
 without_word_of_helm() { ! grep -i helm "$1"; }
 
@@ -20,6 +20,8 @@ check_files() {
   check "the chart runs the version of the programs" versions_agree
   check "all values: none is left out" all_are_tried
   check "there is one previous chart, and it is another" is_one_other charts/previous/*.tgz
+  check "Prometheus takes the alerts" "$PROMETHEUS/promtool" check rules "$CHART/files/alerts.yaml"
+  check "each alert fires when it shall, and not before" "$PROMETHEUS/promtool" test rules e2e/chart/alerts.yaml
   check "the kustomize base builds" kubectl kustomize charts/kustomize
   cp "$WORK/output" "$WORK/kustomize.yaml"
   check "the kustomize base: every field is one that the cluster knows" conforms "$WORK/kustomize.yaml"

@@ -34,6 +34,9 @@ pub struct VerifyArgs {
     /// Seconds within which the resource has to be ready.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// A Secret in that namespace with credentials for the registry of the user service's image. May be repeated.
+    #[arg(long = "image-pull-secret", value_name = "NAME")]
+    image_pull_secrets: Vec<String>,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -117,7 +120,8 @@ impl VerifyArgs {
         let cluster = Cluster { client, namespace };
         let refusal = cluster.refuses_the_broken().await?;
         passed(format_args!("a broken resource is refused: {refusal}"))?;
-        let created = cluster.create(minimal(), false).await?;
+        let minimal = minimal(&self.image_pull_secrets);
+        let created = cluster.create(minimal, false).await?;
         let name = created.name_any();
         say(format_args!(
             "created {KIND} {name} in namespace {}",
@@ -247,8 +251,16 @@ fn manifest(spec: &Value) -> Value {
     })
 }
 
-fn minimal() -> Value {
-    manifest(&json!({}))
+/// Nothing but defaults, and what its image cannot be had without.
+fn minimal(image_pull_secrets: &[String]) -> Value {
+    if image_pull_secrets.is_empty() {
+        return manifest(&json!({}));
+    }
+    let secrets: Vec<Value> = image_pull_secrets
+        .iter()
+        .map(|name| json!({"name": name}))
+        .collect();
+    manifest(&json!({"pod": {"imagePullSecrets": secrets}}))
 }
 
 /// A rule that no type can say.
@@ -272,7 +284,7 @@ mod tests {
     use super::*;
 
     fn standing(status: &Value) -> Standing {
-        let mut resource = minimal();
+        let mut resource = minimal(&[]);
         resource["metadata"]["generation"] = json!(2);
         resource["status"] = status.clone();
         Standing::of(&serde_json::from_value(resource).unwrap())
@@ -321,7 +333,15 @@ mod tests {
     #[test]
     fn the_broken_resource_is_broken_in_one_place_and_the_minimal_one_in_none() {
         assert_eq!(wrong(broken()), ["spec.autoscaling.min"]);
-        assert!(wrong(minimal()).is_empty());
+        assert!(wrong(minimal(&[])).is_empty());
+    }
+
+    #[test]
+    fn the_image_of_the_minimal_resource_is_pulled_with_the_secrets_that_are_named() {
+        let minimal = minimal(&["mirror".to_owned(), "other".to_owned()]);
+        let secrets = json!([{"name": "mirror"}, {"name": "other"}]);
+        assert_eq!(minimal["spec"]["pod"]["imagePullSecrets"], secrets);
+        assert!(wrong(minimal).is_empty());
     }
 
     #[test]
