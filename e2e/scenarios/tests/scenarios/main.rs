@@ -15,6 +15,7 @@ mod fields;
 mod gitops;
 mod leadership;
 mod lifecycle;
+mod loss;
 mod network;
 mod operator;
 mod pause;
