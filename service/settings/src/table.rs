@@ -7,9 +7,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use entries::{ADMIN_ADDRESS, GRPC_ADDRESS, KAFKA_BOOTSTRAP_SERVERS, TABLE};
+use entries::{
+    ADMIN_ADDRESS, GRPC_ADDRESS, KAFKA_BOOTSTRAP_SERVERS, TABLE, TLS, TLS_ALLOWED_CLIENTS,
+};
 
-use crate::{Bounds, Events, SettingError, Settings, Share};
+use crate::settings::Choice as _;
+use crate::{Bounds, Events, SettingError, Settings, Share, TlsMode};
 
 /// What every variable of the service begins with.
 ///
@@ -114,7 +117,8 @@ impl Settings {
                 }
             }
         }
-        problems.extend(settings.clash());
+        problems.extend(settings.shared_port());
+        problems.extend(settings.idle_list());
         problems.extend(settings.missing());
         if problems.is_empty() {
             Ok(settings)
@@ -136,13 +140,25 @@ impl Settings {
     }
 
     /// Two listeners cannot share a port. Port 0 asks the kernel for a free one and never clashes.
-    fn clash(&self) -> Option<SettingError> {
+    fn shared_port(&self) -> Option<SettingError> {
         let port = self.admin_address.port();
         (port != 0 && port == self.grpc_address.port()).then(|| SettingError::Clash {
             variable: ADMIN_ADDRESS.to_owned(),
             value: self.admin_address.to_string(),
             other: format!("{GRPC_ADDRESS}={}", self.grpc_address),
             accepted: "each listener its own port".to_owned(),
+        })
+    }
+
+    /// Who lists clients means to keep others out, and only mutual TLS does.
+    fn idle_list(&self) -> Option<SettingError> {
+        let tls = &self.tls;
+        let is_idle = tls.mode != TlsMode::Mutual && !tls.allowed_clients.is_empty();
+        is_idle.then(|| SettingError::Clash {
+            variable: TLS_ALLOWED_CLIENTS.to_owned(),
+            value: tls.allowed_clients.clone(),
+            other: format!("{TLS}={}", tls.mode.word()),
+            accepted: format!("it with {TLS}={} only", TlsMode::Mutual.word()),
         })
     }
 

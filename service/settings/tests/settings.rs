@@ -264,6 +264,24 @@ fn clients_are_given_by_names_that_a_certificate_can_hold() {
 }
 
 #[test]
+fn a_list_of_clients_that_keeps_nobody_out_is_refused() {
+    let list = ("USERSVC_TLS_ALLOWED_CLIENTS", "web.example");
+    for (mode, given) in [
+        ("off", &[list][..]),
+        ("off", &[("USERSVC_TLS", "off"), list][..]),
+        ("server", &[("USERSVC_TLS", "server"), list][..]),
+    ] {
+        let told: Vec<_> = problems(given).iter().map(ToString::to_string).collect();
+        let expected = format!(
+            "USERSVC_TLS_ALLOWED_CLIENTS=\"web.example\" clashes with USERSVC_TLS={mode}: give it with USERSVC_TLS=mutual only"
+        );
+        assert_eq!(told, [expected]);
+    }
+    let empty = vars(&[("USERSVC_TLS_ALLOWED_CLIENTS", "")]);
+    assert_eq!(Settings::from_vars(empty), Ok(Settings::default()));
+}
+
+#[test]
 fn durations_are_written_as_kubernetes_writes_them() {
     let mut settings = Settings::default();
     settings.server.drain_timeout = Duration::from_secs(90);

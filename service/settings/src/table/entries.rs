@@ -9,6 +9,8 @@ use crate::{
 
 pub(super) const GRPC_ADDRESS: &str = "USERSVC_GRPC_ADDRESS";
 pub(super) const ADMIN_ADDRESS: &str = "USERSVC_ADMIN_ADDRESS";
+pub(super) const TLS: &str = "USERSVC_TLS";
+pub(super) const TLS_ALLOWED_CLIENTS: &str = "USERSVC_TLS_ALLOWED_CLIENTS";
 pub(super) const KAFKA_BOOTSTRAP_SERVERS: &str = "USERSVC_KAFKA_BOOTSTRAP_SERVERS";
 
 /// A setting that is one of a few words.
@@ -156,7 +158,7 @@ pub(super) const TABLE: &[Setting] = &[
         applies: ALWAYS,
     },
     Setting {
-        name: "USERSVC_TLS",
+        name: TLS,
         doc: "How connections to the gRPC port are protected. server: by TLS. mutual: by TLS, and clients show a certificate.",
         kind: choice!(TlsMode, |s| s.tls.mode),
         applies: WITH_TLS,
@@ -180,8 +182,8 @@ pub(super) const TABLE: &[Setting] = &[
         applies: WITH_MUTUAL_TLS,
     },
     Setting {
-        name: "USERSVC_TLS_ALLOWED_CLIENTS",
-        doc: "Subject alternative names of which a client's certificate needs one; nothing: every client of the authorities.",
+        name: TLS_ALLOWED_CLIENTS,
+        doc: "Subject alternative names of which a client's certificate needs one, with mutual TLS only; nothing: every client of the authorities.",
         kind: Kind::Text(|s| &mut s.tls.allowed_clients, CLIENTS),
         applies: WITH_MUTUAL_TLS,
     },
