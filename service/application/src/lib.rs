@@ -26,8 +26,8 @@ pub use error::UseCaseError;
 pub use get_user::GetUser;
 pub use list_users::{ListUsers, Listing, Order, Position, UserFilter, UserPage};
 pub use ports::{
-    Backlog, Clock, DeadLetter, DeadLetters, Epoch, EventPublisher, IdGenerator, Outbox,
-    OutboxError, OutboxRecord, PublishError, Redrive, RelayId, RepositoryError, Timer,
+    Backlog, Chosen, Clock, DeadLetter, DeadLetters, Epoch, EventPublisher, IdGenerator, Outbox,
+    OutboxError, OutboxRecord, PublishError, Redriven, RelayId, RepositoryError, Timer,
     UserRepository, Write,
 };
 pub use relay::{Backoff, Relay, RelayError, RelayObserver, RelayPolicy};

@@ -6,7 +6,7 @@ mod outbox;
 mod publisher;
 mod repository;
 
-pub use dead_letters::{DeadLetter, DeadLetters, Redrive};
+pub use dead_letters::{Chosen, DeadLetter, DeadLetters, Redriven};
 pub use environment::{Clock, IdGenerator, Timer};
 pub use outbox::{Backlog, Epoch, Outbox, OutboxError, OutboxRecord, RelayId};
 pub use publisher::{EventPublisher, PublishError};

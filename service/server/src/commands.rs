@@ -19,7 +19,7 @@ use crate::{ServiceError, database};
 pub(crate) enum Command {
     /// Brings the schema of the database to the version that this build works with.
     Migrate(migrate::Arguments),
-    /// Looks at events that were given up, and publishes them again.
+    /// Looks at events that were given up, and publishes or discards them.
     #[command(name = "dlq", subcommand)]
     DeadLetters(dead_letters::Command),
     /// Registers the schemas of the events, or checks whether they could be.

@@ -37,7 +37,7 @@ pub(crate) const DEAD: &str = "dead";
 const AGGREGATE: &str = "user";
 const CREATED: &str = "user.created";
 const UPDATED: &str = "user.updated";
-const DELETED: &str = "user.deleted";
+pub(crate) const DELETED: &str = "user.deleted";
 
 /// When a user was deleted.
 pub(crate) const DELETE_TIME: &str = "delete_time";
@@ -138,9 +138,12 @@ pub(crate) fn event_document(event: &UserEvent, trace: Option<&TraceContext>) ->
 
 /// A stored user.
 pub(crate) fn user(document: &Document) -> Result<User, DatabaseError> {
-    let fields = Fields(document, USERS);
-    let id = UserId::new(fields.uuid("_id")?);
-    fields.user(id)
+    Fields(document, USERS).user(user_id(document)?)
+}
+
+/// Which user is stored.
+pub(crate) fn user_id(document: &Document) -> Result<UserId, DatabaseError> {
+    Ok(UserId::new(Fields(document, USERS).uuid("_id")?))
 }
 
 /// A stored event.

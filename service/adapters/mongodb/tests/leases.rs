@@ -10,16 +10,18 @@
 mod support;
 
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use support::{eventually, storage};
+use mongodb::bson::{DateTime, doc};
+use support::{collection, eventually, options, storage, storage_with, uri};
 use user_adapter_mongodb::MongoStorage;
-use user_application::testkit::{new_user, write};
-use user_application::{DeadLetters, Epoch, Outbox, Redrive, RelayId, UserRepository};
-use user_domain::EventId;
+use user_application::testkit::{new_user, renamed, write};
+use user_application::{Chosen, DeadLetters, Epoch, Outbox, Redriven, RelayId, UserRepository};
+use user_domain::{EventId, User};
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(60);
+const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 const MANY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
 
 fn holder(number: u128) -> RelayId {
@@ -107,13 +109,102 @@ async fn a_dead_letter_says_why_and_goes_out_again_when_told_to() {
         1
     );
 
-    let these = Redrive::These(vec![second, EventId::new(Uuid::from_u128(99))]);
-    assert_eq!(storage.redrive(these).await.unwrap(), 1);
+    let these = Chosen::These(vec![second, EventId::new(Uuid::from_u128(99))]);
+    assert_eq!(redrive(&storage, these).await, all_of(1));
     let pending = storage.pending(MANY, &[]).await.unwrap();
     assert_eq!((pending[0].event.id(), pending[0].attempts), (second, 0));
-    assert_eq!(storage.redrive(Redrive::All).await.unwrap(), 2);
+    assert_eq!(redrive(&storage, Chosen::All).await, all_of(2));
     assert_eq!(storage.dead_letters(MANY).await.unwrap(), []);
     assert_eq!(storage.backlog().await.unwrap().pending, 3);
+}
+
+async fn redrive(storage: &MongoStorage, letters: Chosen) -> Redriven {
+    storage.redrive(letters, SystemTime::now()).await.unwrap()
+}
+
+const fn all_of(pending: u64) -> Redriven {
+    let purged = Vec::new();
+    Redriven { pending, purged }
+}
+
+/// Stores a user that was renamed and deleted, all of whose events were given up; the user and the events.
+async fn give_up(storage: &MongoStorage, now: Epoch, number: u16) -> (User, [EventId; 3]) {
+    let (user, created) = new_user(number, &format!("user{number}@example.com"));
+    let (next, updated) = renamed(&user, number + 100);
+    let removed = EventId::new(Uuid::from_u128(u128::from(number) << 64));
+    let (gone, removed) = next.delete(CENTURY, removed, next.updated_at()).unwrap();
+    let events = [created.id(), updated.id(), removed.id()];
+    storage.create(user, created, None, write()).await.unwrap();
+    storage.update(next, updated, write()).await.unwrap();
+    let gone = storage.update(gone, removed, write()).await.unwrap();
+    for event in events {
+        storage.bury(event, now, "refused").await.unwrap();
+    }
+    (gone, events)
+}
+
+#[tokio::test]
+async fn of_a_purged_user_a_redrive_publishes_the_deletion_alone_and_names_the_rest() {
+    let options = options();
+    let users = collection(&options.database, "users").await;
+    let storage = storage_with(&uri(), options).await;
+    let now = storage.claim(holder(1), LONG).await.unwrap().unwrap();
+    let (removed, of_removed) = give_up(&storage, now, 1).await;
+    let (over, of_over) = give_up(&storage, now, 2).await;
+    let (_, of_deleted) = give_up(&storage, now, 3).await;
+    let of = |user: &User| doc! { "_id": mongodb::bson::Uuid::from_bytes(user.id().as_uuid().into_bytes()) };
+    users.delete_one(of(&removed)).await.unwrap();
+    // The time has come, and the database has not removed it yet.
+    let past = doc! { "$set": { "purge_time": DateTime::from_millis(1) } };
+    users.update_one(of(&over), past).await.unwrap();
+
+    let redriven = redrive(&storage, Chosen::All).await;
+    let stays = [of_removed[0], of_removed[1], of_over[0], of_over[1]];
+    assert_eq!((redriven.pending, redriven.purged.len()), (5, 4));
+    assert!(stays.iter().all(|event| redriven.purged.contains(event)));
+    let pending = storage.pending(MANY, &[]).await.unwrap();
+    let pending: Vec<EventId> = pending.iter().map(|record| record.event.id()).collect();
+    assert!(of_deleted.iter().all(|event| pending.contains(event)));
+    assert!(pending.contains(&of_removed[2]) && pending.contains(&of_over[2]));
+    let letters = storage.dead_letters(MANY).await.unwrap();
+    assert!(
+        letters
+            .iter()
+            .all(|letter| stays.contains(&letter.event) && letter.reason == "refused")
+    );
+
+    let again = redrive(&storage, Chosen::These(stays.to_vec())).await;
+    assert_eq!(
+        (again.pending, again.purged.len()),
+        (0, 4),
+        "also when they are named"
+    );
+}
+
+#[tokio::test]
+async fn what_is_discarded_is_gone_and_only_dead_letters_can_be() {
+    let options = options();
+    let outbox = collection(&options.database, "outbox").await;
+    let storage = storage_with(&uri(), options).await;
+    let now = storage.claim(holder(1), LONG).await.unwrap().unwrap();
+    let mut dead = Vec::new();
+    for number in 1..=3 {
+        let event = create(&storage, number).await;
+        storage.bury(event, now, "refused").await.unwrap();
+        dead.push(event);
+    }
+    let waits = create(&storage, 4).await;
+    let these = Chosen::These(vec![dead[1], waits]);
+    assert_eq!(storage.discard(these.clone()).await.unwrap(), 1);
+    let left = storage.dead_letters(MANY).await.unwrap();
+    let left: Vec<EventId> = left.iter().map(|letter| letter.event).collect();
+    assert_eq!(left, [dead[0], dead[2]]);
+    assert_eq!(storage.discard(these).await.unwrap(), 0);
+    assert_eq!(storage.discard(Chosen::All).await.unwrap(), 2);
+    assert_eq!(redrive(&storage, Chosen::All).await, all_of(0));
+    let pending = storage.pending(MANY, &[]).await.unwrap();
+    assert_eq!(pending[0].event.id(), waits);
+    assert_eq!(outbox.count_documents(doc! {}).await.unwrap(), 1);
 }
 
 #[tokio::test]

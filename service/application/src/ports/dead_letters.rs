@@ -18,21 +18,42 @@ pub trait DeadLetters: Send + Sync + 'static {
         limit: NonZeroUsize,
     ) -> impl Future<Output = Result<Vec<DeadLetter>, OutboxError>> + Send;
 
-    /// Makes dead letters pending again, with no attempts counted; how many there were. They go out after what was
-    /// published since.
+    /// Makes dead letters pending again, with no attempts counted. They go out after what was published since.
+    ///
+    /// Who is purged by now is not to be published again: of such a user only the deletion is, which holds nothing
+    /// personal and which consumers may still wait for.
+    ///
+    /// # Errors
+    /// `Unavailable`. Some of them may be pending by then.
+    fn redrive(
+        &self,
+        letters: Chosen,
+        now: SystemTime,
+    ) -> impl Future<Output = Result<Redriven, OutboxError>> + Send;
+
+    /// Removes dead letters for good, with the personal data in them; how many there were.
     ///
     /// # Errors
     /// `Unavailable`.
-    fn redrive(&self, events: Redrive) -> impl Future<Output = Result<u64, OutboxError>> + Send;
+    fn discard(&self, letters: Chosen) -> impl Future<Output = Result<u64, OutboxError>> + Send;
 }
 
-/// Which dead letters to publish again.
+/// Which dead letters are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Redrive {
+pub enum Chosen {
     /// All of them.
     All,
     /// These; those that are none are passed over.
     These(Vec<EventId>),
+}
+
+/// What came of a redrive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redriven {
+    /// How many are pending again.
+    pub pending: u64,
+    /// Those that stayed dead letters because their user was purged, oldest first.
+    pub purged: Vec<EventId>,
 }
 
 /// An event that was given up. Holds no personal data.

@@ -1,9 +1,10 @@
 //! Events that were given up.
 
 use std::num::NonZeroUsize;
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
-use user_application::{DeadLetter, DeadLetters as _, Redrive};
+use user_application::{Chosen, DeadLetter, DeadLetters as _, Redriven};
 use user_domain::EventId;
 use user_settings::Settings;
 use uuid::Uuid;
@@ -18,8 +19,10 @@ pub(crate) enum Command {
         #[arg(long, default_value = "100")]
         limit: NonZeroUsize,
     },
-    /// Makes them pending again, with no attempts counted.
+    /// Makes them pending again, with no attempts counted. Of purged users only the deletion: the other events are named.
     Redrive(Which),
+    /// Removes them for good.
+    Discard(Which),
 }
 
 #[derive(Debug, Args)]
@@ -34,6 +37,15 @@ pub(crate) struct Which {
     events: Vec<Uuid>,
 }
 
+impl Which {
+    fn chosen(self) -> Chosen {
+        if self.all {
+            return Chosen::All;
+        }
+        Chosen::These(self.events.into_iter().map(EventId::new).collect())
+    }
+}
+
 pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), CommandError> {
     let storage = storage(settings, "dlq").await?;
     match command {
@@ -43,13 +55,16 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Com
             }
         }
         Command::Redrive(which) => {
-            let which = if which.all {
-                Redrive::All
-            } else {
-                Redrive::These(which.events.into_iter().map(EventId::new).collect())
-            };
-            let count = storage.redrive(which).await?;
-            say(format_args!("{count} events are pending again"))?;
+            let redriven = storage.redrive(which.chosen(), SystemTime::now());
+            let Redriven { pending, purged } = redriven.await?;
+            say(format_args!("{pending} events are pending again"))?;
+            for event in purged {
+                say(format_args!("{event} stays: its user is purged"))?;
+            }
+        }
+        Command::Discard(which) => {
+            let count = storage.discard(which.chosen()).await?;
+            say(format_args!("{count} events are discarded"))?;
         }
     }
     Ok(())

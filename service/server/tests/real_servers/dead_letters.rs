@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mongodb::bson::{Document, doc};
 use user_adapter_mongodb::{MongoStorage, StorageOptions};
 use user_application::{Outbox as _, RelayId, UserRepository as _, Write};
 use user_domain::{Email, EventId, User, UserId, UserName};
@@ -45,13 +46,13 @@ async fn give_up(database: &Database, count: u64) -> Vec<EventId> {
     events
 }
 
+async fn stored(database: &Database, filter: Document) -> u64 {
+    let outbox = database.open().await.collection::<Document>("outbox");
+    outbox.count_documents(filter).await.unwrap()
+}
+
 async fn pending(database: &Database) -> u64 {
-    let outbox = database
-        .open()
-        .await
-        .collection::<mongodb::bson::Document>("outbox");
-    let waiting = mongodb::bson::doc! { "state": "pending" };
-    outbox.count_documents(waiting).await.unwrap()
+    stored(database, doc! { "state": "pending" }).await
 }
 
 #[tokio::test]
@@ -92,13 +93,44 @@ async fn dead_letters_are_listed_without_personal_data_and_made_pending_again() 
 
 #[tokio::test]
 #[ignore = "needs the servers of make integration"]
-async fn what_to_redrive_has_to_be_said() {
+async fn dead_letters_of_purged_users_are_named_instead_of_published_and_can_be_discarded() {
+    let database = Database::new();
+    database.run(&["migrate"]).await.lines();
+    let events = give_up(&database, 2).await;
+    let users = database.open().await.collection::<Document>("users");
+    let first = doc! { "email": "quux0@example.com" };
+    users.delete_one(first).await.unwrap();
+
+    let redriven = database.run(&["dlq", "redrive", "--all"]).await;
+    let stays = format!("{} stays: its user is purged", events[0]);
+    assert_eq!(redriven.lines(), ["1 events are pending again", &stays]);
+    assert_eq!(pending(&database).await, 1);
+
+    let [one, other] = [&events[0], &events[1]].map(EventId::to_string);
+    let discarded = database.run(&["dlq", "discard", &one, &other]).await;
+    assert_eq!(discarded.lines(), ["1 events are discarded"]);
+    assert_eq!(
+        pending(&database).await,
+        1,
+        "what is pending is no dead letter"
+    );
+    assert_eq!(stored(&database, doc! {}).await, 1);
+    let none = database.run(&["dlq", "discard", "--all"]).await;
+    assert_eq!(none.lines(), ["0 events are discarded"]);
+    database.remove().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the servers of make integration"]
+async fn which_dead_letters_are_meant_has_to_be_said() {
     let database = Database::new();
     let one = Uuid::new_v4().to_string();
     for arguments in [
         &["dlq", "redrive"][..],
         &["dlq", "redrive", "--all", &one],
         &["dlq", "redrive", "seven"],
+        &["dlq", "discard"],
+        &["dlq", "discard", "--all", &one],
         &["dlq", "list", "--limit", "0"],
     ] {
         let done = database.run(arguments).await;
