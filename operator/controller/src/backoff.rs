@@ -12,6 +12,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// A watch that had to start over does not tell what vanished in between, so now and then each
 /// resource is looked at without an event.
 const RESYNC: Duration = Duration::from_secs(600);
+/// What others were in the way of need not be out of it yet; each look costs reads.
+const RECHECK: Duration = Duration::from_secs(10);
 
 /// Exponential backoff for each resource, forgotten on success.
 #[derive(Default)]
@@ -47,6 +49,11 @@ impl Backoff {
 /// When a resource is looked at again although nothing happened.
 pub(crate) fn resync(key: &str) -> Duration {
     spread(key, 0, RESYNC)
+}
+
+/// When a resource is looked at again that others were in the way of.
+pub(crate) fn recheck(key: &str) -> Duration {
+    spread(key, 0, RECHECK)
 }
 
 /// No earlier than `wait`, and not all at once.

@@ -1,5 +1,7 @@
 //! One pass over one resource: dereference, plan, apply.
 
+mod look;
+
 use std::{
     any::Any,
     panic::AssertUnwindSafe,
@@ -11,18 +13,16 @@ use futures::FutureExt;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{Client, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
 use operator_api::UserService;
-use operator_core::{
-    Release, WRITE_RECHECK, World, claims, has_finalizer, has_pods, in_use, is_its_turn,
-    is_outdated, refused, validate,
-};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use operator_core::{Release, WRITE_RECHECK, has_finalizer, is_its_turn, is_outdated, refused};
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use self::look::{Looked, look};
 use crate::{
     backoff::{self, Backoff},
     client::Throttle,
     cluster::{self, Cluster},
-    kafka::{self, Session},
+    kafka::{Busy, Permits},
     leadership::{Claim, LONGEST_WRITE, NotLeading},
     metrics::{Metrics, Outcome},
     queue::Queue,
@@ -47,14 +47,8 @@ pub(crate) struct Context {
     pub(crate) throttle: Throttle,
     /// One permit for each pass, in whichever namespace.
     pub(crate) passes: Semaphore,
-    /// One permit for each pass that asks a Kafka.
-    pub(crate) kafka: Semaphore,
-}
-
-/// Half of the passes at most wait for a Kafka: one that is dead holds up each pass that asks it,
-/// and the others go on.
-pub(crate) fn kafka_permits(concurrency: u16) -> Semaphore {
-    Semaphore::new(usize::from(concurrency / 2).max(1))
+    /// One permit for each pass that speaks to a Kafka.
+    pub(crate) kafka: Permits,
 }
 
 /// Why a pass failed. All of them are tried again, later each time.
@@ -172,7 +166,7 @@ async fn keep(
     let Looked {
         mut world,
         session,
-        is_busy,
+        busy,
         permit: _permit,
     } = look(cluster, resource, context, &release).await?;
     let now = Time(Timestamp::now());
@@ -222,7 +216,10 @@ async fn keep(
     let turn = is_outdated(resource, &release) && !release.renews;
     let turn = turn.then_some(TURN_RECHECK);
     let requeue = [plan.requeue.or(turn), again].into_iter().flatten().min();
-    Ok(next(context, key, requeue, plan.troubled || is_busy))
+    Ok(match busy {
+        Some(busy) => later(context, key, requeue, busy),
+        None => next(context, key, requeue, plan.troubled),
+    })
 }
 
 /// What the operator makes of a resource, be it now or not before its turn.
@@ -248,11 +245,11 @@ async fn remove(
     let Looked {
         mut world,
         session,
-        is_busy,
+        busy,
         permit: _permit,
     } = look(cluster, resource, context, &context.release).await?;
-    if is_busy {
-        return Ok(next(context, key, None, true));
+    if let Some(busy) = busy {
+        return Ok(later(context, key, None, busy));
     }
     let now = Time(Timestamp::now());
     let mut removal = operator_core::removal(&world, resource, &now);
@@ -287,81 +284,6 @@ async fn remove(
     Ok(next(context, key, removal.requeue, removal.troubled))
 }
 
-/// What was read for one pass.
-struct Looked<'a> {
-    world: World,
-    /// The way to Kafka, if it answered.
-    session: Option<Session>,
-    /// Whether Kafka was not asked because too many passes do, or not every resource is known yet.
-    is_busy: bool,
-    /// Held for as long as Kafka is spoken to.
-    permit: Option<SemaphorePermit<'a>>,
-}
-
-impl Looked<'_> {
-    fn without_kafka(world: World, is_busy: bool) -> Self {
-        Self {
-            world,
-            session: None,
-            is_busy,
-            permit: None,
-        }
-    }
-}
-
-/// Reads what the resource refers to: the cluster, then Kafka, which has a bound of its own and
-/// whose absence is part of the answer.
-async fn look<'a>(
-    cluster: &Cluster<'_>,
-    resource: &UserService,
-    context: &'a Context,
-    release: &Release,
-) -> Result<Looked<'a>, Error> {
-    let (mut world, secrets) = cluster.dereference(resource, release).await?;
-    let created = resource
-        .status
-        .as_ref()
-        .map(|status| status.topics.as_slice())
-        .unwrap_or_default();
-    let access = validate(resource, release)
-        .ok()
-        .filter(|validated| validated.has_kafka_secret(&world.secrets))
-        .and_then(|validated| validated.kafka(created));
-    let mut all = Vec::new();
-    let is_leaving = resource.metadata.deletion_timestamp.is_some();
-    if is_leaving || access.is_some() {
-        if !context.known.is_ready() {
-            // Whose a topic is, resources of any place may decide.
-            return Ok(Looked::without_kafka(world, true));
-        }
-        // As many as there are in the cluster: looked through only where topics are at stake.
-        all = context.known.state();
-    }
-    let others = all.iter().filter_map(|other| other.0.as_ref().ok());
-    if is_leaving {
-        world.in_use = in_use(resource, others.clone());
-        if has_pods(&world, resource) {
-            // Topics have to wait for them.
-            return Ok(Looked::without_kafka(world, false));
-        }
-    }
-    let Some(access) = access else {
-        return Ok(Looked::without_kafka(world, false));
-    };
-    world.claims = claims(resource, others);
-    let Ok(permit) = context.kafka.try_acquire() else {
-        return Ok(Looked::without_kafka(world, true));
-    };
-    let (topics, session) = kafka::look(access, &secrets).await;
-    world.topics = topics;
-    Ok(Looked {
-        world,
-        session,
-        is_busy: false,
-        permit: Some(permit),
-    })
-}
-
 /// When to look again; with trouble outside later each time.
 fn next(context: &Context, key: &str, planned: Option<Duration>, troubled: bool) -> Action {
     if troubled {
@@ -370,6 +292,17 @@ fn next(context: &Context, key: &str, planned: Option<Duration>, troubled: bool)
     }
     context.backoff.reset(key);
     Action::requeue(planned.unwrap_or_else(|| backoff::resync(key)))
+}
+
+/// When to look again where Kafka was not asked. That others are in the way is no failure, and no success either.
+fn later(context: &Context, key: &str, planned: Option<Duration>, busy: Busy) -> Action {
+    match busy {
+        Busy::Cluster => next(context, key, planned, true),
+        Busy::Others => {
+            let recheck = backoff::recheck(key);
+            Action::requeue(planned.map_or(recheck, |planned| planned.min(recheck)))
+        }
+    }
 }
 
 fn key(guard: &DeserializeGuard<UserService>) -> String {

@@ -64,7 +64,7 @@ pub(super) fn context_of(client: Client, concurrency: u16) -> Context {
         claim: Claim::new(),
         throttle: Throttle::default(),
         passes: Semaphore::new(usize::from(concurrency)),
-        kafka: kafka_permits(concurrency),
+        kafka: Permits::of(concurrency),
     }
 }
 

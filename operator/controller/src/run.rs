@@ -22,6 +22,7 @@ use crate::{
     admin::{self, Admin},
     backoff::Backoff,
     client::{self, Throttle},
+    kafka::Permits,
     leadership::{Candidate, Claim, Lost},
     metrics::Metrics,
     queue::Queue,
@@ -122,7 +123,7 @@ async fn operate(options: Options, log_level: LogLevel) -> Result<(), Error> {
         claim: claim.clone(),
         throttle,
         passes: Semaphore::new(concurrency.into()),
-        kafka: reconcile::kafka_permits(concurrency),
+        kafka: Permits::of(concurrency),
     });
     let passes = controllers.into_iter().map(|controller| {
         let context = Arc::clone(&context);

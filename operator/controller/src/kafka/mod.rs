@@ -4,6 +4,7 @@
 
 mod access;
 mod changes;
+mod permits;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +22,7 @@ use krafka::{
 use operator_cluster::SecretData;
 use operator_core::{KafkaAccess, OWNED_CONFIGS, SeenTopics, Topic, TopicChange};
 
+pub(crate) use self::permits::{Busy, Permit, Permits};
 use crate::leadership::Write;
 use changes::Made;
 

@@ -4,7 +4,7 @@ use krafka::testing::FakeBroker;
 use serde_json::json;
 
 use super::{
-    tests::{cluster, context, context_of, nothing_there, resource},
+    tests::{cluster, context, context_of, nothing_there, resource, taken},
     *,
 };
 use crate::{testing::server, watching::Children};
@@ -25,26 +25,56 @@ async fn a_dead_kafka_takes_half_of_the_passes_at_most_and_the_others_do_not_wai
         "{:?}",
         first.world.topics
     );
-    assert!(!first.is_busy);
+    assert_eq!(first.busy, None);
     let second = look(&cluster, &resource, &context, &context.release)
         .await
         .unwrap();
     assert_eq!(second.world.topics, operator_core::SeenTopics::NotLooked);
-    assert!(second.is_busy, "it is looked at again");
+    assert_eq!(second.busy, Some(Busy::Cluster), "it is looked at again");
     drop(first);
-    assert!(
-        !look(&cluster, &resource, &context, &context.release)
-            .await
-            .unwrap()
-            .is_busy
-    );
+    let third = look(&cluster, &resource, &context, &context.release).await;
+    assert_eq!(third.unwrap().busy, None);
 }
 
-#[test]
-fn one_pass_may_always_ask_a_kafka() {
-    for (concurrency, permits) in [(1, 1), (2, 1), (8, 4)] {
-        assert_eq!(kafka_permits(concurrency).available_permits(), permits);
+#[tokio::test]
+async fn who_finds_no_permit_since_others_hold_them_has_neither_failed_nor_succeeded() {
+    let (client, _log) = server(taken).await;
+    let context = context_of(client, 8);
+    let dead = |name: &str| context.kafka.take(name).unwrap();
+    let held = [
+        dead("a:9092"),
+        dead("a:9092"),
+        dead("b:9092"),
+        dead("b:9092"),
+    ];
+    let cluster = cluster(&context, &Children::default());
+    let (resource, leaving) = (resource(), leaving());
+    for has_failed in [false, true] {
+        if has_failed {
+            context.backoff.next("team-a/users");
+        }
+        let recheck = Action::requeue(backoff::recheck("team-a/users"));
+        let kept = keep(&cluster, &resource, &context, "team-a/users").await;
+        assert_eq!(kept.unwrap(), recheck);
+        let removed = remove(&cluster, &leaving, &context, "team-a/users").await;
+        assert_eq!(removed.unwrap(), recheck);
+        assert_eq!(context.backoff.has_failed("team-a/users"), has_failed);
     }
+    drop(held);
+}
+
+#[tokio::test]
+async fn whose_own_kafka_takes_all_that_one_may_is_looked_at_later_each_time() {
+    let (client, _log) = server(taken).await;
+    let context = context_of(client, 8);
+    let own = "127.0.0.1:1";
+    let _held = [(); 3].map(|()| context.kafka.take(own).unwrap());
+    let cluster = cluster(&context, &Children::default());
+    let resource = resource();
+    keep(&cluster, &resource, &context, "team-a/users")
+        .await
+        .unwrap();
+    assert!(context.backoff.has_failed("team-a/users"));
 }
 
 #[tokio::test]
