@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt as _;
@@ -25,6 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MOST_COUNTED: u64 = 10_000;
 /// How often an acknowledgement is tried. If it fails the events go out once more.
 const ATTEMPTS: u32 = 4;
+/// So many users are remembered as told of.
+const MOST_TOLD: usize = 10_000;
 const RELAY_LEASE: &str = "relay";
 
 impl Outbox for MongoStorage {
@@ -52,13 +55,14 @@ impl Outbox for MongoStorage {
         except: &[UserId],
     ) -> Result<Vec<OutboxRecord>, OutboxError> {
         let outbox = self.collections.outbox.clone();
+        let told = Arc::clone(&self.told);
         let mut except: Vec<String> = except.iter().map(ToString::to_string).collect();
         let work = async move {
             loop {
                 let found = oldest(&outbox, pending_but(&except), limit).await?;
-                let (records, waiting) = readable(&found);
-                // A page of nothing but what a later version wrote must not hide what is behind it.
-                if !records.is_empty() || found.len() < limit.get() || waiting.is_empty() {
+                let (records, waiting) = readable(&found, &told);
+                // A page of which a later version wrote most must not hide what is behind it.
+                if 2 * records.len() >= limit.get() || found.len() < limit.get() {
                     return Ok(records);
                 }
                 except.extend(waiting.into_iter().map(ToOwned::to_owned));
@@ -209,6 +213,23 @@ impl Statements for Judgement {
     }
 }
 
+/// The users of whom was told that they wait for a later version, each once: there may be many looks a second.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<HashSet<String>>);
+
+impl Told {
+    fn is_new(&self, user: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(user) {
+            return false;
+        }
+        if told.len() >= MOST_TOLD {
+            told.clear();
+        }
+        told.insert(user.to_owned())
+    }
+}
+
 fn deadline() -> Instant {
     Instant::now() + TIMEOUT
 }
@@ -239,7 +260,7 @@ async fn oldest(
 /// that version, and so do all that follow it for the same user.
 ///
 /// With the users who wait.
-fn readable(documents: &[Document]) -> (Vec<OutboxRecord>, HashSet<&str>) {
+fn readable<'a>(documents: &'a [Document], told: &Told) -> (Vec<OutboxRecord>, HashSet<&'a str>) {
     let mut waiting = HashSet::new();
     let mut records = Vec::with_capacity(documents.len());
     for document in documents {
@@ -250,7 +271,9 @@ fn readable(documents: &[Document]) -> (Vec<OutboxRecord>, HashSet<&str>) {
         match documents::record(document) {
             Ok(record) => records.push(record),
             Err(error) => {
-                telemetry::event_unreadable(user, &error);
+                if told.is_new(user) {
+                    telemetry::event_unreadable(user, &error);
+                }
                 waiting.insert(user);
             }
         }
@@ -282,4 +305,19 @@ async fn settle(
     let sent = vec![doc! { "$set": { "state": SENT, "expires_at": from_now(retention) } }];
     outbox.update_many(filter, sent).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_told_of_once_and_only_so_many_are_remembered() {
+        let told = Told::default();
+        let told_of = |user: usize| told.is_new(&user.to_string());
+        assert!((0..MOST_TOLD).all(told_of));
+        assert!(!(0..MOST_TOLD).any(told_of));
+        assert!(told_of(MOST_TOLD));
+        assert!(told_of(0), "forgotten");
+    }
 }

@@ -11,6 +11,7 @@ use crate::bounded::Bounded;
 use crate::documents::Collections;
 use crate::observer;
 use crate::options::{client_options, most_connections};
+use crate::outbox::Told;
 use crate::{ConnectError, DatabaseError, Migrations, StorageObserver, StorageOptions};
 
 /// How long the server may take to say that it is there.
@@ -27,6 +28,7 @@ pub struct MongoStorage {
     pub(crate) collections: Collections,
     pub(crate) calls: Bounded,
     pub(crate) event_added: Arc<Notify>,
+    pub(crate) told: Arc<Told>,
     pub(crate) options: Arc<StorageOptions>,
     most_connections: usize,
 }
@@ -61,6 +63,7 @@ impl MongoStorage {
             calls: Bounded::new(options.max_pool_size, observer),
             most_connections,
             event_added: Arc::new(Notify::new()),
+            told: Arc::default(),
             options: Arc::new(options),
             client,
             database,

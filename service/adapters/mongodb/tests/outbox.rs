@@ -141,6 +141,29 @@ async fn an_event_of_an_unknown_type_waits_and_holds_back_its_user_only() {
     assert_eq!(pending(&storage).await, [unknown, follows, unrelated]);
 }
 
+#[tokio::test]
+async fn many_events_of_an_unknown_type_do_not_hide_the_few_that_can_be_read_behind_them() {
+    let (storage, outbox) = kept_for(Duration::from_secs(60)).await;
+    let mut readable = Vec::new();
+    for number in 1..=15 {
+        let (user, event) = new_user(number, &format!("user{number}@example.com"));
+        let unknown = doc! { "aggregateid": user.id().to_string() };
+        let id = event.id();
+        storage.create(user, event, None, write()).await.unwrap();
+        if number < 10 {
+            let rename = doc! { "$set": { "type": "user.merged" } };
+            outbox.update_one(unknown, rename).await.unwrap();
+        } else {
+            readable.push(id);
+        }
+    }
+    // One can be read of the first ten.
+    let limit = NonZeroUsize::new(10).unwrap();
+    let records = storage.pending(limit, &[]).await.unwrap();
+    let found: Vec<EventId> = records.iter().map(|record| record.event.id()).collect();
+    assert_eq!(found, readable);
+}
+
 /// Whatever is stored while the query is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_events_come_in_none_is_left_out_before_one_that_is_there() {
