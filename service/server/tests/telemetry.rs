@@ -14,6 +14,7 @@ mod collector;
 mod process;
 mod support;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use collector::{Collector, text};
@@ -21,7 +22,7 @@ use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use process::Process;
-use support::{connect, http_get, http_put, new_user, soon, until};
+use support::{HeldCall, connect, http_get, http_put, new_user, soon, until};
 use tokio::net::TcpListener;
 use tonic::{Code, Request};
 use user_proto::user::v1::GetUserRequest;
@@ -167,6 +168,51 @@ fn assert_are_sent_with_example(collector: &Collector, own: &str) {
         (hex(&example.trace_id), hex(&example.span_id)),
         (TRACE.to_owned(), own.to_owned())
     );
+}
+
+#[tokio::test]
+async fn sent_metrics_name_the_error_of_calls_that_failed_by_the_server_and_of_no_others() {
+    let (collector, address) = Collector::start().await;
+    let mut process = Process::spawn(&[
+        ("USERSVC_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("USERSVC_OTLP_METRICS", "enabled"),
+        ("USERSVC_REQUEST_TIMEOUT", "1s"),
+        ("USERSVC_DRAIN_DELAY", "0s"),
+    ]);
+    let (grpc, admin) = process.serving().await;
+    let channel = connect(grpc).await;
+    let late = HeldCall::begin(&channel).await.wait().await;
+    assert_eq!(late.unwrap_err().code(), Code::DeadlineExceeded);
+    let mut client = UserServiceClient::new(channel);
+    client.create_user(new_user(NAME, EMAIL)).await.unwrap();
+    let missing = GetUserRequest {
+        user_id: "0198d2a4-0000-7000-8000-000000000000".to_owned(),
+    };
+    let missing = client.get_user(missing).await;
+    assert_eq!(missing.unwrap_err().code(), Code::NotFound);
+    let scraped = http_get(admin, path::METRICS).await;
+    process.signal("TERM").await;
+    assert_eq!(process.exit_code().await, i32::from(exit_code::OK));
+
+    let calls = collector.last("rpc.server.call.duration").unwrap();
+    let Some(Data::Histogram(calls)) = calls.data else {
+        panic!("{calls:?}");
+    };
+    let told = calls.data_points.iter().map(|point| {
+        let attribute = |key| text(&point.attributes, key);
+        let status = attribute("rpc.response.status_code").unwrap();
+        (status, attribute("error.type"))
+    });
+    let exceeded = "DEADLINE_EXCEEDED".to_owned();
+    assert_eq!(
+        told.collect::<BTreeSet<_>>(),
+        BTreeSet::from([
+            (exceeded.clone(), Some(exceeded)),
+            ("NOT_FOUND".to_owned(), None),
+            ("OK".to_owned(), None),
+        ])
+    );
+    assert!(!scraped.contains("error_type"), "{scraped}");
 }
 
 #[tokio::test]

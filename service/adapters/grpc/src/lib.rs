@@ -20,7 +20,7 @@ pub use held::Held;
 pub use overload::OverloadLayer;
 pub use placed::Placed;
 pub use status::{ERROR_DOMAIN, reason};
-pub use telemetry::{Observed, RpcMetrics, RpcTracer, TelemetryLayer};
+pub use telemetry::{Observed, RpcMetrics, RpcTracer, TelemetryLayer, is_fault_of_server};
 pub use turns::Turns;
 pub use v1::UserApi;
 

@@ -20,7 +20,7 @@ use tower::{Layer, Service};
 use user_application::UseCaseError;
 
 pub use metrics::RpcMetrics;
-pub use trace::RpcTracer;
+pub use trace::{RpcTracer, is_fault_of_server};
 
 /// One call. Observed of exactly once: when its status is known, or as cancelled when it is dropped before.
 #[derive(Debug)]

@@ -72,7 +72,7 @@ pub(super) fn end(trace: &Context, code: Code) -> SpanContext {
     if span.is_recording() {
         let name = code_name(code);
         span.set_attribute(KeyValue::new(RPC_RESPONSE_STATUS_CODE, name));
-        if is_fault_of_server(code) {
+        if is_fault_of_server(name) {
             span.set_attribute(KeyValue::new(ERROR_TYPE, name));
             span.set_status(Status::error(""));
         }
@@ -82,16 +82,20 @@ pub(super) fn end(trace: &Context, code: Code) -> SpanContext {
 }
 
 /// What counts as an error on the side of the server, by the conventions.
-const fn is_fault_of_server(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss
-    )
+const FAULTS_OF_SERVER: [Code; 6] = [
+    Code::Unknown,
+    Code::DeadlineExceeded,
+    Code::Unimplemented,
+    Code::Internal,
+    Code::Unavailable,
+    Code::DataLoss,
+];
+
+/// Whether the status of this canonical name counts as an error on the side of the server, so that telemetry names it as
+/// the type of the error (`OpenTelemetry` `error.type`).
+pub fn is_fault_of_server(status: &str) -> bool {
+    let mut faults = FAULTS_OF_SERVER.into_iter();
+    faults.any(|fault| code_name(fault) == status)
 }
 
 /// The span that the caller made the call in.

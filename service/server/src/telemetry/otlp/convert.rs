@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     NumberDataPoint, Sum, exemplar,
 };
 use opentelemetry_semantic_conventions::attribute::{
-    DB_CLIENT_CONNECTION_POOL_NAME, DB_CLIENT_CONNECTION_STATE, RPC_METHOD,
+    DB_CLIENT_CONNECTION_POOL_NAME, DB_CLIENT_CONNECTION_STATE, ERROR_TYPE, RPC_METHOD,
     RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
 };
 use opentelemetry_semantic_conventions::metric::{
@@ -20,6 +20,7 @@ use opentelemetry_semantic_conventions::metric::{
     DB_CLIENT_CONNECTION_TIMEOUTS, DB_CLIENT_CONNECTION_WAIT_TIME, RPC_SERVER_CALL_DURATION,
 };
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as registered;
+use user_adapter_grpc::is_fault_of_server;
 use user_settings::metric;
 
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
@@ -148,10 +149,11 @@ fn converted(family: registered::MetricFamily, period: Period) -> Option<Metric>
     let asked = convention.map_or(&[][..], |known| known.attributes);
     let (mut gauges, mut counters, mut histograms) = (Vec::new(), Vec::new(), Vec::new());
     for metric in family.metric {
+        let error = error_type(&metric.label);
         let labels = metric.label.into_iter();
         let labels = labels.map(|label| attribute(&label.name, label.value));
         let asked = asked.iter().map(|(key, value)| attribute(key, *value));
-        let attributes: Vec<_> = labels.chain(asked).collect();
+        let attributes: Vec<_> = labels.chain(asked).chain(error).collect();
         if let Some(gauge) = metric.gauge {
             gauges.push(period.number(gauge.value, attributes));
         } else if let Some(counter) = metric.counter {
@@ -191,6 +193,13 @@ fn converted(family: registered::MetricFamily, period: Period) -> Option<Metric>
         data: Some(data),
         ..Metric::default()
     })
+}
+
+/// What the conventions ask for beside the status of a call that failed by the server, and of no other.
+fn error_type(labels: &[registered::LabelPair]) -> Option<KeyValue> {
+    let mut labels = labels.iter();
+    let status = labels.find(|label| label.name == metric::RPC_RESPONSE_STATUS_CODE)?;
+    is_fault_of_server(&status.value).then(|| attribute(ERROR_TYPE, status.value.as_str()))
 }
 
 /// A name without kind and unit, which OTLP says beside it.
