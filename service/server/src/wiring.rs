@@ -140,7 +140,8 @@ fn with_publisher<S: Backend, P: EventPublisher>(
         concurrent_streams: server.max_concurrent_streams,
         age: Some(Age {
             max: server.max_connection_age,
-            grace: server.drain_timeout,
+            // Nobody stops: each call has the time that calls may take.
+            grace: server.drain_timeout.max(server.request_timeout),
         }),
         drain_timeout: server.drain_timeout,
         http2_only: true,

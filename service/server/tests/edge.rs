@@ -16,7 +16,9 @@ use support::{Client, HeldCall, InProcess, assert_reason, health, new_user, sett
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use user_adapter_grpc::reason;
 use user_proto::user::v1::ListUsersRequest;
 use user_proto::user::v1::user_service_client::UserServiceClient;
@@ -56,8 +58,10 @@ async fn outlive_a_connection(server: SocketAddr) {
 }
 
 #[tokio::test]
-async fn a_call_that_is_older_than_its_connection_may_be_is_finished() {
-    let service = InProcess::start(&settings_with_age());
+async fn a_call_that_is_older_than_its_connection_may_be_is_finished_though_a_drain_would_cut_it() {
+    let mut settings = settings_with_age();
+    settings.server.drain_timeout = Duration::ZERO;
+    let service = InProcess::start(&settings);
     let call = HeldCall::begin(&service.channel().await).await;
     // Two, one after the other, last longer than any one does, whatever its share of chance.
     outlive_a_connection(service.grpc).await;
@@ -70,9 +74,15 @@ async fn a_call_that_is_older_than_its_connection_may_be_is_finished() {
 async fn a_call_that_does_not_end_is_cut_with_its_old_connection() {
     let mut settings = settings_with_age();
     settings.server.drain_timeout = AGE;
+    settings.server.request_timeout = AGE;
     let service = InProcess::start(&settings);
-    let call = HeldCall::begin(&service.channel().await).await;
-    soon("cutting", call.wait()).await.expect_err("was cut");
+    let mut health = HealthClient::new(service.channel().await);
+    let watch = health.watch(HealthCheckRequest::default()).await;
+    let mut watch = watch.unwrap().into_inner();
+    soon("cutting", async {
+        while let Ok(Some(_)) = watch.message().await {}
+    })
+    .await;
 }
 
 #[tokio::test]
