@@ -6,5 +6,5 @@ pub(crate) mod log;
 mod otlp;
 
 pub(crate) use dependencies::Dependency;
-pub(crate) use events::{Event, Journal};
+pub(crate) use events::{Event, Journal, date};
 pub(crate) use otlp::Otlp;

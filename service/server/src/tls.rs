@@ -6,7 +6,7 @@ mod reload;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -46,12 +46,12 @@ pub(crate) struct Started {
 /// Reads the files; `None` if there shall be no TLS.
 ///
 /// # Errors
-/// A file cannot be read or used.
+/// A file cannot be read or used, at this time or at all.
 pub(crate) fn start(settings: &Tls, journal: &Journal) -> Result<Option<Started>, TlsError> {
     if settings.mode == TlsMode::Off {
         return Ok(None);
     }
-    let (reloader, config) = reload::Reloader::start(settings, journal.clone())?;
+    let (reloader, config) = reload::Reloader::start(settings, since_1970(), journal.clone())?;
     Ok(Some(Started {
         acceptor: Acceptor {
             config,
@@ -61,6 +61,12 @@ pub(crate) fn start(settings: &Tls, journal: &Journal) -> Result<Option<Started>
         },
         reload: Task::spawn(|stop| tokio::spawn(reloader.run(stop))),
     }))
+}
+
+/// The time, as certificates have it.
+fn since_1970() -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap_or_default()
 }
 
 impl Acceptor {

@@ -12,6 +12,7 @@ mod support;
 #[path = "support/tls.rs"]
 mod tls;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -25,8 +26,8 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 use tonic_health::pb::health_check_response::ServingStatus;
 use user_proto::user::v1::user_service_client::UserServiceClient;
-use user_service::Stopped;
-use user_settings::{Settings, TlsMode, health as names, metric, path};
+use user_service::{Service, Stopped};
+use user_settings::{Settings, TlsMode, exit_code, health as names, metric, path};
 
 const CLIENT: &str = "web.example";
 
@@ -231,6 +232,8 @@ async fn files_that_cannot_be_used_leave_the_old_ones_in_force() {
     let served = Served::start(|_| {}).await;
     let before = served.identity.der().to_vec();
     let other = served.servers.issue(SERVER);
+    let expired = served.servers.issue_for(SERVER, 2000, 2001);
+    let future = served.servers.issue_for(SERVER, 4000, 4001);
     let unusable = [
         [("tls.crt", "no certificate"), ("tls.key", &other.key)],
         [("tls.crt", &other.certificate), ("tls.key", "no key")],
@@ -238,6 +241,8 @@ async fn files_that_cannot_be_used_leave_the_old_ones_in_force() {
             ("tls.crt", &other.certificate),
             ("tls.key", &served.identity.key),
         ],
+        expired.files(),
+        future.files(),
     ];
     for (count, files) in (1..).zip(unusable) {
         served.own.replace(&files);
@@ -257,7 +262,25 @@ async fn files_that_cannot_be_used_leave_the_old_ones_in_force() {
     })
     .await;
     assert_eq!(served.reloads("completed").await, 0);
-    assert_eq!(served.reloads("failed").await, 3);
+    assert_eq!(served.reloads("failed").await, 5);
+}
+
+#[tokio::test]
+async fn nothing_starts_with_a_certificate_that_no_client_would_take() {
+    for (from, to) in [(2000, 2001), (4000, 4001)] {
+        let identity = Authority::new().issue_for(SERVER, from, to);
+        let own = SecretVolume::new(&identity.files());
+        let mut settings = settings();
+        settings.tls.mode = TlsMode::Server;
+        settings.tls.certificate_file = own.path("tls.crt").into();
+        settings.tls.key_file = own.path("tls.key").into();
+        let service = Service::bind(&settings).unwrap();
+        let error = soon("the end", service.run(pending())).await;
+        let error = error.expect_err("does not serve");
+        assert_eq!(error.exit_code(), exit_code::CONFIG);
+        let why = format!("valid from {from}-01-01T00:00:00Z to {to}-01-01T00:00:00Z");
+        assert!(error.to_string().contains(&why), "{error}");
+    }
 }
 
 /// Calls on one long connection and on ever new ones, until asked for the result: how many calls there were of each

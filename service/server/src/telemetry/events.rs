@@ -47,6 +47,8 @@ pub(crate) enum Event<'a> {
     CertificateRefused(&'a str),
     /// The files are again those in force.
     CertificateRestored,
+    /// What is in force is not valid any more since then, so long after 1970.
+    CertificateExpired(Duration),
     /// A client was let in by TLS.
     HandshakeCompleted(Option<SocketAddr>),
     /// One was not, and why.
@@ -179,11 +181,12 @@ impl Journal {
             Event::HandshakeFailed(..) => self.tls.handshake_ended(HandshakeResult::Failed),
             Event::HandshakeTimedOut(_) => self.tls.handshake_ended(HandshakeResult::TimedOut),
             Event::ConnectionRefused(_) => self.connections.refused(),
-            // How a dependency is, is a metric of its own; of clients that go away there is the status of their calls,
-            // and of the process its health.
+            // How a dependency is, is a metric of its own, and so is when the certificate expires; of clients that go away
+            // there is the status of their calls, and of the process its health.
             Event::Waiting(..)
             | Event::Works(_)
             | Event::Fails(..)
+            | Event::CertificateExpired(_)
             | Event::ConnectionCut(_)
             | Event::ConnectionFailed(..)
             | Event::RelayLeft(_)
@@ -243,6 +246,10 @@ impl Event<'_> {
                 "changed TLS files cannot be used, the old ones stay in force"
             ),
             Self::CertificateRestored => tracing::info!("the TLS files are again those in force"),
+            Self::CertificateExpired(expired) => tracing::error!(
+                expired = %date(expired),
+                "the TLS certificate in force has expired, which clients refuse"
+            ),
             Self::HandshakeCompleted(peer) => tracing::debug!(?peer, "a TLS handshake succeeded"),
             Self::HandshakeFailed(peer, error) => {
                 tracing::debug!(?peer, %error, "a TLS handshake failed");
@@ -306,6 +313,10 @@ impl Event<'_> {
             | Self::CertificateReloaded(_)
             | Self::CertificateRestored => Some((Dependency::Tls, Ok(()))),
             Self::CertificateRefused(problem) => Some((Dependency::Tls, why_not(problem))),
+            Self::CertificateExpired(expired) => {
+                let why = format!("the certificate in force expired at {}", date(expired));
+                Some((Dependency::Tls, Err(why)))
+            }
             Self::Buried(..)
             | Self::ProducerReplaced(_)
             | Self::HandshakeCompleted(_)
@@ -329,7 +340,8 @@ impl Event<'_> {
     }
 }
 
-fn date(since_1970: Duration) -> humantime::Rfc3339Timestamp {
+/// A time as people read it.
+pub(crate) fn date(since_1970: Duration) -> humantime::Rfc3339Timestamp {
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since_1970)
 }
 

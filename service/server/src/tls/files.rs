@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use x509_cert::der::Decode as _;
 
 use super::HTTP2;
 use super::clients::AllowedClients;
+use crate::telemetry::date;
 
 /// Most bytes of a file: what a Secret holds at most.
 const MAX_SIZE: u64 = 1024 * 1024;
@@ -62,6 +64,12 @@ pub enum TlsError {
     /// The certificate does not say until when it is valid.
     #[error("the certificate cannot be read: {0}")]
     Certificate(#[from] x509_cert::der::Error),
+    /// All is well, but for the time.
+    #[error("the certificate is valid from {} to {}, which is not now", date(*validity.start()), date(*validity.end()))]
+    NotValid {
+        /// When the certificate is valid, since the Unix epoch.
+        validity: RangeInclusive<Duration>,
+    },
 }
 
 /// What the files hold. No `Debug`: there is a private key among it.
@@ -75,8 +83,8 @@ pub(super) struct Files {
 /// What can be made of the files.
 pub(super) struct Usable {
     pub(super) config: Arc<ServerConfig>,
-    /// When the server's certificate expires, since the Unix epoch.
-    pub(super) expires: Duration,
+    /// When the server's certificate is valid, since the Unix epoch.
+    pub(super) validity: RangeInclusive<Duration>,
 }
 
 impl Files {
@@ -90,18 +98,19 @@ impl Files {
         })
     }
 
-    /// Makes something of it.
+    /// Whether both hold the same certificate of the server.
+    pub(super) fn show_the_same(&self, other: &Self) -> bool {
+        self.certificate == other.certificate
+    }
+
+    /// Makes something of it, whatever the time.
     pub(super) fn usable(&self, settings: &Tls) -> Result<Usable, TlsError> {
         let chain = certificates(&self.certificate, &settings.certificate_file)?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(content(&settings.key_file, "private key"))?;
-        let expires = match chain.first() {
-            Some(own) => Certificate::from_der(own)?
-                .tbs_certificate()
-                .validity()
-                .not_after
-                .to_unix_duration(),
-            None => Duration::ZERO,
+        let validity = match chain.first() {
+            Some(own) => validity(own)?,
+            None => Duration::ZERO..=Duration::ZERO,
         };
         let provider = Arc::new(default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -130,8 +139,19 @@ impl Files {
         config.send_tls13_tickets = 0;
         Ok(Usable {
             config: Arc::new(config),
-            expires,
+            validity,
         })
+    }
+}
+
+impl Usable {
+    /// The same, if its certificate is valid at this time.
+    pub(super) fn at(self, now: Duration) -> Result<Self, TlsError> {
+        if self.validity.contains(&now) {
+            return Ok(self);
+        }
+        let validity = self.validity;
+        Err(TlsError::NotValid { validity })
     }
 }
 
@@ -161,6 +181,14 @@ fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>,
         return Err(content(path, "certificate")(pem::Error::NoItemsFound));
     }
     Ok(certificates)
+}
+
+/// When a certificate is valid, both ends included (RFC 5280 §4.1.2.5). Of those that it comes with clients judge: an old
+/// one may be there for old clients.
+fn validity(certificate: &CertificateDer<'_>) -> Result<RangeInclusive<Duration>, TlsError> {
+    let certificate = Certificate::from_der(certificate)?;
+    let validity = certificate.tbs_certificate().validity();
+    Ok(validity.not_before.to_unix_duration()..=validity.not_after.to_unix_duration())
 }
 
 fn content(path: &Path, expected: &'static str) -> impl FnOnce(pem::Error) -> TlsError {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    SanType,
+    SanType, date_time_ymd,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -57,7 +57,14 @@ impl Authority {
 
     /// A certificate for this DNS name, or URI if it has a scheme, as server and as client.
     pub fn issue(&self, name: &str) -> Identity {
+        self.issue_for(name, 1975, 4096)
+    }
+
+    /// The same, valid from the beginning of a year to that of another.
+    pub fn issue_for(&self, name: &str, from: i32, to: i32) -> Identity {
         let mut params = CertificateParams::default();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 1, 1);
         let name = name.to_owned().try_into().unwrap();
         params.subject_alt_names = vec![if AsRef::<str>::as_ref(&name).contains("://") {
             SanType::URI(name)

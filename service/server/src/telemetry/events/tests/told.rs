@@ -160,6 +160,16 @@ pub(super) fn of_tls(refused: &io::Error) -> Vec<Told<'_>> {
         .counted(&["tls_last_reload_successful 1"])
         .works(Tls),
         line(
+            Event::CertificateExpired(DAY),
+            Level::ERROR,
+            "the TLS certificate in force has expired, which clients refuse",
+        )
+        .with(&["expired"])
+        .fails(
+            Tls,
+            "the certificate in force expired at 1970-01-02T00:00:00Z",
+        ),
+        line(
             Event::HandshakeCompleted(peer),
             Level::DEBUG,
             "a TLS handshake succeeded",
