@@ -227,7 +227,8 @@ pub struct ServerSpec {
     pub max_concurrent_calls: i32,
 
     /// How long a connection lives, 1m to 24h, give or take a tenth: then its client makes a new one,
-    /// and finds pods that were added meanwhile. Calls in flight have `drainTimeout` to finish.
+    /// and finds pods that were added meanwhile. Calls in flight have `requestTimeout` or
+    /// `drainTimeout` to finish, whichever is longer.
     #[serde(default = "defaults::max_connection_age")]
     #[schemars(schema_with = "schema::duration")]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('24h')")

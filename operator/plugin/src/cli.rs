@@ -114,9 +114,9 @@ enum Command {
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
-    /// List or redrive the events that were given up: user-service dlq in one of the pods (kubectl
-    /// exec), such as `dlq users list` or `dlq users redrive --all`. Options of the connection stand
-    /// before `dlq`: what follows the name goes to the service.
+    /// List, redrive or discard the events that were given up: user-service dlq in one of the pods
+    /// (kubectl exec), such as `dlq users list` or `dlq users redrive --all`. Options of the connection
+    /// stand before `dlq`: what follows the name goes to the service.
     Dlq {
         /// Name of the resource.
         name: String,
