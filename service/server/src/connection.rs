@@ -29,8 +29,8 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A new connection has to begin within this time.
 pub(crate) const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client that leaves a piece of an answer unread for this long, at most twice, is asked to make a new connection, and
-/// has as long again to read what it has asked for.
+/// A client that leaves a piece of an answer unread for this long, at most twice, is asked to make a new connection. The
+/// calls on the old one have as long again, or as long as calls may take: others may share it, by a proxy.
 pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -41,6 +41,7 @@ pub(crate) struct Connection {
     peer: SocketAddr,
     tls: Option<Acceptor>,
     age: Option<Age>,
+    call_timeout: Duration,
     stop: CancellationToken,
     _slot: OwnedSemaphorePermit,
 }
@@ -67,6 +68,7 @@ impl Connection {
         peer: SocketAddr,
         tls: Option<Acceptor>,
         age: Option<Age>,
+        call_timeout: Duration,
         stop: CancellationToken,
         slot: OwnedSemaphorePermit,
     ) -> Self {
@@ -75,6 +77,7 @@ impl Connection {
             peer,
             tls,
             age,
+            call_timeout,
             stop,
             _slot: slot,
         }
@@ -98,6 +101,7 @@ impl Connection {
             peer,
             tls,
             age,
+            call_timeout,
             stop,
             _slot,
         } = self;
@@ -109,6 +113,7 @@ impl Connection {
         let Some(stream) = begun else { return };
         let unread = service.unread();
         let mut unread = pin!(unread.stays_for(UNREAD_TIMEOUT));
+        let grace = UNREAD_TIMEOUT.max(call_timeout);
         let connection =
             builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let mut connection = pin!(connection);
@@ -118,10 +123,15 @@ impl Connection {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection => Some(ended),
-                    () = unread => None,
+                    () = async { unread.await; tokio::time::sleep(grace).await } => None,
                 }
             }
-            grace = old(age, unread.as_mut()) => {
+            grace = async {
+                tokio::select! {
+                    grace = old(age) => grace,
+                    () = unread.as_mut() => grace,
+                }
+            } => {
                 connection.as_mut().graceful_shutdown();
                 tokio::time::timeout(grace, connection).await.ok()
             }
@@ -134,20 +144,14 @@ impl Connection {
     }
 }
 
-/// Waits until the connection is old, or taken for that since answers are unread; how long its calls have from then on.
-async fn old(age: Option<Age>, unread: impl Future<Output = ()>) -> Duration {
-    let old = async {
-        match age {
-            Some(age) => {
-                tokio::time::sleep(age.jittered()).await;
-                age.grace
-            }
-            None => std::future::pending().await,
+/// Waits until the connection is old, for ever if it may be; how long its calls have from then on.
+async fn old(age: Option<Age>) -> Duration {
+    match age {
+        Some(age) => {
+            tokio::time::sleep(age.jittered()).await;
+            age.grace
         }
-    };
-    tokio::select! {
-        grace = old => grace,
-        () = unread => UNREAD_TIMEOUT,
+        None => std::future::pending().await,
     }
 }
 

@@ -180,6 +180,7 @@ fn serve_admin(
         connections: ADMIN_CONNECTIONS,
         concurrent_streams: ADMIN_STREAMS,
         age: Some(ADMIN_AGE),
+        call_timeout: ADMIN_AGE.grace,
         drain_timeout: ADMIN_DRAIN_TIMEOUT,
         http2_only: false,
         makes_room: true,

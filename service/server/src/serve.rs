@@ -52,6 +52,8 @@ pub(crate) struct Limits {
     pub(crate) concurrent_streams: u32,
     /// How long a connection lives; for ever if absent.
     pub(crate) age: Option<Age>,
+    /// How long a call may take.
+    pub(crate) call_timeout: Duration,
     /// Time for calls in flight to finish once stopped.
     pub(crate) drain_timeout: Duration,
     /// Whether HTTP/1 is refused.
@@ -108,7 +110,15 @@ where
     let mut peers = limits.makes_room.then(|| Peers::new(limits.connections));
     while let Some((stream, peer, slot)) = accept(&listener, &slots, &journal, &stop).await {
         let stop = stop.clone();
-        let connection = Connection::new(stream, peer, tls.clone(), limits.age, stop, slot);
+        let connection = Connection::new(
+            stream,
+            peer,
+            tls.clone(),
+            limits.age,
+            limits.call_timeout,
+            stop,
+            slot,
+        );
         let service = CountCalls::new(service_for(peer), calls.clone());
         let task = connections.spawn(connection.serve(builder.clone(), service, journal.clone()));
         if let Some(peers) = &mut peers {

@@ -143,6 +143,7 @@ fn with_publisher<S: Backend, P: EventPublisher>(
             // Nobody stops: each call has the time that calls may take.
             grace: server.drain_timeout.max(server.request_timeout),
         }),
+        call_timeout: server.request_timeout,
         drain_timeout: server.drain_timeout,
         http2_only: true,
         makes_room: false,

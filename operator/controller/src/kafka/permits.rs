@@ -1,12 +1,22 @@
 //! How many passes speak to a Kafka at the same time: one that is dead holds up each of them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// Permits to speak to a Kafka.
 pub(crate) struct Permits {
     most: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
     /// The brokers of each that is held.
-    held: Mutex<Vec<String>>,
+    held: Vec<String>,
+    /// The brokers that did not answer the last time.
+    silent: BTreeSet<String>,
 }
 
 /// Held for as long as Kafka is spoken to.
@@ -18,7 +28,7 @@ pub(crate) struct Permit<'a> {
 /// Why Kafka is not spoken to now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Busy {
-    /// As many passes speak to this cluster as may to one, so that it may be dead.
+    /// As many passes wait for this cluster, which did not answer the last time, as may for one.
     Cluster,
     /// Others are in the way: they hold all permits, or not all resources are known yet.
     Others,
@@ -29,35 +39,48 @@ impl Permits {
     pub(crate) fn of(concurrency: u16) -> Self {
         Self {
             most: usize::from(concurrency / 2).max(1),
-            held: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
-    /// A permit for the cluster of these brokers, unless it would be the last one and the cluster has others.
+    /// A permit for the cluster of these brokers; the last one only if they answered the last time.
     pub(crate) fn take(&self, servers: &str) -> Result<Permit<'_>, Busy> {
-        let mut held = self.lock();
-        let same = held.iter().filter(|other| is_same(other, servers));
-        if same.count() >= self.most.saturating_sub(1).max(1) {
+        let mut state = self.lock();
+        let is_silent = state.silent.iter().any(|other| is_same(other, servers));
+        let same = state.held.iter().filter(|other| is_same(other, servers));
+        if is_silent && same.count() >= self.most.saturating_sub(1).max(1) {
             return Err(Busy::Cluster);
         }
-        if held.len() >= self.most {
+        if state.held.len() >= self.most {
             return Err(Busy::Others);
         }
-        held.push(servers.to_owned());
+        state.held.push(servers.to_owned());
         Ok(Permit {
             permits: self,
             servers: servers.to_owned(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit<'_> {
+    /// Whether these brokers answered.
+    pub(crate) fn answered(&self, answered: bool) {
+        let silent = &mut self.permits.lock().silent;
+        if answered {
+            silent.retain(|servers| !is_same(servers, &self.servers));
+        } else {
+            silent.insert(self.servers.clone());
+        }
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut held = self.permits.lock();
+        let held = &mut self.permits.lock().held;
         if let Some(at) = held.iter().position(|servers| *servers == self.servers) {
             held.swap_remove(at);
         }
@@ -88,31 +111,41 @@ mod tests {
         }
     }
 
+    /// Permits of so many passes, of which some wait for brokers that do not answer.
+    fn silent(concurrency: u16, servers: &str) -> Permits {
+        let permits = Permits::of(concurrency);
+        permits.take(servers).unwrap().answered(false);
+        permits
+    }
+
     #[test]
     fn a_dead_kafka_leaves_permits_to_other_clusters() {
-        let permits = Permits::of(8);
+        let permits = silent(8, "dead:9092");
         assert_eq!(left(&permits, "dead:9092"), (3, Busy::Cluster));
         let held = [(); 3].map(|()| permits.take("dead:9092,dead-too:9092").unwrap());
         assert_eq!(left(&permits, "DEAD:9092,third:9092"), (0, Busy::Cluster));
         assert_eq!(left(&permits, "other:9092"), (1, Busy::Others));
         drop(held);
-        assert_eq!(left(&permits, "other:9092"), (3, Busy::Cluster));
+        assert_eq!(left(&permits, "other:9092"), (4, Busy::Others));
+    }
+
+    #[test]
+    fn a_kafka_that_answers_again_has_all_permits_again() {
+        let permits = silent(8, "kafka:9092");
+        permits
+            .take("other:9092,KAFKA:9092")
+            .unwrap()
+            .answered(true);
+        assert_eq!(left(&permits, "kafka:9092"), (4, Busy::Others));
     }
 
     #[test]
     fn one_pass_may_always_speak_to_a_kafka_and_half_of_them_at_most() {
-        for (concurrency, all, of_one) in [(1, 1, 1), (2, 1, 1), (4, 2, 1), (8, 4, 3)] {
+        for (concurrency, all, of_silent) in [(1, 1, 1), (2, 1, 1), (4, 2, 1), (8, 4, 3)] {
             let permits = Permits::of(concurrency);
-            assert_eq!(left(&permits, "kafka:9092").0, of_one, "{concurrency}");
-            let servers: Vec<String> = (0..9)
-                .map(|number| format!("kafka-{number}:9092"))
-                .collect();
-            let each: Vec<_> = servers
-                .iter()
-                .map(|servers| permits.take(servers))
-                .collect();
-            let taken = each.iter().filter(|permit| permit.is_ok());
-            assert_eq!(taken.count(), all, "{concurrency}");
+            assert_eq!(left(&permits, "kafka:9092").0, all, "{concurrency}");
+            let permits = silent(concurrency, "kafka:9092");
+            assert_eq!(left(&permits, "kafka:9092").0, of_silent, "{concurrency}");
         }
     }
 }

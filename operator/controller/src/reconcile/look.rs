@@ -1,7 +1,7 @@
 //! What is read for one pass.
 
 use operator_api::UserService;
-use operator_core::{Release, World, claims, has_pods, in_use, validate};
+use operator_core::{Release, SeenTopics, World, claims, has_pods, in_use, validate};
 
 use super::{Context, Error};
 use crate::{
@@ -75,6 +75,7 @@ pub(super) async fn look<'a>(
     };
     world.claims = claims(resource, others);
     let (topics, session) = kafka::look(access, &secrets).await;
+    permit.answered(!matches!(topics, SeenTopics::Unreachable(_)));
     world.topics = topics;
     Ok(Looked {
         world,

@@ -64,13 +64,16 @@ async fn who_finds_no_permit_since_others_hold_them_has_neither_failed_nor_succe
 }
 
 #[tokio::test]
-async fn whose_own_kafka_takes_all_that_one_may_is_looked_at_later_each_time() {
+async fn whose_own_kafka_is_dead_and_takes_all_that_one_may_is_looked_at_later_each_time() {
     let (client, _log) = server(taken).await;
     let context = context_of(client, 8);
     let own = "127.0.0.1:1";
+    context.kafka.take(own).unwrap().answered(false);
     let _held = [(); 3].map(|()| context.kafka.take(own).unwrap());
     let cluster = cluster(&context, &Children::default());
     let resource = resource();
+    let looked = look(&cluster, &resource, &context, &context.release).await;
+    assert_eq!(looked.unwrap().busy, Some(Busy::Cluster));
     keep(&cluster, &resource, &context, "team-a/users")
         .await
         .unwrap();

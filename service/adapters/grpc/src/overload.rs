@@ -11,11 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tower::{Layer, Service};
 
-use crate::placed::Placed;
+use crate::placed::{Place, Placed};
 use crate::status::ApiError;
 
 /// Health is asked when it matters most.
 const EXEMPT: &str = "/grpc.health.v1.Health/";
+/// Its streams may never be asked anything.
+const STREAMS: &str = "/grpc.reflection.";
 
 /// Refuses calls beyond a number in flight, at once: a queue would only keep callers waiting for answers that come too
 /// late. The number is one for all clones of what the layer makes. A call counts until its answer is written to the
@@ -74,9 +76,11 @@ where
                 Err(_) => return OverloadFuture::Refused,
             }
         };
+        let is_stream = request.uri().path().starts_with(STREAMS);
         OverloadFuture::Running {
             call: self.inner.call(request),
             permit,
+            is_stream,
         }
     }
 }
@@ -92,6 +96,7 @@ pin_project! {
             #[pin]
             call: F,
             permit: Option<OwnedSemaphorePermit>,
+            is_stream: bool,
         },
     }
 }
@@ -105,10 +110,17 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (response, place) = match self.project() {
-            OverloadProjection::Refused => (Status::from(ApiError::Overloaded).into_http(), None),
-            OverloadProjection::Running { call, permit } => {
+            OverloadProjection::Refused => {
+                let refused = Status::from(ApiError::Overloaded).into_http();
+                (refused, Place::Exempt)
+            }
+            OverloadProjection::Running {
+                call,
+                permit,
+                is_stream,
+            } => {
                 let Ok(response) = ready!(call.poll(context));
-                (response, permit.take())
+                (response, Place::of(permit.take(), *is_stream))
             }
         };
         Poll::Ready(Ok(response.map(|body| Placed::new(body, place))))
@@ -189,6 +201,22 @@ mod tests {
             Status::from_header_map(next.headers()).is_none(),
             "its place is free again"
         );
+    }
+
+    #[tokio::test]
+    async fn an_open_stream_of_reflection_has_no_place_before_it_is_asked_anything() {
+        let method = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+        let service = OverloadLayer::new(1).layer(service_fn(|_: Request<()>| async {
+            let frames = tokio_stream::pending::<Result<Frame<Bytes>, Infallible>>();
+            Ok::<_, Infallible>(Response::new(Body::new(StreamBody::new(frames))))
+        }));
+        let mut open = Vec::new();
+        for _ in 0..3 {
+            let stream = service.clone().oneshot(request(method)).await;
+            let stream = stream.expect("infallible");
+            assert!(Status::from_header_map(stream.headers()).is_none());
+            open.push(stream);
+        }
     }
 
     #[tokio::test]

@@ -26,16 +26,25 @@ pin_project! {
 
 /// Where the next message has its place from.
 #[derive(Debug)]
-enum Place {
+pub(crate) enum Place {
     /// It needs none.
     Exempt,
     /// It has that of the call.
     Call(OwnedSemaphorePermit),
-    /// That went with a message before it, so that a stream in which nothing happens has none.
+    /// It is to be found, so that a stream in which nothing happens has none.
     Another(Arc<Semaphore>),
 }
 
 impl Place {
+    /// With that of the call, if it needs one. A stream gives it back until its first message.
+    pub(crate) fn of(call: Option<OwnedSemaphorePermit>, is_stream: bool) -> Self {
+        match call {
+            None => Self::Exempt,
+            Some(place) if is_stream => Self::Another(Arc::clone(place.semaphore())),
+            Some(place) => Self::Call(place),
+        }
+    }
+
     fn of_message(&mut self) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
         match std::mem::replace(self, Self::Exempt) {
             Self::Exempt => Ok(None),
@@ -53,12 +62,9 @@ impl Place {
 }
 
 impl<B> Placed<B> {
-    /// `place` is that of the call, if it needs one.
-    pub(crate) fn new(inner: B, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self {
-            inner,
-            place: place.map_or(Place::Exempt, Place::Call),
-        }
+    /// `place` is where its first message has its place from.
+    pub(crate) const fn new(inner: B, place: Place) -> Self {
+        Self { inner, place }
     }
 }
 

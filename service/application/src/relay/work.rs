@@ -78,6 +78,8 @@ pub(super) struct Work<'a, O, P, T, W> {
     through: usize,
     outage: Option<Outage>,
     outages: u32,
+    /// Nothing has got through for so long that the lease is given up once nothing is in hand.
+    is_stuck: bool,
     outbox_failures: u32,
     /// Nothing is asked of the outbox before.
     resume_at: Instant,
@@ -106,6 +108,7 @@ impl<'a, O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'a, O, P
             through: 0,
             outage: None,
             outages: 0,
+            is_stuck: false,
             outbox_failures: 0,
             resume_at: now,
         }

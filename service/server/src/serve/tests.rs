@@ -49,6 +49,7 @@ fn spawn(listener: TcpListener, connections: usize, stop: CancellationToken) -> 
         connections,
         concurrent_streams: 1,
         age: None,
+        call_timeout: Duration::ZERO,
         drain_timeout: UNREAD_TIMEOUT * 10,
         http2_only: true,
         makes_room: false,

@@ -132,11 +132,13 @@ impl<'a> Lock<'a> {
         claimed
     }
 
-    /// Makes it last anew. That may fail while it lasts.
+    /// Makes it last anew. That may fail as long as it lasts beyond the next try.
     async fn renew(&mut self) -> Result<(), MigrationError> {
         match self.claim().await {
             Ok(false) => Err(MigrationError::LockLost),
-            Err(error) if self.claimed.elapsed() >= LOCK_DURATION => Err(error.into()),
+            Err(error) if self.claimed.elapsed() + RENEW_EVERY + CLAIM_TIMEOUT >= LOCK_DURATION => {
+                Err(error.into())
+            }
             Ok(true) | Err(_) => Ok(()),
         }
     }

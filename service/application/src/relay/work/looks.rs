@@ -37,7 +37,7 @@ impl Fetched {
     /// chain.
     fn of(page: Vec<OutboxRecord>, limit: NonZeroUsize, in_hand: &HashSet<UserId>) -> Self {
         let has_found = !page.is_empty();
-        let is_full = page.len() >= limit.get();
+        let is_page_full = page.len() >= limit.get();
         let mut chains = by_user(page);
         let crowds = |chain: &&Chain| chain.records.len() >= 2 * CHAIN;
         let crowding = chains.iter().filter(crowds).map(|chain| chain.user);
@@ -53,7 +53,7 @@ impl Fetched {
             chains,
             crowding,
             has_found,
-            is_full,
+            is_full: is_page_full || room == 0,
         }
     }
 }
@@ -84,7 +84,7 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'_, O, P, T,
     /// In how long to fetch; nothing if something that runs has to end first.
     pub(super) fn look_in(&self, now: Instant) -> Option<Duration> {
         let is_crowded = self.hand.events() + BATCH.get() > IN_HAND;
-        if self.fetching || is_crowded || self.stopping && O::DURABLE {
+        if self.fetching || is_crowded || self.is_stuck || self.stopping && O::DURABLE {
             return None;
         }
         let look_at = self.look_at.max(self.soonest + self.rest());

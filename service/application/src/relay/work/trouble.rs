@@ -11,6 +11,8 @@ use crate::{
 
 /// How often in a row nothing gets through until the lease is given up.
 const YIELD_AFTER: u32 = 8;
+/// And at the latest, however many users are still to be tried.
+const YIELD_AT_LAST: u32 = 4 * YIELD_AFTER;
 
 /// Something failed and it was not the event's fault.
 pub(super) struct Outage {
@@ -32,8 +34,11 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'_, O, P, T,
     }
 
     /// With nothing in hand, or after as long as one event may take: whether anything got through besides what failed.
-    /// If not, one pause for all follows; true if that was so too often, and nobody was left to be tried.
+    /// If not, one pause for all follows; true if that was so too often, and nothing is in hand any more.
     pub(super) fn judge_outage(&mut self, now: Instant) -> bool {
+        if self.is_stuck {
+            return self.hand.is_empty();
+        }
         if !self.hand.is_empty() && !self.is_long_suspect(now) {
             return false;
         }
@@ -58,9 +63,19 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Work<'_, O, P, T,
         } else {
             &mut self.outages
         };
-        self.resume_at = now + self.relay.failed(&error, outages);
+        let resume_at = now + self.relay.failed(&error, outages);
         let has_tried_all = !self.is_full || self.held.is_full();
-        O::DURABLE && has_tried_all && *outages >= YIELD_AFTER
+        let enough = if has_tried_all {
+            YIELD_AFTER
+        } else {
+            YIELD_AT_LAST
+        };
+        self.is_stuck = O::DURABLE && *outages >= enough;
+        if self.is_stuck {
+            return self.hand.is_empty();
+        }
+        self.resume_at = resume_at;
+        false
     }
 
     fn is_long_suspect(&self, now: Instant) -> bool {
