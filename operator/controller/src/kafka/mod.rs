@@ -86,16 +86,7 @@ impl Session {
             tracing::warn!(error = %late, "topics");
         }
         drop(write);
-        let looking = async {
-            let mut topics = self.find().await?;
-            // Without it the identifier of what was created would not be known, and with it
-            // whose the topic is.
-            while made.created.iter().any(|name| !topics.contains_key(name)) {
-                tokio::time::sleep(SETTLE).await;
-                topics = self.find().await?;
-            }
-            Ok(topics)
-        };
+        let looking = with_all(&made.created, || self.find());
         let looked = tokio::time::timeout(LOOK_AGAIN, looking)
             .await
             .unwrap_or(Err(Error::Timeout(LOOK_AGAIN)));
@@ -118,10 +109,7 @@ impl Session {
                 Ok(topic) => {
                     topics.insert(name, seen(&topic));
                 }
-                Err(KrafkaError::Broker {
-                    code: ErrorCode::UnknownTopicOrPartition,
-                    ..
-                }) => {}
+                Err(error) if is_unknown(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -133,12 +121,53 @@ impl Session {
             .timeout(REQUEST)
             .config_names(OWNED_CONFIGS.map(str::to_owned).to_vec());
         for (resource, entries) in self.admin.describe_configs(resources, options).await? {
-            if let Some(topic) = topics.get_mut(&resource.name) {
-                topic.configs = configs(entries?);
+            match entries {
+                Ok(entries) => {
+                    if let Some(topic) = topics.get_mut(&resource.name) {
+                        topic.configs = configs(entries);
+                    }
+                }
+                // Another broker than the one that told of it, which has not heard of it yet.
+                Err(error) if is_unknown(&error) => {
+                    topics.remove(&resource.name);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(topics)
     }
+}
+
+/// Looks until all that was created is among what is found: without it its identifier would not be known,
+/// and with it whose the topic is. A look that fails says nothing of that.
+async fn with_all<F>(
+    created: &BTreeSet<String>,
+    mut find: impl FnMut() -> F,
+) -> Result<BTreeMap<String, Topic>, Error>
+where
+    F: Future<Output = Result<BTreeMap<String, Topic>, Error>>,
+{
+    loop {
+        match find().await {
+            Ok(topics) if created.iter().all(|name| topics.contains_key(name)) => {
+                return Ok(topics);
+            }
+            Err(error) if created.is_empty() => return Err(error),
+            Err(error) => tracing::debug!(%error, "looking for what was created"),
+            Ok(_) => {}
+        }
+        tokio::time::sleep(SETTLE).await;
+    }
+}
+
+fn is_unknown(error: &KrafkaError) -> bool {
+    matches!(
+        error,
+        KrafkaError::Broker {
+            code: ErrorCode::UnknownTopicOrPartition,
+            ..
+        }
+    )
 }
 
 fn found(topics: BTreeMap<String, Topic>) -> SeenTopics {

@@ -1,3 +1,5 @@
+use std::future;
+
 use krafka::testing::FakeBroker;
 use operator_core::DesiredTopic;
 use user_settings::Kafka;
@@ -94,6 +96,24 @@ async fn a_change_that_outlasts_the_claim_to_lead_is_not_made() {
     let seen = session.unwrap().change(&changes, late).await;
     assert_eq!(seen, found(BTreeMap::new()), "and it is looked again");
     assert_eq!(broker.topic_id("user.created"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_created_is_looked_for_until_it_is_found_whatever_brokers_say_meanwhile() {
+    let topic = Topic {
+        id: "id".to_owned(),
+        partitions: 6,
+        replication_factor: 1,
+        configs: BTreeMap::new(),
+    };
+    let there = BTreeMap::from([("user.created".to_owned(), topic)]);
+    let away = || Err(Error::Timeout(REQUEST));
+    let created = BTreeSet::from(["user.created".to_owned()]);
+    let mut answers = [away(), Ok(BTreeMap::new()), away(), Ok(there.clone())].into_iter();
+    let seen = with_all(&created, || future::ready(answers.next().unwrap())).await;
+    assert_eq!(seen.unwrap(), there);
+    let seen = with_all(&BTreeSet::new(), || future::ready(away())).await;
+    assert!(matches!(seen, Err(Error::Timeout(_))), "{seen:?}");
 }
 
 #[test]

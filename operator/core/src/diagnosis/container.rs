@@ -88,7 +88,7 @@ pub(super) fn meaning(code: i32) -> &'static str {
     match u8::try_from(code) {
         Ok(exit_code::USAGE) => ": this image does not know its command line",
         Ok(exit_code::SCHEMA) => ": it cannot work with the schema in the database or the registry",
-        Ok(exit_code::CONFIG) => ": a setting or a file that it names is wrong for this image",
+        Ok(exit_code::CONFIG) => ": a setting is wrong for this image, or a file that it names",
         _ => "",
     }
 }
