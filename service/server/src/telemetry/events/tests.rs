@@ -54,6 +54,13 @@ impl Visit for Seen {
     }
 }
 
+/// What takes the lines, and a second one, to be held as long: of one alone tracing asks the thread that comes to an event
+/// first, which may be another test's and have none.
+fn log(lines: &Lines) -> (Dispatch, Dispatch) {
+    let log = Dispatch::new(tracing_subscriber::registry().with(lines.clone()));
+    (log, Dispatch::new(tracing_subscriber::registry()))
+}
+
 /// The samples, without those that change by themselves.
 fn samples(registry: &Registry) -> BTreeSet<String> {
     let mut text = String::new();
@@ -115,7 +122,7 @@ async fn each_event_has_its_line_its_metric_and_its_word_about_a_dependency_and_
     let (metrics, registry) = Metrics::register(SystemTime::now()).unwrap();
     let journal = Journal::new(&metrics);
     let lines = Lines::default();
-    let log = Dispatch::new(tracing_subscriber::registry().with(lines.clone()));
+    let (log, _second) = log(&lines);
     for (number, told) in told.iter().enumerate() {
         assert_eq!(place(&told.event), number, "each event in its turn");
         let before = samples(&registry);
@@ -216,7 +223,7 @@ async fn how_a_dependency_is_is_told_when_it_changes() {
     let (metrics, _registry) = Metrics::register(SystemTime::now()).unwrap();
     let journal = Journal::new(&metrics);
     let lines = Lines::default();
-    let log = Dispatch::new(tracing_subscriber::registry().with(lines.clone()));
+    let (log, _second) = log(&lines);
     tracing::dispatcher::with_default(&log, || {
         for state in [Ok(()), Ok(()), Err("gone"), Err("gone still"), Ok(())] {
             journal.heard(Dependency::Database, state);
@@ -240,7 +247,7 @@ async fn what_failed_recovers_and_of_what_did_not_nothing_is_told() {
     let (metrics, registry) = Metrics::register(SystemTime::now()).unwrap();
     let journal = Journal::new(&metrics);
     let lines = Lines::default();
-    let log = Dispatch::new(tracing_subscriber::registry().with(lines.clone()));
+    let (log, _second) = log(&lines);
     tracing::dispatcher::with_default(&log, || {
         journal.recovered(Dependency::Relay);
         assert_eq!(journal.dependencies().detail(), serde_json::json!({}));
