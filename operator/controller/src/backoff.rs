@@ -7,11 +7,10 @@ use std::{
     time::Duration,
 };
 
+use operator_core::RESYNC;
+
 pub(crate) const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(300);
-/// A watch that had to start over does not tell what vanished in between, so now and then each
-/// resource is looked at without an event.
-const RESYNC: Duration = Duration::from_secs(600);
 /// What others were in the way of need not be out of it yet; each look costs reads.
 const RECHECK: Duration = Duration::from_secs(10);
 

@@ -33,7 +33,9 @@ pub use diff::{Action, Change, Diff, FieldChange, Rule, Standing, diff};
 pub use explain::{
     ExplainedChild, ExplainedKey, ExplainedSecret, ExplainedTopic, Explanation, explain,
 };
-pub use plan::{Delete, Plan, RenderError, WRITE_RECHECK, child_names, plan, refused, render};
+pub use plan::{
+    Delete, Plan, RESYNC, RenderError, WRITE_RECHECK, child_names, plan, refused, render,
+};
 pub use removal::{Removal, has_finalizer, has_pods, removal};
 pub use revision::FIELDS_OF_PODS;
 pub use rollback::Recorded;

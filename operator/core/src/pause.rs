@@ -14,12 +14,9 @@ use operator_api::{
 
 use crate::{
     Plan,
-    plan::is_of_pods,
+    plan::{RESYNC, is_of_pods},
     status::{Stage, TRUE, condition},
 };
-
-/// Within this time each resource is looked at in any case.
-const RESYNC: Duration = Duration::from_mins(10);
 
 /// A pause in force.
 pub(crate) struct Pause {

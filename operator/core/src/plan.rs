@@ -23,6 +23,10 @@ use operator_api::{
 };
 use serde_json::Value;
 
+/// Within this time a resource is looked at even if nothing is told of it: a watch that had to start over
+/// does not tell what vanished in between.
+pub const RESYNC: Duration = Duration::from_mins(10);
+
 /// How often it is looked again at a name conflict, whose other object is not watched, and for a kind
 /// that the cluster does not know.
 pub(crate) const CONFLICT_RECHECK: Duration = Duration::from_secs(10);
