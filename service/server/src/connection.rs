@@ -126,12 +126,7 @@ impl Connection {
                     () = async { unread.await; tokio::time::sleep(grace).await } => None,
                 }
             }
-            grace = async {
-                tokio::select! {
-                    grace = old(age) => grace,
-                    () = unread.as_mut() => grace,
-                }
-            } => {
+            grace = old(age, unread.as_mut(), grace) => {
                 connection.as_mut().graceful_shutdown();
                 tokio::time::timeout(grace, connection).await.ok()
             }
@@ -144,14 +139,21 @@ impl Connection {
     }
 }
 
-/// Waits until the connection is old, for ever if it may be; how long its calls have from then on.
-async fn old(age: Option<Age>) -> Duration {
-    match age {
-        Some(age) => {
-            tokio::time::sleep(age.jittered()).await;
-            age.grace
+/// Waits until the connection is old, or taken for that since answers are unread; how long its calls have from then on,
+/// `grace` in the latter case.
+async fn old(age: Option<Age>, unread: impl Future<Output = ()>, grace: Duration) -> Duration {
+    let of_age = async {
+        match age {
+            Some(age) => {
+                tokio::time::sleep(age.jittered()).await;
+                age.grace
+            }
+            None => std::future::pending().await,
         }
-        None => std::future::pending().await,
+    };
+    tokio::select! {
+        grace = of_age => grace,
+        () = unread => grace,
     }
 }
 
