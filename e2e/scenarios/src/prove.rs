@@ -268,4 +268,14 @@ impl Proof {
         );
         Ok(())
     }
+
+    /// And that no write's outcome stayed unknown and no event was given up, as where nothing is harmed.
+    ///
+    /// # Errors
+    /// Says what is missing or wrong.
+    pub fn assert_undisturbed(&self) -> Result<()> {
+        self.assert_nothing_lost()?;
+        ensure!((self.unknown, self.dead_letters) == (0, 0), "{self:?}");
+        Ok(())
+    }
 }
