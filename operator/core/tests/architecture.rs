@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Crates that do I/O or run it. Whoever reaches one of these is not pure.
@@ -107,4 +109,43 @@ fn adapters_do_not_know_each_other() {
             );
         }
     }
+}
+
+/// The Rust sources of a folder and of those below it, without tests and fuzz targets, which come from outside.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("tests") && !path.ends_with("fuzz") {
+                found.extend(sources(&path));
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn a_version_of_the_api_is_known_in_one_place_so_that_another_one_touches_nothing_else() {
+    let service = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../service");
+    let place = service.join("adapters/grpc/src/v1");
+    // In full, or where it is imported by a list or another name.
+    let names = [
+        "user::v1",
+        "user_proto::user::{",
+        "user_proto::user as",
+        "user_proto::user;",
+    ];
+    let knows = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        names.iter().any(|name| text.contains(name))
+    };
+    let (within, elsewhere): (Vec<PathBuf>, Vec<PathBuf>) = sources(&service)
+        .into_iter()
+        .filter(knows)
+        .partition(|path| path.starts_with(&place));
+    assert!(!within.is_empty(), "{} does not know it", place.display());
+    assert!(elsewhere.is_empty(), "{elsewhere:?} know it too");
 }
