@@ -133,6 +133,16 @@ async fn capacity(s: &Scenario, node: &str) -> Result<u32> {
     Ok(rate * u32::try_from(pods.len())?)
 }
 
+/// That pods whose limit is below one core work with one thread, however many cores their node has.
+async fn assert_one_thread_each(s: &Scenario) -> Result<()> {
+    for pod in s.pods().await? {
+        let text = s.metrics(&pod).await?;
+        let workers = text.lines().find(|line| line.starts_with("tokio_workers "));
+        ensure!(workers == Some("tokio_workers 1"), "{workers:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_rolling_restart_at_70_percent_of_what_the_pods_can_take_fails_no_call() {
     scenario("rollout", async |s| {
@@ -145,6 +155,7 @@ async fn a_rolling_restart_at_70_percent_of_what_the_pods_can_take_fails_no_call
             "rollout": {"maxSurge": "100%"},
         });
         s.ready_with(spec.clone()).await?;
+        assert_one_thread_each(s).await?;
         let before = s.pod_uids().await?;
         let node = &s.cluster.workers().await?[1];
         let rate = capacity(s, node).await? * LOADED / 100;
