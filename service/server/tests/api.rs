@@ -169,12 +169,22 @@ async fn a_repeated_request_makes_one_user_and_its_id_is_for_no_other() {
     let first = client.create_user(request("ada@example.com")).await;
     let again = client.create_user(request("ada@example.com")).await;
     assert_eq!(first.unwrap().into_inner(), again.unwrap().into_inner());
-    let other = client.create_user(request("grace@example.com")).await;
-    assert_reason(
-        &other.unwrap_err(),
-        Code::InvalidArgument,
-        reason::REQUEST_ID_REUSED,
-    );
+    let others = [
+        request("grace@example.com"),
+        CreateUserRequest {
+            name: "Grace".to_owned(),
+            ..request("ada@example.com")
+        },
+        CreateUserRequest {
+            user_id: "0192f0c1-2b3c-7d4e-8f50-617283940a1c".to_owned(),
+            ..request("ada@example.com")
+        },
+    ];
+    for other in others {
+        let refused = client.create_user(other).await.unwrap_err();
+        let reused = reason::REQUEST_ID_REUSED;
+        assert_reason(&refused, Code::InvalidArgument, reused);
+    }
 }
 
 #[tokio::test]
