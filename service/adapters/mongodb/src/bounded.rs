@@ -7,6 +7,7 @@ use opentelemetry::context::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::TaskTracker;
+use user_application::RepositoryError;
 
 use crate::observer::{Turn, watched};
 use crate::trace::{self, Operation};
@@ -51,29 +52,33 @@ impl Bounded {
 
     /// Begins the work as soon as there is a slot, and waits for it until the deadline. Work that has begun goes on when
     /// the caller waits no more.
-    pub(crate) async fn queued<T, E>(
+    pub(crate) async fn queued<T: Send + 'static>(
         &self,
         operation: Operation,
         deadline: Instant,
-        work: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<DatabaseError> + Send + 'static,
-    {
+        work: impl Future<Output = Result<T, RepositoryError>> + Send + 'static,
+    ) -> Result<T, RepositoryError> {
+        let span = trace::begin(operation);
+        let of_work = span.clone();
         let waiting = async {
             let slot = self.turn(deadline).await?;
             let work = async {
                 let done = work.await;
                 drop(slot);
+                if let Some(span) = of_work {
+                    trace::end(&span, &done);
+                }
                 done
             };
             self.at_once(deadline, work).await
         };
-        match trace::begin(operation) {
-            Some(span) => waiting.with_context(span).await,
-            None => waiting.await,
-        }
+        let Some(span) = span else {
+            return waiting.await;
+        };
+        let _waits = trace::Waits::new(&span, deadline);
+        let done = waiting.with_context(span.clone()).await;
+        trace::end(&span, &done);
+        done
     }
 
     async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, DatabaseError> {
@@ -138,7 +143,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(30);
 
-    async fn call(calls: &Bounded, within: Duration) -> Result<(), DatabaseError> {
+    async fn call(calls: &Bounded, within: Duration) -> Result<(), RepositoryError> {
         let nothing = async { Ok(()) };
         calls
             .queued(Operation::Find, Instant::now() + within, nothing)
@@ -157,14 +162,17 @@ mod tests {
             let deadline = Instant::now() + LONG;
             let work = async {
                 let _ = released.await;
-                Ok::<(), DatabaseError>(())
+                Ok::<(), RepositoryError>(())
             };
             calls.queued(Operation::Find, deadline, work).await
         };
         let others = async {
             let refused = |is_timeout| ConnectionEvent::Refused { is_timeout };
             let late = call(&calls, Duration::from_millis(1)).await;
-            assert_eq!(late, Err(DatabaseError::TimedOut));
+            let Err(RepositoryError::Unavailable(late)) = late else {
+                panic!("{late:?}");
+            };
+            assert_eq!(late.downcast_ref(), Some(&DatabaseError::TimedOut));
             assert_eq!(heard.take(), [ConnectionEvent::Awaited, refused(true)]);
 
             let given_up = timeout(Duration::from_millis(1), call(&calls, LONG)).await;

@@ -3,6 +3,7 @@
 //! Errors of driver and server quote connection strings, commands and documents. None of their text gets past this file,
 //! only what kind of failure it is.
 
+use std::borrow::Cow;
 use std::io;
 
 use mongodb::error::{
@@ -59,6 +60,25 @@ pub enum DatabaseError {
     /// Anything else.
     #[error("the driver failed: {0}")]
     Driver(&'static str),
+}
+
+impl DatabaseError {
+    /// What spans call it (OpenTelemetry `error.type`): the number that the server gave, or a word for each other kind.
+    pub(crate) fn kind(&self) -> Cow<'static, str> {
+        let word = match self {
+            Self::Refused { code, .. } => return code.to_string().into(),
+            Self::NoServer => "no_server",
+            Self::Connection(_) => "connection",
+            Self::PoolCleared => "pool_cleared",
+            Self::Authentication => "authentication",
+            Self::TimedOut => "timed_out",
+            Self::Unsuitable(_) => "unsuitable",
+            Self::Closed => "closed",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Driver(_) => "other",
+        };
+        word.into()
+    }
 }
 
 /// Why there is no storage. Never quotes the connection string.
