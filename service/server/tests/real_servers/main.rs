@@ -12,6 +12,11 @@
 mod connections;
 mod credentials;
 mod dead_letters;
+mod disconnects;
+#[path = "../support/http2.rs"]
+mod http2;
+#[path = "../support/leaving.rs"]
+mod leaving;
 mod migrations;
 #[path = "../support/process.rs"]
 mod process;
