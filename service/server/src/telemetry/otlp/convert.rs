@@ -29,6 +29,9 @@ const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 struct Convention {
     family: &'static str,
     name: &'static str,
+    unit: &'static str,
+    /// Whether its values are of an `UpDownCounter`, which Prometheus does not know and shows as a gauge.
+    is_up_down_counter: bool,
     /// What the conventions ask for and labels do not say.
     attributes: &'static [(&'static str, &'static str)],
 }
@@ -40,26 +43,36 @@ const CONVENTIONS: [Convention; 5] = [
     Convention {
         family: metric::RPC_SERVER_CALL_DURATION,
         name: RPC_SERVER_CALL_DURATION,
+        unit: "s",
+        is_up_down_counter: false,
         attributes: &[(RPC_SYSTEM_NAME, "grpc")],
     },
     Convention {
         family: metric::DB_CONNECTION_COUNT,
         name: DB_CLIENT_CONNECTION_COUNT,
+        unit: "{connection}",
+        is_up_down_counter: true,
         attributes: POOL,
     },
     Convention {
         family: metric::DB_CONNECTION_PENDING_REQUESTS,
         name: DB_CLIENT_CONNECTION_PENDING_REQUESTS,
+        unit: "{request}",
+        is_up_down_counter: true,
         attributes: POOL,
     },
     Convention {
         family: metric::DB_CONNECTION_TIMEOUTS,
         name: DB_CLIENT_CONNECTION_TIMEOUTS,
+        unit: "{timeout}",
+        is_up_down_counter: false,
         attributes: POOL,
     },
     Convention {
         family: metric::DB_CONNECTION_WAIT_TIME,
         name: DB_CLIENT_CONNECTION_WAIT_TIME,
+        unit: "s",
+        is_up_down_counter: false,
         attributes: POOL,
     },
 ];
@@ -162,7 +175,14 @@ fn converted(family: registered::MetricFamily, period: Period) -> Option<Metric>
             histograms.push(period.histogram(&histogram, attributes));
         }
     }
-    let data = if !gauges.is_empty() {
+    let is_up_down_counter = convention.is_some_and(|known| known.is_up_down_counter);
+    let data = if !gauges.is_empty() && is_up_down_counter {
+        Data::Sum(Sum {
+            data_points: gauges,
+            aggregation_temporality: CUMULATIVE,
+            is_monotonic: false,
+        })
+    } else if !gauges.is_empty() {
         Data::Gauge(Gauge {
             data_points: gauges,
         })
@@ -186,9 +206,10 @@ fn converted(family: registered::MetricFamily, period: Period) -> Option<Metric>
             |known| known.name.to_owned(),
         ),
         description: family.help,
-        unit: match &*family.unit {
-            "seconds" => "s".to_owned(),
-            _ => family.unit,
+        unit: match (convention, &*family.unit) {
+            (Some(known), _) => known.unit.to_owned(),
+            (None, "seconds") => "s".to_owned(),
+            (None, _) => family.unit,
         },
         data: Some(data),
         ..Metric::default()
@@ -249,4 +270,60 @@ fn attribute(label: &str, value: impl Into<String>) -> KeyValue {
 fn nanos(time: SystemTime) -> u64 {
     let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH);
     u64::try_from(since_epoch.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::prometheus_protobuf::encode;
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    const GAUGE: &str = "Gauge";
+    const COUNTER: &str = "Counter";
+    const UP_DOWN_COUNTER: &str = "UpDownCounter";
+    const HISTOGRAM: &str = "Histogram";
+
+    fn kind(metric: &Metric) -> &'static str {
+        match metric.data.as_ref().unwrap() {
+            Data::Gauge(_) => GAUGE,
+            Data::Sum(sum) => {
+                assert_eq!(sum.aggregation_temporality, CUMULATIVE);
+                if sum.is_monotonic {
+                    COUNTER
+                } else {
+                    UP_DOWN_COUNTER
+                }
+            }
+            Data::Histogram(_) => HISTOGRAM,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn metrics_of_connections_have_the_kind_and_unit_of_the_conventions_and_others_their_own()
+    {
+        let (_metrics, registry) = Metrics::register(SystemTime::now()).unwrap();
+        let period = Period::until_now(SystemTime::now());
+        let sent = metrics(encode(&registry).unwrap(), period);
+        for (name, expected) in [
+            (
+                "db.client.connection.count",
+                (UP_DOWN_COUNTER, "{connection}"),
+            ),
+            (
+                "db.client.connection.pending_requests",
+                (UP_DOWN_COUNTER, "{request}"),
+            ),
+            ("db.client.connection.timeouts", (COUNTER, "{timeout}")),
+            ("db.client.connection.wait_time", (HISTOGRAM, "s")),
+            ("outbox_pending", (GAUGE, "")),
+            ("process_start_time", (GAUGE, "s")),
+            ("tokio_busy", (COUNTER, "s")),
+        ] {
+            let metric = sent.iter().find(|metric| metric.name == name);
+            let metric = metric.unwrap_or_else(|| panic!("{name} is not sent"));
+            assert_eq!((kind(metric), &*metric.unit), expected, "{name}");
+        }
+    }
 }
