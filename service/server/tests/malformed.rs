@@ -12,12 +12,30 @@
 mod http2;
 mod support;
 
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, Full};
 use http2::{Connection, END_HEADERS, END_STREAM, code, fields, frame, headers, kind};
-use support::{HeldCall, InProcess, health, new_user, settings};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use support::{HeldCall, InProcess, assert_reason, health, new_user, settings, soon};
+use tokio::net::TcpStream;
+use tonic::{Code, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_types::StatusExt as _;
 use user_settings::health as names;
 
 const GET_USER: &str = "/user.v1.UserService/GetUser";
+
+const METHODS: [&str; 7] = [
+    "CreateUser",
+    "GetUser",
+    "BatchGetUsers",
+    "ListUsers",
+    "UpdateUser",
+    "DeleteUser",
+    "UndeleteUser",
+];
 
 fn get_user(stream: u32) -> Vec<u8> {
     headers(stream, &fields(GET_USER))
@@ -79,21 +97,52 @@ fn endless_headers() -> Vec<u8> {
     [first, more.repeat(1_000)].concat()
 }
 
-/// Frames of any type, about any stream, with any content: the same for the same seed.
-fn any_frames(mut seed: u64) -> Vec<u8> {
-    let mut next = move || {
+/// Bytes by chance: the same for the same seed.
+fn any_bytes(mut seed: u64) -> impl FnMut() -> u8 {
+    move || {
         // Knuth's generator.
         seed = seed
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         u8::try_from(seed >> 56).unwrap()
-    };
+    }
+}
+
+/// Frames of any type, about any stream, with any content.
+fn any_frames(seed: u64) -> Vec<u8> {
+    let mut next = any_bytes(seed);
     let mut any = || {
         let (kind, flags, stream) = (next() % 11, next(), u32::from(next() % 8));
         let payload: Vec<u8> = (0..next() % 64).map(|_| next()).collect();
         frame(kind, flags, stream, &payload)
     };
     (0..32).flat_map(|_| any()).collect()
+}
+
+/// What may follow the headers of a call: anything, and every other time as a message with its prefix.
+fn any_body(seed: u64) -> Vec<u8> {
+    let mut next = any_bytes(seed);
+    let length = next() % 64;
+    let bytes: Vec<u8> = (0..length).map(|_| next()).collect();
+    if seed.is_multiple_of(2) {
+        return bytes;
+    }
+    [&[0, 0, 0, 0, length], bytes.as_slice()].concat()
+}
+
+/// Calls the method with this body: how it ended.
+async fn call(client: &mut SendRequest<Full<Bytes>>, method: &str, body: Vec<u8>) -> Status {
+    let request = Request::post(format!("http://test/user.v1.UserService/{method}"))
+        .header("te", "trailers")
+        .header("content-type", "application/grpc")
+        .body(Full::from(body))
+        .unwrap();
+    let answer = soon("the answer", client.send_request(request));
+    let (head, body) = answer.await.unwrap().into_parts();
+    let body = soon("the end", body.collect()).await.unwrap();
+    let said = |headers: &HeaderMap| Status::from_header_map(headers);
+    let status = said(&head.headers).or_else(|| body.trailers().and_then(said));
+    status.expect("ends with a status")
 }
 
 /// A service with a call in flight, and a connection for another one.
@@ -178,4 +227,24 @@ async fn no_frames_whatever_end_the_process_or_other_connections() {
         bystanders.send(&format!("seed {seed}"), &said).await;
     }
     bystanders.are_served().await;
+}
+
+#[tokio::test]
+async fn whatever_follows_the_headers_of_a_call_it_ends_with_a_status_that_says_why() {
+    let service = InProcess::start(&settings());
+    let stream = TcpStream::connect(service.grpc).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let connecting = handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut client, connection) = connecting.await.unwrap();
+    let connection = tokio::spawn(connection);
+    for seed in 0..seeds() {
+        for method in METHODS {
+            let status = call(&mut client, method, any_body(seed)).await;
+            if status.code() != Code::Ok {
+                let info = status.get_details_error_info().expect("has ErrorInfo");
+                assert_reason(&status, status.code(), &info.reason);
+            }
+        }
+    }
+    assert!(!connection.is_finished(), "one connection serves them all");
 }
