@@ -12,7 +12,7 @@ BED := e2e/bed/bed
 WITH_BED := eval "$$($(BED) env)";
 CRD := userservices.usersvc.dev.yaml
 
-.PHONY: help demo clean-demo soak bench test lint unit clients integration chart e2e docs docs-check site recording servers bed-up bed-down connected-check images env crds golden proto-baseline fmt clean
+.PHONY: help demo clean-demo soak bench test lint unit fuzz clients integration chart e2e docs docs-check site recording servers bed-up bed-down connected-check images env crds golden proto-baseline fmt clean
 
 help: ## what can be made
 	@awk -F ':[^#]*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,17 +44,24 @@ unit: ## every test that needs no server and no cluster, for the inner loop
 # Crates whose tests need the real servers.
 ON_SERVERS := user-adapter-kafka user-adapter-mongodb mongodb-gateway
 
+FUZZ_SECONDS ?= 30
+
+fuzz: ## what reads bytes of others, guided by coverage, for FUZZ_SECONDS (30) each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) service/fuzz/run.sh
+	cd e2e/client && go test -run FuzzUnframe -fuzz FuzzUnframe -fuzztime $(FUZZ_SECONDS)s
+
 clients: ## clients in Go, TypeScript and Python, generated, compiled and run against the service, and grpc-health-probe
 	cargo build -p user-service --locked
 	e2e/clients.sh
 
-integration: ## those, and the adapters against Kafka, the schema registry and the database on loopback, the metrics against Prometheus
+integration: ## those, and the adapters against Kafka, the schema registry and the database on loopback, the metrics against Prometheus, and a little of fuzz
 	$(BED) loopback
 	$(WITH_BED) echo "database: $$TEST_DATABASE_NAME"; cargo test --workspace --exclude scenarios --locked; \
 	cargo test -p user-service --locked --test real_servers -- --ignored; \
 	tools=$$(e2e/bed/prometheus.sh); PATH=$$tools:$$PATH OPERATOR_TEST_KAFKA=$$TEST_KAFKA \
 	cargo test --workspace --exclude scenarios --locked -- --ignored real_cluster real_prometheus
 	cd e2e/client && go test ./...
+	$(MAKE) fuzz FUZZ_SECONDS=5
 
 chart: bed-up ## the Helm chart, against the API server's own schemas
 	e2e/chart.sh

@@ -1,0 +1,7 @@
+//! E-mail addresses, as libFuzzer thinks them up.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    user_fuzz::email(input);
+});

@@ -1,0 +1,7 @@
+//! Page tokens, as libFuzzer thinks them up.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    user_fuzz::page_token(input);
+});
