@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpStream;
@@ -19,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use crate::calls::CountCalls;
+use crate::limits::{Age, Limits};
 use crate::rewind::Rewind;
+use crate::streams::WithStreams;
 use crate::telemetry::{Event, Journal};
 use crate::tls::Acceptor;
 
@@ -40,26 +41,8 @@ pub(crate) struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<Acceptor>,
-    age: Option<Age>,
-    call_timeout: Duration,
     stop: CancellationToken,
     _slot: OwnedSemaphorePermit,
-}
-
-/// How long a connection lives.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Age {
-    /// When its client is asked to make a new one; a tenth earlier or later, so that connections that came together,
-    /// as after a rollout, do not go together.
-    pub(crate) max: Duration,
-    /// How long its calls have from then on.
-    pub(crate) grace: Duration,
-}
-
-impl Age {
-    fn jittered(self) -> Duration {
-        self.max.mul_f64(rand::random_range(0.9..1.1))
-    }
 }
 
 impl Connection {
@@ -67,8 +50,6 @@ impl Connection {
         stream: TcpStream,
         peer: SocketAddr,
         tls: Option<Acceptor>,
-        age: Option<Age>,
-        call_timeout: Duration,
         stop: CancellationToken,
         slot: OwnedSemaphorePermit,
     ) -> Self {
@@ -76,8 +57,6 @@ impl Connection {
             stream,
             peer,
             tls,
-            age,
-            call_timeout,
             stop,
             _slot: slot,
         }
@@ -85,12 +64,8 @@ impl Connection {
 
     /// Serves until the client goes away or leaves answers unread, the connection is old or serving stops; then calls in
     /// flight are finished.
-    pub(crate) async fn serve<S, B>(
-        self,
-        builder: Builder<TokioExecutor>,
-        service: CountCalls<S>,
-        journal: Journal,
-    ) where
+    pub(crate) async fn serve<S, B>(self, limits: Limits, service: CountCalls<S>, journal: Journal)
+    where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send,
@@ -100,8 +75,6 @@ impl Connection {
             stream,
             peer,
             tls,
-            age,
-            call_timeout,
             stop,
             _slot,
         } = self;
@@ -113,21 +86,25 @@ impl Connection {
         let Some(stream) = begun else { return };
         let unread = service.unread();
         let mut unread = pin!(unread.stays_for(UNREAD_TIMEOUT));
-        let grace = UNREAD_TIMEOUT.max(call_timeout);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let mut connection = pin!(connection);
+        let grace = UNREAD_TIMEOUT.max(limits.call_timeout);
+        let service = TowerToHyperService::new(service);
+        let mut connection = pin!(WithStreams::new(|streams| {
+            let builder = limits.builder(streams);
+            builder
+                .serve_connection(TokioIo::new(stream), service)
+                .into_owned()
+        }));
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
+                connection.as_mut().connection().graceful_shutdown();
                 tokio::select! {
                     ended = connection => Some(ended),
                     () = async { unread.await; tokio::time::sleep(grace).await } => None,
                 }
             }
-            grace = old(age, unread.as_mut(), grace) => {
-                connection.as_mut().graceful_shutdown();
+            grace = old(limits.age, unread.as_mut(), grace) => {
+                connection.as_mut().connection().graceful_shutdown();
                 tokio::time::timeout(grace, connection).await.ok()
             }
         };

@@ -9,10 +9,10 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use user_settings::{FLUSH_TIMEOUT, Settings};
 
-use crate::connection::Age;
 use crate::health::Health;
+use crate::limits::{Age, Limits};
 use crate::metrics::Metrics;
-use crate::serve::{Limits, serve};
+use crate::serve::serve;
 use crate::task::Task;
 use crate::telemetry::{Event, Journal, Otlp};
 use crate::wiring::{self, Backends};

@@ -11,10 +11,10 @@ use user_adapter_stdout::{JsonLines, Stdout};
 use user_application::{EventPublisher, Outbox, UserRepository};
 use user_settings::{Events, FLUSH_TIMEOUT, Settings, Storage};
 
-use crate::connection::Age;
 use crate::health::Health;
+use crate::limits::{Age, Limits};
 use crate::metrics::Metrics;
-use crate::serve::{Limits, serve};
+use crate::serve::serve;
 use crate::task::Task;
 use crate::telemetry::Journal;
 use crate::tls::{self, Started};

@@ -25,8 +25,8 @@ use user_service::Service;
 const FIRST_CALLS: u64 = 50;
 const CALLS: u64 = 100;
 /// What a call may allocate at most, HTTP/2, telemetry and, for a new user, the way of its event included.
-const MOST_FOR_GET: u64 = 26;
-/// 58 mostly; each look of the relay at nothing, of which a slow machine has more, is a part of one.
+const MOST_FOR_GET: u64 = 27;
+/// 59 mostly; each look of the relay at nothing, of which a slow machine has more, is a part of one.
 const MOST_FOR_CREATE: u64 = 62;
 
 /// Longer than the relay waits for more events.

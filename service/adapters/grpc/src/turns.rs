@@ -87,8 +87,13 @@ pin_project! {
 enum Look {
     /// Until the runtime has run all that can run, and looked at its sockets.
     AtSockets(OwnedSemaphorePermit),
-    /// Until what was found there has run, which the wake after the look overtakes.
+    /// Until what was found there has run, which the call would overtake.
     AtConnections(OwnedSemaphorePermit),
+}
+
+/// Lets the runtime wake the call when nothing else can run.
+fn give_way(context: &mut Context<'_>) {
+    let _ = pin!(tokio::task::yield_now()).poll(context);
 }
 
 impl<F: Future> Future for TurnsFuture<F> {
@@ -99,7 +104,7 @@ impl<F: Future> Future for TurnsFuture<F> {
         let turn = match this.look.take() {
             Some(Look::AtSockets(turn)) => {
                 *this.look = Some(Look::AtConnections(turn));
-                context.waker().wake_by_ref();
+                give_way(context);
                 return Poll::Pending;
             }
             Some(Look::AtConnections(turn)) => Some(turn),
@@ -110,7 +115,7 @@ impl<F: Future> Future for TurnsFuture<F> {
                     // Another call of this thread need not look as well.
                     WORKED.set(Duration::ZERO);
                     *this.look = turn.map(Look::AtSockets);
-                    let _ = pin!(tokio::task::yield_now()).poll(context);
+                    give_way(context);
                     return Poll::Pending;
                 }
                 turn

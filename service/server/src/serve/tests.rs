@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::service_fn;
 
-use super::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, Limits, serve};
+use super::serve;
 use crate::connection::{OPENING_TIMEOUT, UNREAD_TIMEOUT};
+use crate::limits::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, Limits};
 use crate::telemetry::Journal;
 
 /// The preface of HTTP/2 and settings without content (RFC 9113 §3.4).
