@@ -1,6 +1,7 @@
 //! Calls of the user API, over several connections.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,9 +62,9 @@ impl Client {
         })
     }
 
-    /// Creates so many users, to be found and listed.
-    pub(super) async fn with_users(mut self, count: usize) -> Result<Self> {
-        let creating = (0..count).map(|number| {
+    /// Creates users with these numbers, to be found and listed.
+    pub(super) async fn with_users(mut self, numbers: Range<usize>) -> Result<Self> {
+        let creating = numbers.map(|number| {
             let mut client = self.connection(number);
             async move {
                 let created = client.create_user(new_user("seed", number)).await?;

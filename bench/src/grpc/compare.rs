@@ -142,7 +142,7 @@ pub(super) async fn compare(
 /// A server that has answered before.
 async fn warm(contender: &Contender, method: Method, cores: &Cores) -> Result<(Process, Client)> {
     let (process, client) = contender.start(cores).await?;
-    let client = client.with_users(USERS).await?;
+    let client = client.with_users(0..USERS).await?;
     let calls = client.calls(method, "warm");
     closed(&calls, CALLERS, WARM_UP, MOST_CREATED)
         .await?

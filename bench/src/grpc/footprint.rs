@@ -27,7 +27,7 @@ pub(super) async fn run(contenders: &[Contender], cores: &Cores) -> Result<()> {
         }
         let (process, client) = contender.start(cores).await?;
         let idle = process.mebibytes("VmRSS")?;
-        let client = client.with_users(1).await?;
+        let client = client.with_users(0..1).await?;
         let finding = client.calls(Method::GetUser, "");
         closed(&finding, CALLERS, TURN, usize::MAX)
             .await?

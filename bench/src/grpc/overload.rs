@@ -15,9 +15,13 @@ use crate::process::{Process, metrics};
 /// Calls in flight that ours allows itself here: enough to keep its core at work, so few that an answer does not wait
 /// long behind them.
 const MOST_CALLS: usize = 8;
-/// Users that a listing passes over. A call has to cost some fifty times what its refusal does, or four refusals for
-/// each call would take what is there for answers, and the generator more than it has.
-const DELETED: usize = 30_000;
+/// What a listing is made to cost: some fifty times what its refusal does, or four refusals for each call would take what
+/// is there for answers, and the generator more than it has; and little beside the time within which refusals have to
+/// be out, for a listing under way is not interrupted.
+const COST: Duration = Duration::from_micros(1200);
+/// Users that it passes over when that is measured, and at most: the memory of ours holds 50,000.
+const FIRST_DELETED: usize = 5_000;
+const MOST_DELETED: usize = 48_000;
 const TIMES: f64 = 5.0;
 const TURN: Duration = Duration::from_millis(1500);
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -87,10 +91,10 @@ impl Measured {
 
     /// What callers saw, what the server says, and what it costs.
     #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark")]
-    fn show(&self) {
+    fn show(&self, deleted: usize) {
         let Self { peak, overload, .. } = self;
         println!(
-            "Listings past {DELETED} deleted users at {TIMES} times the peak, at most {MOST_CALLS} calls in flight"
+            "Listings past {deleted} deleted users at {TIMES} times the peak, at most {MOST_CALLS} calls in flight"
         );
         let shown = [
             ("peak", &peak.accepted, peak.took),
@@ -133,15 +137,36 @@ impl Measured {
     }
 }
 
-/// With a listing that has to pass over deleted users. Ratios are of the middle turn.
+/// Deletes so many users, each of which a listing has to pass over, that it costs what it should on this machine.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "counts of a benchmark"
+)]
+async fn slowed(process: &Process, client: Client) -> Result<(Client, usize)> {
+    let client = client.with_users(0..FIRST_DELETED).await?.deleted().await?;
+    let calls = client.calls(Method::ListUsers, "");
+    closed(&calls, MOST_CALLS, WARM_UP, usize::MAX).await?;
+    let before = process.cpu()?;
+    let answers = closed(&calls, MOST_CALLS, TURN, usize::MAX).await?;
+    let cost =
+        process.cpu()?.saturating_sub(before).as_secs_f64() / answers.accepted.count() as f64;
+    let deleted = (FIRST_DELETED as f64 * COST.as_secs_f64() / cost) as usize;
+    let deleted = deleted.clamp(FIRST_DELETED, MOST_DELETED);
+    let client = client.with_users(FIRST_DELETED..deleted).await?;
+    Ok((client.deleted().await?, deleted))
+}
+
+/// With listings that have to pass over deleted users. Ratios are of the middle turn.
 pub(super) async fn run(cores: &Cores) -> Result<()> {
     let limit = ("USERSVC_MAX_CONCURRENT_CALLS", MOST_CALLS.to_string());
     let (process, client) = Contender::ours(&[limit]).start(cores).await?;
-    let client = client.with_users(DELETED).await?.deleted().await?;
+    let (client, deleted) = slowed(&process, client).await?;
     let mut measured = Measured::new()?;
     for _ in 0..TURNS {
         measured.turn(&process, &client).await?;
     }
-    measured.show();
+    measured.show(deleted);
     Ok(())
 }

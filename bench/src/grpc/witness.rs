@@ -46,7 +46,7 @@ pub(super) async fn run(contenders: &[Contender], cores: &Cores) -> Result<()> {
 /// Calls for each second of CPU time of the server.
 async fn turn(contender: &Contender, cores: &Cores) -> Result<f64> {
     let (process, client) = contender.start(cores).await?;
-    let client = client.with_users(1).await?;
+    let client = client.with_users(0..1).await?;
     let user_id = client.users().first().context("one was created")?;
     let message = File::with(&request(user_id)?)?;
     // An answer names the user, and so is no shorter than the question.
