@@ -72,9 +72,10 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> Changes<R, C, I> {
                 return Ok(next);
             }
             match self.repository.update(next, event, write.clone()).await {
-                Err(RepositoryError::Changed)
-                    if target.expected.is_none() && attempt < ATTEMPTS =>
-                {
+                Err(RepositoryError::Changed) if target.expected.is_none() => {
+                    if attempt == ATTEMPTS {
+                        return Err(UseCaseError::Contended);
+                    }
                     attempt += 1;
                 }
                 result => return Ok(result?),

@@ -41,7 +41,7 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> CreateUser<R, C, I> {
     ///
     /// # Errors
     /// `EmailTaken`, `UserIdTaken` if the caller chose the identifier, `RequestIdReused`, `CapacityReached`,
-    /// `Unavailable`, `Internal`.
+    /// `OutboxFull`, `Unavailable`, `Internal`.
     pub async fn execute(
         &self,
         new: NewUser,

@@ -39,8 +39,8 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> DeleteUser<R, C, I> {
     /// Deletes a user. Answers it as it is stored; nothing if there is none and that is allowed.
     ///
     /// # Errors
-    /// `UserNotFound`, also if it is deleted already; `Changed` if the caller expected another version, or if others were
-    /// quicker time and again; `CapacityReached`, `Unavailable`, `Internal`.
+    /// `UserNotFound`, also if it is deleted already; `Changed` if the caller expected another version, `Contended` if
+    /// it expected none and others were quicker time and again; `OutboxFull`, `Unavailable`, `Internal`.
     pub async fn execute(
         &self,
         deletion: UserDeletion,
@@ -92,8 +92,8 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UndeleteUser<R, C, I> {
     /// Brings a user back as it was.
     ///
     /// # Errors
-    /// `UserNotFound`, also once its time has come; `UserNotDeleted`, `Changed` as for a deletion, `CapacityReached`,
-    /// `Unavailable`, `Internal`.
+    /// `UserNotFound`, also once its time has come; `UserNotDeleted`, `Changed` and `Contended` as for a deletion,
+    /// `OutboxFull`, `Unavailable`, `Internal`.
     pub async fn execute(
         &self,
         target: Target,

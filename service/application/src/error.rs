@@ -25,15 +25,21 @@ pub enum UseCaseError {
     /// The caller's: the user is not deleted.
     #[error("the user is not deleted")]
     UserNotDeleted,
-    /// The caller's: the user is at another version than the caller has seen, or others were quicker.
+    /// The caller's: the user is at another version than the caller has seen.
     #[error("the user was changed in between")]
     Changed,
+    /// Passing: the caller expected no version, but others were quicker time and again.
+    #[error("others changed the user time and again")]
+    Contended,
     /// The caller's: one request id for two different requests.
     #[error("the request id was used for another request")]
     RequestIdReused,
-    /// The operator's: as many users, or unpublished events, as may be held.
+    /// The operator's: as many users as may be held.
     #[error("the storage is full")]
     CapacityReached,
+    /// Passing: as many events not yet published as may be held.
+    #[error("too many events are not yet published")]
+    OutboxFull,
     /// Passing: the caller may try again.
     #[error("the storage is unavailable")]
     Unavailable(#[source] RepositoryError),
@@ -59,6 +65,7 @@ impl From<RepositoryError> for UseCaseError {
             RepositoryError::Changed => Self::Changed,
             RepositoryError::RequestIdReused => Self::RequestIdReused,
             RepositoryError::Full => Self::CapacityReached,
+            RepositoryError::OutboxFull => Self::OutboxFull,
             RepositoryError::Unavailable(_) => Self::Unavailable(error),
             RepositoryError::IdTaken => Self::Internal(error),
         }

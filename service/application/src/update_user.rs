@@ -35,8 +35,8 @@ impl<R: UserRepository, C: Clock, I: IdGenerator> UpdateUser<R, C, I> {
     /// Changes a user. A change that leaves everything as it is stores nothing and makes no event.
     ///
     /// # Errors
-    /// `UserNotFound`, `UserDeleted`, `Changed` if the caller expected another version, or if others were quicker time
-    /// and again; `EmailTaken`, `CapacityReached`, `Unavailable`, `Internal`.
+    /// `UserNotFound`, `UserDeleted`, `Changed` if the caller expected another version, `Contended` if it expected none
+    /// and others were quicker time and again; `EmailTaken`, `OutboxFull`, `Unavailable`, `Internal`.
     pub async fn execute(
         &self,
         update: UserUpdate,

@@ -124,7 +124,7 @@ async fn a_change_overtaken_by_another_is_made_again_unless_a_version_was_expect
     for (expected, works) in [(None, true), (Version::new(1), false)] {
         let store = AnyStore::default();
         let user = create_user(&store).execute(ada(), request()).await.unwrap();
-        store.state().error = Some(RepositoryError::Changed);
+        store.state().errors = vec![RepositoryError::Changed];
         let update = UserUpdate {
             target: Target {
                 id: user.id(),
@@ -135,6 +135,25 @@ async fn a_change_overtaken_by_another_is_made_again_unless_a_version_was_expect
         let result = update_user(&store).execute(update, request()).await;
         assert_eq!(result.is_ok(), works, "{result:?}");
     }
+}
+
+#[tokio::test]
+async fn a_change_overtaken_time_and_again_is_given_up_and_may_be_tried_again_later() {
+    let store = AnyStore::default();
+    let user = create_user(&store).execute(ada(), request()).await.unwrap();
+    store.state().errors = std::iter::repeat_with(|| RepositoryError::Changed)
+        .take(100)
+        .collect();
+    let update = UserUpdate {
+        target: any_version(user.id()),
+        change: called("Grace"),
+    };
+    let refused = update_user(&store).execute(update, request()).await;
+    assert!(
+        matches!(refused, Err(UseCaseError::Contended)),
+        "{refused:?}"
+    );
+    assert_eq!(store.state().pending.len(), 1);
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -317,7 +336,7 @@ async fn a_page_says_where_the_next_one_begins_as_long_as_there_is_one() {
 #[tokio::test]
 async fn what_the_storage_answers_becomes_what_the_caller_can_act_on() {
     type Expected = fn(&UseCaseError) -> bool;
-    let cases: [(RepositoryError, Expected); 7] = [
+    let cases: [(RepositoryError, Expected); 8] = [
         (RepositoryError::EmailTaken, |e| {
             matches!(e, UseCaseError::EmailTaken)
         }),
@@ -333,6 +352,9 @@ async fn what_the_storage_answers_becomes_what_the_caller_can_act_on() {
         (RepositoryError::Full, |e| {
             matches!(e, UseCaseError::CapacityReached)
         }),
+        (RepositoryError::OutboxFull, |e| {
+            matches!(e, UseCaseError::OutboxFull)
+        }),
         (RepositoryError::Unavailable("down".into()), |e| {
             matches!(e, UseCaseError::Unavailable(_))
         }),
@@ -342,7 +364,7 @@ async fn what_the_storage_answers_becomes_what_the_caller_can_act_on() {
     ];
     for (error, expected) in cases {
         let store = AnyStore::default();
-        store.state().error = Some(error);
+        store.state().errors = vec![error];
         let got = create_user(&store).execute(ada(), request()).await;
         assert!(expected(got.as_ref().unwrap_err()), "{got:?}");
     }

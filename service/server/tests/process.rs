@@ -17,9 +17,12 @@ mod tls;
 use std::time::Instant;
 
 use process::Process;
-use support::{HeldCall, connect, health, http_get, new_user, soon, until};
+use support::{HeldCall, assert_reason, connect, health, http_get, new_user, soon, until};
 use tokio::process::Command;
+use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_types::StatusExt as _;
+use user_adapter_grpc::reason;
 use user_proto::user::v1::GetUserRequest;
 use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_settings::{FLUSH_TIMEOUT, exit_code, health as names, metric, path};
@@ -144,6 +147,27 @@ async fn events_that_nobody_takes_are_told_of_and_end_in_failure_within_the_boun
         "{}",
         process.log()
     );
+}
+
+#[tokio::test]
+async fn with_more_events_than_can_wait_a_write_is_told_when_to_come_back() {
+    let process = Process::spawn(&[]);
+    let (grpc, _) = process.serving().await;
+    process.stdout.reader.abort();
+    until("closing", || async { process.stdout.reader.is_finished() }).await;
+    let mut client = UserServiceClient::new(connect(grpc).await);
+    let mut waiting = 0;
+    let refused = loop {
+        let request = new_user(NAME, &format!("{waiting}@example.com"));
+        match client.create_user(request).await {
+            Ok(_) => waiting += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(waiting, 10_000);
+    assert_reason(&refused, Code::ResourceExhausted, reason::OUTBOX_FULL);
+    let retry = refused.get_details_retry_info().expect("says when");
+    assert!(retry.retry_delay.is_some());
 }
 
 #[tokio::test]

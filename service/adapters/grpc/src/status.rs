@@ -32,8 +32,10 @@ pub mod reason {
     pub const USER_DELETED: &str = "USER_DELETED";
     /// The user is not deleted.
     pub const USER_NOT_DELETED: &str = "USER_NOT_DELETED";
-    /// The storage is full.
+    /// The storage holds as many users as it may.
     pub const CAPACITY_REACHED: &str = "CAPACITY_REACHED";
+    /// The storage holds as many events not yet published as it may.
+    pub const OUTBOX_FULL: &str = "OUTBOX_FULL";
     /// The storage cannot be reached.
     pub const STORAGE_UNAVAILABLE: &str = "STORAGE_UNAVAILABLE";
     /// The server has as many calls in flight as it may.
@@ -44,6 +46,10 @@ pub mod reason {
     pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
     /// The server has no such method.
     pub const METHOD_NOT_FOUND: &str = "METHOD_NOT_FOUND";
+    /// The request is compressed, in a way that the server cannot read.
+    pub const ENCODING_NOT_SUPPORTED: &str = "ENCODING_NOT_SUPPORTED";
+    /// Reflection was asked for a file, a name or an extension that the server does not describe.
+    pub const DESCRIPTOR_NOT_FOUND: &str = "DESCRIPTOR_NOT_FOUND";
     /// The health of a service was asked for that the server does not have.
     pub const SERVICE_NOT_FOUND: &str = "SERVICE_NOT_FOUND";
     /// The call is not what gRPC or the method's message asks for.
@@ -80,6 +86,9 @@ impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
         let mut details = ErrorDetails::new();
         let mut metadata = HashMap::new();
+        if passes(&error) {
+            details.set_retry_info(Some(RETRY_AFTER));
+        }
         let (code, reason, message) = match error {
             ApiError::InvalidFields(violations) => {
                 details.set_bad_request(violations);
@@ -102,81 +111,125 @@ impl From<ApiError> for Status {
                 reason::DEADLINE_EXCEEDED,
                 "the deadline has passed",
             ),
-            ApiError::Overloaded => {
-                details.set_retry_info(Some(RETRY_AFTER));
-                (
-                    Code::ResourceExhausted,
-                    reason::SERVER_OVERLOADED,
-                    "the server has too many calls in flight",
-                )
-            }
-            ApiError::UseCase(error) => match error {
-                UseCaseError::EmailTaken => (
-                    Code::AlreadyExists,
-                    reason::EMAIL_TAKEN,
-                    "another user has this e-mail address",
-                ),
-                UseCaseError::UserIdTaken => (
-                    Code::AlreadyExists,
-                    reason::USER_ID_TAKEN,
-                    "there is a user with this identifier",
-                ),
-                UseCaseError::UserNotFound => (
-                    Code::NotFound,
-                    reason::USER_NOT_FOUND,
-                    "there is no such user",
-                ),
-                UseCaseError::UserOfManyNotFound(id) => {
+            ApiError::Overloaded => (
+                Code::ResourceExhausted,
+                reason::SERVER_OVERLOADED,
+                "the server has too many calls in flight",
+            ),
+            ApiError::UseCase(error) => {
+                if let UseCaseError::UserOfManyNotFound(id) = &error {
                     metadata.insert("user_id".to_owned(), id.to_string());
-                    (
-                        Code::NotFound,
-                        reason::USER_NOT_FOUND,
-                        "one of the users is not there",
-                    )
                 }
-                UseCaseError::UserDeleted => (
-                    Code::FailedPrecondition,
-                    reason::USER_DELETED,
-                    "the user is deleted",
-                ),
-                UseCaseError::UserNotDeleted => (
-                    Code::AlreadyExists,
-                    reason::USER_NOT_DELETED,
-                    "the user is not deleted",
-                ),
-                UseCaseError::Changed => (
-                    Code::Aborted,
-                    reason::USER_CHANGED,
-                    "the user was changed in between",
-                ),
-                UseCaseError::RequestIdReused => (
-                    Code::InvalidArgument,
-                    reason::REQUEST_ID_REUSED,
-                    "the request id was used for another request",
-                ),
-                UseCaseError::CapacityReached => (
-                    Code::ResourceExhausted,
-                    reason::CAPACITY_REACHED,
-                    "the storage is full",
-                ),
-                UseCaseError::Unavailable(_) => {
-                    telemetry::storage_unavailable(&error);
-                    details.set_retry_info(Some(RETRY_AFTER));
-                    (
-                        Code::Unavailable,
-                        reason::STORAGE_UNAVAILABLE,
-                        "the storage is unavailable",
-                    )
-                }
-                UseCaseError::Internal(_) => {
-                    telemetry::internal_error(&error);
-                    (Code::Internal, reason::INTERNAL, "internal error")
-                }
-            },
+                of_use_case(&error)
+            }
         };
         details.set_error_info(reason, ERROR_DOMAIN, metadata);
         Self::with_error_details(code, message, details)
     }
+}
+
+/// Code, reason and message; what is behind an error of the storage goes into the log.
+fn of_use_case(error: &UseCaseError) -> (Code, &'static str, &'static str) {
+    match error {
+        UseCaseError::EmailTaken => (
+            Code::AlreadyExists,
+            reason::EMAIL_TAKEN,
+            "another user has this e-mail address",
+        ),
+        UseCaseError::UserIdTaken => (
+            Code::AlreadyExists,
+            reason::USER_ID_TAKEN,
+            "there is a user with this identifier",
+        ),
+        UseCaseError::UserNotFound => (
+            Code::NotFound,
+            reason::USER_NOT_FOUND,
+            "there is no such user",
+        ),
+        UseCaseError::UserOfManyNotFound(_) => (
+            Code::NotFound,
+            reason::USER_NOT_FOUND,
+            "one of the users is not there",
+        ),
+        UseCaseError::UserDeleted => (
+            Code::FailedPrecondition,
+            reason::USER_DELETED,
+            "the user is deleted",
+        ),
+        UseCaseError::UserNotDeleted => (
+            Code::AlreadyExists,
+            reason::USER_NOT_DELETED,
+            "the user is not deleted",
+        ),
+        UseCaseError::Changed => (
+            Code::Aborted,
+            reason::USER_CHANGED,
+            "the user was changed in between",
+        ),
+        UseCaseError::Contended => (
+            Code::Aborted,
+            reason::USER_CHANGED,
+            "others changed the user time and again",
+        ),
+        UseCaseError::RequestIdReused => (
+            Code::InvalidArgument,
+            reason::REQUEST_ID_REUSED,
+            "the request id was used for another request",
+        ),
+        UseCaseError::CapacityReached => (
+            Code::ResourceExhausted,
+            reason::CAPACITY_REACHED,
+            "the storage is full",
+        ),
+        UseCaseError::OutboxFull => (
+            Code::ResourceExhausted,
+            reason::OUTBOX_FULL,
+            "too many events are not yet published",
+        ),
+        UseCaseError::Unavailable(_) => {
+            telemetry::storage_unavailable(error);
+            (
+                Code::Unavailable,
+                reason::STORAGE_UNAVAILABLE,
+                "the storage is unavailable",
+            )
+        }
+        UseCaseError::Internal(_) => {
+            telemetry::internal_error(error);
+            (Code::Internal, reason::INTERNAL, "internal error")
+        }
+    }
+}
+
+/// Whether the same call may go through a little later.
+const fn passes(error: &ApiError) -> bool {
+    matches!(
+        error,
+        ApiError::Overloaded
+            | ApiError::UseCase(
+                UseCaseError::Contended | UseCaseError::OutboxFull | UseCaseError::Unavailable(_)
+            )
+    )
+}
+
+/// The one `ErrorInfo` of an error, which is as AIP-193 asks.
+#[cfg(test)]
+pub(crate) fn info_of(status: &Status) -> tonic_types::ErrorInfo {
+    let details = status.get_error_details_vec().into_iter();
+    let mut infos = details.filter_map(|detail| match detail {
+        tonic_types::ErrorDetail::ErrorInfo(info) => Some(info),
+        _ => None,
+    });
+    let info = infos.next().expect("has an ErrorInfo");
+    assert!(infos.next().is_none(), "has one alone");
+    assert_eq!(info.domain, ERROR_DOMAIN);
+    let upper_snake = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+    assert!(info.reason.bytes().all(upper_snake), "{}", info.reason);
+    assert!(
+        info.reason
+            .starts_with(|first: char| first.is_ascii_uppercase())
+    );
+    info
 }
 
 #[cfg(test)]
@@ -190,7 +243,7 @@ mod tests {
     #[test]
     fn every_error_has_its_code_and_one_error_info() {
         let storage = || RepositoryError::Unavailable("connection refused".into());
-        let cases = [
+        let lasting = [
             (
                 ApiError::InvalidFields(vec![]),
                 Code::InvalidArgument,
@@ -205,11 +258,6 @@ mod tests {
                 ApiError::DeadlineExceeded,
                 Code::DeadlineExceeded,
                 reason::DEADLINE_EXCEEDED,
-            ),
-            (
-                ApiError::Overloaded,
-                Code::ResourceExhausted,
-                reason::SERVER_OVERLOADED,
             ),
             (
                 UseCaseError::EmailTaken.into(),
@@ -257,25 +305,41 @@ mod tests {
                 reason::CAPACITY_REACHED,
             ),
             (
-                UseCaseError::Unavailable(storage()).into(),
-                Code::Unavailable,
-                reason::STORAGE_UNAVAILABLE,
-            ),
-            (
                 UseCaseError::Internal(storage()).into(),
                 Code::Internal,
                 reason::INTERNAL,
             ),
         ];
-        for (error, code, reason) in cases {
+        let passing = [
+            (
+                ApiError::Overloaded,
+                Code::ResourceExhausted,
+                reason::SERVER_OVERLOADED,
+            ),
+            (
+                UseCaseError::Contended.into(),
+                Code::Aborted,
+                reason::USER_CHANGED,
+            ),
+            (
+                UseCaseError::OutboxFull.into(),
+                Code::ResourceExhausted,
+                reason::OUTBOX_FULL,
+            ),
+            (
+                UseCaseError::Unavailable(storage()).into(),
+                Code::Unavailable,
+                reason::STORAGE_UNAVAILABLE,
+            ),
+        ];
+        let lasting = lasting.into_iter().map(|case| (case, false));
+        let passing = passing.into_iter().map(|case| (case, true));
+        for ((error, code, reason), passes) in lasting.chain(passing) {
             let status = Status::from(error);
-            let details = status.get_error_details();
-            let info = details.error_info().expect("has ErrorInfo");
-            assert_eq!((status.code(), info.reason.as_str()), (code, reason));
-            assert_eq!(info.domain, ERROR_DOMAIN);
-            let may_help =
-                [reason::STORAGE_UNAVAILABLE, reason::SERVER_OVERLOADED].contains(&reason);
-            assert_eq!(details.retry_info().is_some(), may_help, "{reason}");
+            let reason_given = info_of(&status).reason;
+            assert_eq!((status.code(), reason_given.as_str()), (code, reason));
+            let says_when = status.get_error_details().retry_info().is_some();
+            assert_eq!(says_when, passes, "{}", status.message());
             assert!(!status.message().contains("refused"), "causes stay inside");
         }
     }

@@ -17,7 +17,7 @@ use user_domain::{User, UserEvent, UserId};
 
 use state::State;
 
-/// How much a [`MemoryStorage`] holds before it answers `Full`.
+/// How much a [`MemoryStorage`] holds before it answers `Full` or `OutboxFull`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
     /// Users, the deleted ones too until they are purged.

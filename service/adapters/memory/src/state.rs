@@ -48,9 +48,10 @@ impl State {
         if self.emails.contains_key(user.email()) {
             return Err(RepositoryError::EmailTaken);
         }
-        if self.users.len() >= capacity.users || self.outbox.len() >= capacity.pending_events {
+        if self.users.len() >= capacity.users {
             return Err(RepositoryError::Full);
         }
+        self.check_outbox(capacity)?;
         self.emails.insert(user.email().clone(), user.id());
         self.positions.insert(Position::of(&user));
         self.users.insert(user.id(), user.clone());
@@ -79,9 +80,7 @@ impl State {
         if moves && self.emails.contains_key(user.email()) {
             return Err(RepositoryError::EmailTaken);
         }
-        if self.outbox.len() >= capacity.pending_events {
-            return Err(RepositoryError::Full);
-        }
+        self.check_outbox(capacity)?;
         if moves {
             self.emails.remove(stored.email());
             self.emails.insert(user.email().clone(), user.id());
@@ -134,6 +133,14 @@ impl State {
         }
         self.requests.insert(key.id, (key.fingerprint, user));
         self.request_ages.push_back(key.id);
+    }
+
+    fn check_outbox(&self, capacity: Capacity) -> Result<(), RepositoryError> {
+        if self.outbox.len() < capacity.pending_events {
+            Ok(())
+        } else {
+            Err(RepositoryError::OutboxFull)
+        }
     }
 
     fn add(&mut self, event: UserEvent, trace: Option<TraceContext>) {

@@ -53,7 +53,10 @@ async fn when_full_of_events_users_are_refused_until_some_are_acknowledged() {
     let result = storage
         .create(second.clone(), event.clone(), None, write())
         .await;
-    assert!(matches!(result, Err(RepositoryError::Full)), "{result:?}");
+    assert!(
+        matches!(result, Err(RepositoryError::OutboxFull)),
+        "{result:?}"
+    );
     storage.acknowledge(&[id]).await.unwrap();
     storage.create(second, event, None, write()).await.unwrap();
 }

@@ -15,8 +15,8 @@ pub trait UserRepository: Send + Sync + 'static {
     /// request was carried out before, the user of that time as it is now, and nothing is stored.
     ///
     /// # Errors
-    /// `EmailTaken`, `IdTaken`, `RequestIdReused`, `Full`, `Unavailable`; nothing is stored then, save that
-    /// `Unavailable` leaves it open.
+    /// `EmailTaken`, `IdTaken`, `RequestIdReused`, `Full`, `OutboxFull`, `Unavailable`; nothing is stored then, save
+    /// that `Unavailable` leaves it open.
     fn create(
         &self,
         user: User,
@@ -29,8 +29,8 @@ pub trait UserRepository: Send + Sync + 'static {
     /// stored.
     ///
     /// # Errors
-    /// `NotFound`, `Changed` if the version before is not the one that is stored, `EmailTaken`, `Full`, `Unavailable`;
-    /// as above.
+    /// `NotFound`, `Changed` if the version before is not the one that is stored, `EmailTaken`, `OutboxFull`,
+    /// `Unavailable`; as above.
     fn update(
         &self,
         user: User,
@@ -108,9 +108,12 @@ pub enum RepositoryError {
     /// The identifier of the request was used before, for another request.
     #[error("the request id was used for another request")]
     RequestIdReused,
-    /// As many users, or events not yet published, as may be held.
+    /// As many users as may be held.
     #[error("the storage is full")]
     Full,
+    /// As many events not yet published as may be held; passes as they are.
+    #[error("the outbox is full")]
+    OutboxFull,
     /// The storage did not answer in time or at all; the call may be tried again.
     #[error("the storage is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

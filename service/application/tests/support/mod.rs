@@ -42,8 +42,8 @@ pub(crate) struct State {
     /// How often the lease was claimed or renewed, and how often it was asked what waits.
     pub(crate) claims: u32,
     pub(crate) looks: u32,
-    /// The next call of the repository answers this.
-    pub(crate) error: Option<RepositoryError>,
+    /// The next writes of the repository answer these, the last one first.
+    pub(crate) errors: Vec<RepositoryError>,
     /// So many calls of the outbox fail.
     pub(crate) failures_left: u32,
     /// So many claims of the lease fail.
@@ -126,7 +126,7 @@ impl<const DURABLE: bool> UserRepository for Store<DURABLE> {
         _write: Write,
     ) -> Result<User, RepositoryError> {
         let mut state = self.state();
-        if let Some(error) = state.error.take() {
+        if let Some(error) = state.errors.pop() {
             return Err(error);
         }
         state.users.insert(user.id(), user.clone());
