@@ -12,11 +12,12 @@ mod support;
 
 use std::time::{Duration, SystemTime};
 
-use support::{Client, InProcess, assert_reason, create, new_user, settings};
+use support::{Client, InProcess, assert_reason, create, new_user, settings, until};
 use tonic::Code;
 use user_adapter_grpc::reason;
 use user_proto::user::v1::{
-    DeleteUserRequest, GetUserRequest, UndeleteUserRequest, UpdateUserRequest, User,
+    BatchGetUsersRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, UndeleteUserRequest,
+    UpdateUserRequest, User,
 };
 
 fn deletion_of(user: &User) -> DeleteUserRequest {
@@ -53,6 +54,43 @@ async fn a_deleted_user_says_until_when_it_can_come_back_and_is_found_still() {
     let taken = client.create_user(new_user("Grace", "ADA@example.com"));
     let taken = taken.await.unwrap_err();
     assert_reason(&taken, Code::AlreadyExists, reason::EMAIL_TAKEN);
+}
+
+#[tokio::test]
+async fn a_deleted_user_is_gone_for_good_once_its_time_has_come() {
+    let mut settings = settings();
+    settings.purge_delay = Duration::from_millis(200);
+    let service = InProcess::start(&settings);
+    let mut client = service.client().await;
+    let user = create(&mut client, "ada@example.com").await;
+    let user_id = || user.user_id.clone();
+    let purged_at = time(delete(&mut client, &user).await.purge_time);
+    let get = || {
+        let (mut client, user_id) = (client.clone(), user_id());
+        async move { client.get_user(GetUserRequest { user_id }).await }
+    };
+    until("the purge", || async { get().await.is_err() }).await;
+    assert!(SystemTime::now() >= purged_at, "not before its time");
+    let gone = get().await.unwrap_err();
+    assert_reason(&gone, Code::NotFound, reason::USER_NOT_FOUND);
+    let undeletion = UndeleteUserRequest {
+        user_id: user_id(),
+        ..UndeleteUserRequest::default()
+    };
+    let back = client.undelete_user(undeletion).await.unwrap_err();
+    assert_reason(&back, Code::NotFound, reason::USER_NOT_FOUND);
+    let user_ids = vec![user_id()];
+    let batch = client.batch_get_users(BatchGetUsersRequest { user_ids });
+    let batch = batch.await.unwrap_err();
+    assert_reason(&batch, Code::NotFound, reason::USER_NOT_FOUND);
+    let with_deleted = ListUsersRequest {
+        show_deleted: true,
+        ..ListUsersRequest::default()
+    };
+    let listed = client.list_users(with_deleted).await.unwrap();
+    assert_eq!(listed.into_inner().users, []);
+    let another = create(&mut client, "ADA@example.com").await;
+    assert_ne!(another.user_id, user.user_id);
 }
 
 #[tokio::test]
