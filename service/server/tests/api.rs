@@ -182,8 +182,7 @@ async fn a_repeated_request_makes_one_user_and_its_id_is_for_no_other() {
     ];
     for other in others {
         let refused = client.create_user(other).await.unwrap_err();
-        let reused = reason::REQUEST_ID_REUSED;
-        assert_reason(&refused, Code::InvalidArgument, reused);
+        assert_reason(&refused, Code::InvalidArgument, reason::REQUEST_ID_REUSED);
     }
 }
 
