@@ -9,7 +9,6 @@
 )]
 
 #[path = "support/collector.rs"]
-#[allow(dead_code, reason = "spans are taken here and not looked at")]
 mod collector;
 #[path = "support/process.rs"]
 mod process;

@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../support/collector.rs"]
+mod collector;
 mod connections;
 mod credentials;
 mod dead_letters;
@@ -18,6 +20,9 @@ mod http2;
 #[path = "../support/leaving.rs"]
 mod leaving;
 mod migrations;
+#[path = "../support/personal.rs"]
+mod personal;
+mod personal_data;
 #[path = "../support/process.rs"]
 mod process;
 mod refusals;

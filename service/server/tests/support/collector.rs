@@ -1,6 +1,10 @@
 //! A collector of spans and metrics.
 
-#![allow(unreachable_pub, reason = "shared by test files")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
