@@ -12,13 +12,20 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http_body_util::Full;
 use support::{Client, HeldCall, InProcess, assert_reason, health, new_user, settings, soon};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tonic::body::Body;
+use tonic::codegen::tokio_stream;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::{ExtensionRequest, ServerReflectionRequest};
+use tower::ServiceExt as _;
 use user_adapter_grpc::reason;
 use user_proto::user::v1::ListUsersRequest;
 use user_proto::user::v1::user_service_client::UserServiceClient;
@@ -115,26 +122,106 @@ async fn a_message_over_the_limit_is_refused() {
     assert_reason(&status, Code::OutOfRange, reason::MESSAGE_TOO_LARGE);
 }
 
-/// Calls a method with these bytes for its message.
-async fn raw(service: &InProcess, method: &'static str, message: &[u8]) -> Status {
-    let mut client = tonic::client::Grpc::new(service.channel().await);
-    client.ready().await.unwrap();
-    let path = http::uri::PathAndQuery::from_static(method);
-    let request = tonic::Request::new(message.to_vec());
-    let answer: Result<tonic::Response<Vec<u8>>, Status> =
-        client.unary(request, path, support::Raw).await;
-    answer.expect_err("it is refused")
+/// What a call of this method ends with that has these headers and this body, messages with their frames.
+async fn refusal(
+    service: &InProcess,
+    method: &str,
+    headers: &[(&str, &str)],
+    body: &'static [u8],
+) -> Status {
+    let request = http::Request::post(method).body(Body::new(Full::from(body)));
+    let mut request = request.unwrap();
+    for (name, value) in headers {
+        let name = http::HeaderName::try_from(*name).unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let call = service.channel().await.oneshot(request);
+    let answer = soon("the answer", call).await.unwrap();
+    Status::from_header_map(answer.headers()).expect("it is refused")
 }
+
+const CREATE_USER: &str = "/user.v1.UserService/CreateUser";
+/// A message without content, in its frame: not compressed, and four bytes of length.
+const EMPTY: &[u8] = b"\0\0\0\0\0";
 
 #[tokio::test]
 async fn errors_of_the_transport_have_an_error_info_too() {
     let service = InProcess::start(&settings());
-    let unknown = raw(&service, "/user.v1.UserService/Nothing", b"").await;
-    assert_reason(&unknown, Code::Unimplemented, reason::METHOD_NOT_FOUND);
-    let unknown = raw(&service, "/nobody.v1.Service/Nothing", b"").await;
-    assert_reason(&unknown, Code::Unimplemented, reason::METHOD_NOT_FOUND);
-    let malformed = raw(&service, "/user.v1.UserService/CreateUser", b"\xff\xff").await;
-    assert_reason(&malformed, Code::Internal, reason::MALFORMED_REQUEST);
+    for method in ["/user.v1.UserService/Nothing", "/nobody.v1.Service/Nothing"] {
+        let unknown = refusal(&service, method, &[], EMPTY).await;
+        assert_reason(&unknown, Code::Unimplemented, reason::METHOD_NOT_FOUND);
+    }
+    let request = HealthCheckRequest {
+        service: "nobody.v1.Service".to_owned(),
+    };
+    let mut health = HealthClient::new(service.channel().await);
+    let unknown = health.check(request).await.unwrap_err();
+    assert_reason(&unknown, Code::NotFound, reason::SERVICE_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn who_compresses_is_told_that_this_is_what_cannot_be_read() {
+    let service = InProcess::start(&settings());
+    for encoding in ["gzip", "zstd", "of-our-own"] {
+        let headers = [("grpc-encoding", encoding)];
+        let refused = refusal(&service, CREATE_USER, &headers, b"\x01\0\0\0\x02\x1f\x8b").await;
+        let unreadable = reason::ENCODING_NOT_SUPPORTED;
+        assert_reason(&refused, Code::Unimplemented, unreadable);
+        let accepted = refused.metadata().get("grpc-accept-encoding");
+        assert_eq!(accepted.expect("says what can be"), "identity");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_decoded_is_the_fault_of_its_sender() {
+    let service = InProcess::start(&settings());
+    let bodies: [(&str, &[u8]); 6] = [
+        ("no message", b""),
+        ("half a head", b"\0\0\0"),
+        ("half a message", b"\0\0\0\0\x05ab"),
+        ("no protobuf", b"\0\0\0\0\x02\xff\xff"),
+        ("compressed, not said how", b"\x01\0\0\0\x02\x1f\x8b"),
+        ("an unknown flag", b"\x02\0\0\0\0"),
+    ];
+    for (name, body) in bodies {
+        let refused = refusal(&service, CREATE_USER, &[], body).await;
+        assert_eq!(refused.code(), Code::InvalidArgument, "{name}: {refused}");
+        assert_reason(&refused, Code::InvalidArgument, reason::MALFORMED_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn errors_of_reflection_have_an_error_info_too() {
+    let service = InProcess::start(&settings());
+    let nothing = || "nobody.v1.Nothing".to_owned();
+    let extension = ExtensionRequest {
+        containing_type: nothing(),
+        extension_number: 1,
+    };
+    let absent = (Code::NotFound, reason::DESCRIPTOR_NOT_FOUND);
+    let cases = [
+        (Some(MessageRequest::FileByFilename(nothing())), absent),
+        (
+            Some(MessageRequest::FileContainingSymbol(nothing())),
+            absent,
+        ),
+        (
+            Some(MessageRequest::FileContainingExtension(extension)),
+            absent,
+        ),
+        (None, (Code::InvalidArgument, reason::MALFORMED_REQUEST)),
+    ];
+    for (message_request, (code, reason)) in cases {
+        let question = ServerReflectionRequest {
+            host: String::new(),
+            message_request,
+        };
+        let mut client = ServerReflectionClient::new(service.channel().await);
+        let answers = client.server_reflection_info(tokio_stream::once(question));
+        let mut answers = answers.await.unwrap().into_inner();
+        let refused = soon("the answer", answers.message()).await.unwrap_err();
+        assert_reason(&refused, code, reason);
+    }
 }
 
 #[tokio::test]
@@ -146,7 +233,7 @@ async fn without_reflection_nobody_learns_the_descriptors() {
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
     ] {
-        let refused = raw(&service, method, b"").await;
+        let refused = refusal(&service, method, &[], EMPTY).await;
         assert_reason(&refused, Code::Unimplemented, reason::METHOD_NOT_FOUND);
     }
 }

@@ -142,6 +142,7 @@ mod tests {
 
     use super::*;
     use crate::reason;
+    use crate::status::info_of;
 
     fn request(path: &str) -> Request<()> {
         let mut request = Request::new(());
@@ -179,9 +180,8 @@ mod tests {
         let refused = refused.await.expect("infallible");
         let status = Status::from_header_map(refused.headers()).expect("has a status");
         assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(info_of(&status).reason, reason::SERVER_OVERLOADED);
         let details = status.get_error_details();
-        let info = details.error_info().expect("has ErrorInfo");
-        assert_eq!(info.reason, reason::SERVER_OVERLOADED);
         assert!(details.retry_info().is_some(), "says when to try again");
 
         let health = service
@@ -243,6 +243,8 @@ mod tests {
         );
         let end = body.frame().await.expect("goes on").expect("infallible");
         let status = end.trailers_ref().and_then(Status::from_header_map);
-        assert_eq!(status.expect("has one").code(), Code::ResourceExhausted);
+        let status = status.expect("has one");
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(info_of(&status).reason, reason::SERVER_OVERLOADED);
     }
 }

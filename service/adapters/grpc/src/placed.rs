@@ -10,12 +10,13 @@ use pin_project_lite::pin_project;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
+use crate::complete::complete_trailers;
 use crate::held::Held;
 use crate::status::ApiError;
 
 pin_project! {
     /// A response body of which each message has a place until it is written: the first has that of its call. A stream
-    /// for whose next message there is no place ends with an error.
+    /// for whose next message there is no place ends with an error. Each error has its `ErrorInfo`.
     #[derive(Debug)]
     pub struct Placed<B> {
         #[pin]
@@ -77,9 +78,12 @@ impl<B: Body> Body for Placed<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let this = self.project();
-        let Some(frame) = ready!(this.inner.poll_frame(context)?) else {
+        let Some(mut frame) = ready!(this.inner.poll_frame(context)?) else {
             return Poll::Ready(None);
         };
+        if let Some(trailers) = frame.trailers_mut() {
+            complete_trailers(trailers);
+        }
         let place = if frame.is_data() {
             match this.place.of_message() {
                 Ok(place) => place,
