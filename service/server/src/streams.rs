@@ -1,7 +1,7 @@
 //! The streams of one connection, on the task of that connection.
 //!
 //! The transport library would spawn a task for each. They would take turns with the connection's own, which then writes
-//! one or two answers at a time: most of a small call is what the kernel does for a write.
+//! one or two answers at a time; and what the kernel does for those writes was a third of a small call.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -78,7 +78,6 @@ impl<C: Future> Future for WithStreams<C> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::io;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -89,9 +88,9 @@ mod tests {
     use hyper::server::conn::http2;
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
-    use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
-    use tokio::io::{ReadBuf, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::runtime::Builder;
+    use tokio_util::io::InspectWriter;
 
     use super::*;
 
@@ -111,55 +110,17 @@ mod tests {
         sent
     }
 
-    /// Counts what the kernel would be asked to write.
-    struct Counting {
-        inner: DuplexStream,
-        writes: Arc<AtomicUsize>,
-    }
-
-    impl AsyncRead for Counting {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.inner).poll_read(context, buffer)
-        }
-    }
-
-    impl AsyncWrite for Counting {
-        fn poll_write(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            buffer: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            self.writes.fetch_add(1, Ordering::Relaxed);
-            Pin::new(&mut self.inner).poll_write(context, buffer)
-        }
-
-        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.inner).poll_flush(context)
-        }
-
-        fn poll_shutdown(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-        ) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.inner).poll_shutdown(context)
-        }
-    }
-
     /// Serves the calls on a thread of its own, the first of them with a panic if asked to. How many were answered, how
     /// many were reset, and in how many writes.
     fn served(first_panics: bool) -> (u8, u8, usize) {
         let runtime = Builder::new_multi_thread().worker_threads(1).build();
         let runtime = runtime.expect("starts");
-        let (mut client, inner) = duplex(64 * 1024);
+        let (mut client, socket) = duplex(64 * 1024);
         let writes = Arc::new(AtomicUsize::new(0));
-        let socket = Counting {
-            inner,
-            writes: Arc::clone(&writes),
-        };
+        let counted = Arc::clone(&writes);
+        let socket = InspectWriter::new(socket, move |_: &[u8]| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
         runtime.block_on(async {
             client.write_all(&calls()).await.expect("has room");
             let panics = Arc::new(AtomicUsize::new(usize::from(first_panics)));
