@@ -150,9 +150,8 @@ async fn slowed(process: &Process, client: Client) -> Result<(Client, usize)> {
     closed(&calls, MOST_CALLS, WARM_UP, usize::MAX).await?;
     let before = process.cpu()?;
     let answers = closed(&calls, MOST_CALLS, TURN, usize::MAX).await?;
-    let cost =
-        process.cpu()?.saturating_sub(before).as_secs_f64() / answers.accepted.count() as f64;
-    let deleted = (FIRST_DELETED as f64 * COST.as_secs_f64() / cost) as usize;
+    let per_core = answers.accepted.rate(process.cpu()?.saturating_sub(before));
+    let deleted = (FIRST_DELETED as f64 * COST.as_secs_f64() * per_core) as usize;
     let deleted = deleted.clamp(FIRST_DELETED, MOST_DELETED);
     let client = client.with_users(FIRST_DELETED..deleted).await?;
     Ok((client.deleted().await?, deleted))
