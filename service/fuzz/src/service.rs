@@ -13,7 +13,8 @@ use prost::Message;
 use tonic::codegen::Service as _;
 use tonic::{Code, Status};
 use tonic_types::{BadRequest, ErrorDetail, ErrorInfo, StatusExt as _};
-use user_adapter_grpc::{ERROR_DOMAIN, UserApi, complete, reason};
+use user_adapter_grpc::testkit::error_info;
+use user_adapter_grpc::{UserApi, complete, reason};
 use user_adapter_memory::{Capacity, MemoryStorage};
 use user_application::testkit::{self, FixedClock, SequentialIds};
 use user_application::{
@@ -114,22 +115,17 @@ impl Answer {
         let [status] = <[Status; 1]>::try_from(said.into_iter().flatten().collect::<Vec<_>>())
             .expect("ends with one status");
         let details = status.check_error_details_vec().expect("can be read");
-        let mut infos = details.iter().filter_map(|detail| match detail {
-            ErrorDetail::ErrorInfo(info) => Some(info.clone()),
-            _ => None,
-        });
-        let (info, another) = (infos.next(), infos.next());
-        assert!(another.is_none(), "{status:?}");
-        assert_eq!(info.is_none(), status.code() == Code::Ok, "{status:?}");
-        let message = match &info {
-            Some(info) => {
-                assert_eq!((info.domain.as_str(), body), (ERROR_DOMAIN, [].as_slice()));
-                assert!(is_reason(&info.reason), "{status:?}");
-                let defects = [Code::Internal, Code::Unknown];
-                assert!(!defects.contains(&status.code()), "{status:?}");
-                vec![]
-            }
-            None => unframed(body).expect("is one message").to_vec(),
+        let info = (status.code() != Code::Ok).then(|| error_info(&status));
+        let message = if let Some(info) = &info {
+            assert!(body.is_empty(), "{status:?}");
+            let of_ours = [reason::INTERNAL, reason::STORAGE_UNAVAILABLE];
+            assert!(!of_ours.contains(&info.reason.as_str()), "{status:?}");
+            let defects = [Code::Internal, Code::Unknown];
+            assert!(!defects.contains(&status.code()), "{status:?}");
+            vec![]
+        } else {
+            assert!(details.is_empty(), "{status:?}");
+            unframed(body).expect("is one message").to_vec()
         };
         let fields = details.into_iter().filter_map(|detail| match detail {
             ErrorDetail::BadRequest(BadRequest { field_violations }) => Some(field_violations),
@@ -146,14 +142,6 @@ impl Answer {
     pub(crate) fn message(&self) -> &[u8] {
         &self.message
     }
-}
-
-/// A word for programs (AIP-193) that speaks of the call, since nothing is wrong with the service.
-fn is_reason(reason: &str) -> bool {
-    let is_of_a_word = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    let starts = reason.starts_with(|c: char| c.is_ascii_uppercase());
-    let of_ours = [reason::INTERNAL, reason::STORAGE_UNAVAILABLE];
-    starts && reason.chars().all(is_of_a_word) && !of_ours.contains(&reason)
 }
 
 /// A message as gRPC frames it, uncompressed.

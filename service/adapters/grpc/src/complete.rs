@@ -60,7 +60,7 @@ fn add_info(headers: &mut HeaderMap, named: fn(&HeaderMap, Code) -> (Code, &'sta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::info_of;
+    use crate::testkit::error_info;
 
     fn completed(status: &Status) -> Status {
         let mut trailers = HeaderMap::new();
@@ -76,7 +76,7 @@ mod tests {
             (status.code(), status.message()),
             (Code::Internal, "cannot be encoded")
         );
-        assert_eq!(info_of(&status).reason, reason::INTERNAL);
+        assert_eq!(error_info(&status).reason, reason::INTERNAL);
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod overload;
 mod placed;
 mod status;
 mod telemetry;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 mod turns;
 mod v1;
 

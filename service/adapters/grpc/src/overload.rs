@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::reason;
-    use crate::status::info_of;
+    use crate::testkit::error_info;
 
     fn request(path: &str) -> Request<()> {
         let mut request = Request::new(());
@@ -180,7 +180,7 @@ mod tests {
         let refused = refused.await.expect("infallible");
         let status = Status::from_header_map(refused.headers()).expect("has a status");
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert_eq!(info_of(&status).reason, reason::SERVER_OVERLOADED);
+        assert_eq!(error_info(&status).reason, reason::SERVER_OVERLOADED);
         let details = status.get_error_details();
         assert!(details.retry_info().is_some(), "says when to try again");
 
@@ -245,6 +245,6 @@ mod tests {
         let status = end.trailers_ref().and_then(Status::from_header_map);
         let status = status.expect("has one");
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert_eq!(info_of(&status).reason, reason::SERVER_OVERLOADED);
+        assert_eq!(error_info(&status).reason, reason::SERVER_OVERLOADED);
     }
 }

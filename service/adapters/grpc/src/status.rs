@@ -212,26 +212,6 @@ const fn passes(error: &ApiError) -> bool {
     )
 }
 
-/// The one `ErrorInfo` of an error, which is as AIP-193 asks.
-#[cfg(test)]
-pub(crate) fn info_of(status: &Status) -> tonic_types::ErrorInfo {
-    let details = status.get_error_details_vec().into_iter();
-    let mut infos = details.filter_map(|detail| match detail {
-        tonic_types::ErrorDetail::ErrorInfo(info) => Some(info),
-        _ => None,
-    });
-    let info = infos.next().expect("has an ErrorInfo");
-    assert!(infos.next().is_none(), "has one alone");
-    assert_eq!(info.domain, ERROR_DOMAIN);
-    let upper_snake = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
-    assert!(info.reason.bytes().all(upper_snake), "{}", info.reason);
-    assert!(
-        info.reason
-            .starts_with(|first: char| first.is_ascii_uppercase())
-    );
-    info
-}
-
 #[cfg(test)]
 mod tests {
     use user_application::RepositoryError;
@@ -239,6 +219,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::testkit::error_info;
 
     #[test]
     fn every_error_has_its_code_and_one_error_info() {
@@ -336,7 +317,7 @@ mod tests {
         let passing = passing.into_iter().map(|case| (case, true));
         for ((error, code, reason), passes) in lasting.chain(passing) {
             let status = Status::from(error);
-            let reason_given = info_of(&status).reason;
+            let reason_given = error_info(&status).reason;
             assert_eq!((status.code(), reason_given.as_str()), (code, reason));
             let says_when = status.get_error_details().retry_info().is_some();
             assert_eq!(says_when, passes, "{}", status.message());

@@ -24,8 +24,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_types::{ErrorDetail, StatusExt as _};
-use user_adapter_grpc::ERROR_DOMAIN;
+use user_adapter_grpc::testkit::error_info;
 use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_proto::user::v1::{CreateUserRequest, CreateUserResponse, User};
 use user_settings::Settings;
@@ -150,25 +149,8 @@ impl Decoder for Raw {
 
 /// Fails unless it is this error, with one `ErrorInfo` as AIP-193 asks for it.
 pub fn assert_reason(status: &Status, code: Code, reason: &str) {
-    let details = status.get_error_details_vec().into_iter();
-    let infos = details.filter_map(|detail| match detail {
-        ErrorDetail::ErrorInfo(info) => Some(info),
-        _ => None,
-    });
-    let infos: Vec<_> = infos.collect();
-    let [info] = &infos[..] else {
-        panic!("every error has one ErrorInfo: {infos:?}");
-    };
-    let upper_snake = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
-    assert!(info.reason.bytes().all(upper_snake), "{}", info.reason);
-    assert!(
-        info.reason
-            .starts_with(|first: char| first.is_ascii_uppercase())
-    );
-    assert_eq!(
-        (status.code(), info.reason.as_str(), info.domain.as_str()),
-        (code, reason, ERROR_DOMAIN)
-    );
+    let info = error_info(status);
+    assert_eq!((status.code(), info.reason.as_str()), (code, reason));
 }
 
 /// What health says; `None` for a service it does not know.
