@@ -1,15 +1,16 @@
 //! What the driver tells about itself, for metrics.
 
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mongodb::TopologyType;
 use mongodb::event::EventHandler;
 use mongodb::event::cmap::{CmapEvent, ConnectionCheckoutFailedReason};
 use mongodb::event::sdam::SdamEvent;
-use mongodb::options::ClientOptions;
+use mongodb::options::{ClientOptions, ServerAddress};
 
 /// Hears how the connections are. Called by whoever uses one: must not block.
 pub trait StorageObserver: fmt::Debug + Send + Sync + 'static {
@@ -53,10 +54,9 @@ pub enum ConnectionEvent {
 /// Has the driver tell an observer.
 pub(crate) fn hear(client: &mut ClientOptions, observer: Arc<dyn StorageObserver>) {
     let pools = Arc::clone(&observer);
+    let in_use = InUse::default();
     client.cmap_event_handler = Some(EventHandler::callback(move |event| {
-        if let Some(event) = of_connection(&event) {
-            tell(&*pools, event);
-        }
+        in_use.hear(&event, |event| tell(&*pools, event));
     }));
     client.sdam_event_handler = Some(EventHandler::callback(move |event| {
         if let SdamEvent::TopologyDescriptionChanged(change) = event {
@@ -70,17 +70,54 @@ pub(crate) fn hear(client: &mut ClientOptions, observer: Arc<dyn StorageObserver
     }));
 }
 
-fn of_connection(event: &CmapEvent) -> Option<ConnectionEvent> {
-    match event {
-        CmapEvent::ConnectionCreated(_) => Some(ConnectionEvent::Opened),
-        CmapEvent::ConnectionClosed(_) => Some(ConnectionEvent::Closed),
-        CmapEvent::ConnectionCheckoutStarted(_) => Some(ConnectionEvent::Awaited),
-        CmapEvent::ConnectionCheckedOut(taken) => Some(ConnectionEvent::Taken(taken.duration)),
-        CmapEvent::ConnectionCheckoutFailed(failed) => Some(ConnectionEvent::Refused {
-            is_timeout: failed.reason == ConnectionCheckoutFailedReason::Timeout,
-        }),
-        CmapEvent::ConnectionCheckedIn(_) => Some(ConnectionEvent::Returned),
-        _ => None,
+/// Connections that somebody got. The driver also tells that those come back that nobody got: what is made ahead, and
+/// what was made for a wait that was given up.
+#[derive(Default)]
+struct InUse(Mutex<HashMap<ServerAddress, HashSet<u32>>>);
+
+impl InUse {
+    fn hear(&self, event: &CmapEvent, mut tell: impl FnMut(ConnectionEvent)) {
+        match event {
+            CmapEvent::ConnectionCreated(_) => tell(ConnectionEvent::Opened),
+            CmapEvent::ConnectionClosed(closed) => {
+                self.returned(&closed.address, closed.connection_id, &mut tell);
+                tell(ConnectionEvent::Closed);
+            }
+            CmapEvent::ConnectionCheckoutStarted(_) => tell(ConnectionEvent::Awaited),
+            CmapEvent::ConnectionCheckedOut(taken) => {
+                self.taken(&taken.address, taken.connection_id);
+                tell(ConnectionEvent::Taken(taken.duration));
+            }
+            CmapEvent::ConnectionCheckoutFailed(failed) => tell(ConnectionEvent::Refused {
+                is_timeout: failed.reason == ConnectionCheckoutFailedReason::Timeout,
+            }),
+            CmapEvent::ConnectionCheckedIn(returned) => {
+                self.returned(&returned.address, returned.connection_id, &mut tell);
+            }
+            _ => {}
+        }
+    }
+
+    fn taken(&self, server: &ServerAddress, connection: u32) {
+        let mut servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connections) = servers.get_mut(server) {
+            connections.insert(connection);
+        } else {
+            servers.insert(server.clone(), HashSet::from([connection]));
+        }
+    }
+
+    fn returned(
+        &self,
+        server: &ServerAddress,
+        connection: u32,
+        tell: &mut impl FnMut(ConnectionEvent),
+    ) {
+        let mut servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_server = servers.get_mut(server);
+        if of_server.is_some_and(|connections| connections.remove(&connection)) {
+            tell(ConnectionEvent::Returned);
+        }
     }
 }
 
@@ -161,8 +198,7 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::{Mutex, PoisonError};
-
+    use mongodb::bson::{deserialize_from_document, doc};
     use tokio::time::timeout;
 
     use super::*;
@@ -183,6 +219,34 @@ pub(crate) mod tests {
             let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             events.push(event);
         }
+    }
+
+    #[test]
+    fn a_connection_that_nobody_got_is_not_returned() {
+        let of = doc! {"connectionId": 1, "reason": "error"};
+        let opened = CmapEvent::ConnectionCreated(deserialize_from_document(of.clone()).unwrap());
+        let taken = CmapEvent::ConnectionCheckedOut(deserialize_from_document(of.clone()).unwrap());
+        let returned =
+            CmapEvent::ConnectionCheckedIn(deserialize_from_document(of.clone()).unwrap());
+        let closed = CmapEvent::ConnectionClosed(deserialize_from_document(of).unwrap());
+        let mut heard = Vec::new();
+        let in_use = InUse::default();
+        for event in [&opened, &returned, &taken, &returned, &taken, &closed] {
+            in_use.hear(event, |event| heard.push(event));
+        }
+        let taken = ConnectionEvent::Taken(Duration::ZERO);
+        let returned = ConnectionEvent::Returned;
+        assert_eq!(
+            heard,
+            [
+                ConnectionEvent::Opened,
+                taken,
+                returned,
+                taken,
+                returned,
+                ConnectionEvent::Closed
+            ]
+        );
     }
 
     #[tokio::test]
