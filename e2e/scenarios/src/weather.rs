@@ -35,7 +35,8 @@ const FORWARDED: [HeaderName; 2] = [header::ACCEPT, header::CONTENT_TYPE];
 pub enum Weather {
     /// They come through.
     Clear,
-    /// One of four has one of the [faults](Fault), by chance.
+    /// One of four has one of the [faults](Fault), each as often as the others, in an order by chance. The first of all
+    /// has none: an operator that cannot look at the cluster when it starts ends by design.
     Storm,
     /// All are refused for now, to be asked again after this time in whole seconds.
     Throttled(Duration),
@@ -54,6 +55,8 @@ pub enum Fault {
     AnswerLost,
 }
 
+/// Of this many requests in a storm each fault happens to one.
+const ROUND: usize = 16;
 const FAULTS: [Fault; 4] = [
     Fault::Throttled,
     Fault::Broken,
@@ -71,6 +74,8 @@ pub struct Way {
 struct State {
     weather: Weather,
     chance: Chance,
+    /// What is still to become of requests in this round of a storm.
+    round: Vec<Option<Fault>>,
     faults: BTreeMap<Fault, usize>,
     refused: Vec<Instant>,
 }
@@ -87,6 +92,7 @@ impl Way {
             state: Arc::new(Mutex::new(State {
                 weather: Weather::Clear,
                 chance,
+                round: vec![None],
                 faults: BTreeMap::new(),
                 refused: Vec::new(),
             })),
@@ -126,8 +132,12 @@ impl Way {
         match state.weather {
             Weather::Clear => (None, Duration::ZERO),
             Weather::Storm => {
-                let fault = state.chance.one_of(&FAULTS).copied();
-                let fault = fault.filter(|_| state.chance.one_of(&[0, 1, 2, 3]) == Some(&0));
+                if state.round.is_empty() {
+                    let mut round = vec![None; ROUND - FAULTS.len()];
+                    round.extend(FAULTS.map(Some));
+                    state.round = state.chance.shuffled(round);
+                }
+                let fault = state.round.pop().flatten();
                 if let Some(fault) = fault {
                     *state.faults.entry(fault).or_default() += 1;
                 }
