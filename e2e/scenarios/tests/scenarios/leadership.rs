@@ -23,8 +23,8 @@ use crate::scenario;
 const LEASE: Duration = Duration::from_secs(15 + 2);
 /// Longer than the kubelet lets a process be that does not answer its probe.
 const LONG_FROZEN: Duration = Duration::from_secs(40);
-/// A stop of a leader: a second for the hand-over, and one for the kubelet to send the signal.
-const STOP: Duration = Duration::from_secs(2);
+/// A stop of a leader: much less than its Lease would last, and time for the kubelet to send the signal.
+const STOP: Duration = Duration::from_secs(5);
 
 fn operators(s: &Scenario) -> Api<Pod> {
     Api::namespaced(s.client(), OPERATOR_NAMESPACE)
