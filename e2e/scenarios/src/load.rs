@@ -156,24 +156,13 @@ impl Load {
     }
 
     async fn latest(&self) -> Result<Option<Report>> {
-        let params = LogParams {
-            tail_lines: Some(1),
-            ..LogParams::default()
+        let Some(line) = last_line(&self.pods, &self.name).await? else {
+            return Ok(None);
         };
-        match self.pods.logs(&self.name, &params).await {
-            Ok(text) => match text.lines().last() {
-                Some(line) => {
-                    let report: Report = serde_json::from_str(line)
-                        .with_context(|| format!("load report {line}"))?;
-                    let rate = self.rate;
-                    Ok(Some(Report { rate, ..report }))
-                }
-                None => Ok(None),
-            },
-            // Not started yet: the kubelet has no log to give, or does not know the pod.
-            Err(kube::Error::Api(status)) if [400, 404].contains(&status.code) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let report: Report =
+            serde_json::from_str(&line).with_context(|| format!("load report {line}"))?;
+        let rate = self.rate;
+        Ok(Some(Report { rate, ..report }))
     }
 }
 
@@ -221,6 +210,23 @@ impl Report {
             self.ok, self.elapsed_s
         );
         Ok(())
+    }
+}
+
+/// The last line of a pod's log, if there is one: before it has started, the kubelet has no log to give, or does not even
+/// know the pod.
+///
+/// # Errors
+/// If it cannot be read.
+pub async fn last_line(pods: &Api<Pod>, name: &str) -> Result<Option<String>> {
+    let params = LogParams {
+        tail_lines: Some(1),
+        ..LogParams::default()
+    };
+    match pods.logs(name, &params).await {
+        Ok(text) => Ok(text.lines().last().map(ToOwned::to_owned)),
+        Err(kube::Error::Api(status)) if [400, 404].contains(&status.code) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -6,14 +6,14 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
-    api::{DeleteParams, LogParams, PostParams},
+    api::{DeleteParams, PostParams},
 };
 use serde::Deserialize;
 
 use crate::{
     Scenario,
     backing::{BROKERS, REGISTRY, prefix},
-    load::client_pod,
+    load::{client_pod, last_line},
     wait::{Seen, until},
 };
 
@@ -231,22 +231,12 @@ impl Prove {
     }
 
     async fn latest(&self) -> Result<Option<Proof>> {
-        let params = LogParams {
-            tail_lines: Some(1),
-            ..LogParams::default()
+        let Some(line) = last_line(&self.pods, NAME).await? else {
+            return Ok(None);
         };
-        match self.pods.logs(NAME, &params).await {
-            Ok(text) => match text.lines().last() {
-                Some(line) => Ok(Some(
-                    serde_json::from_str(line)
-                        .with_context(|| format!("the client says: {line}"))?,
-                )),
-                None => Ok(None),
-            },
-            // Not started yet: the kubelet has no log to give, or does not know the pod.
-            Err(kube::Error::Api(status)) if [400, 404].contains(&status.code) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let proof =
+            serde_json::from_str(&line).with_context(|| format!("the client says: {line}"))?;
+        Ok(Some(proof))
     }
 }
 

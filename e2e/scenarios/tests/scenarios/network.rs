@@ -6,12 +6,12 @@ use anyhow::{Result, bail, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
-    api::{LogParams, Patch, PatchParams, PostParams},
+    api::{Patch, PatchParams, PostParams},
 };
 use scenarios::{
     Scenario,
     backing::{BROKERS, DATABASE, REGISTRY, connect_to, durable, prefix},
-    load::client_pod,
+    load::{client_pod, last_line},
     once,
     wait::{Seen, until},
 };
@@ -87,20 +87,10 @@ async fn start_probe(s: &Scenario) -> Result<()> {
 /// Waits until what the probe tried last came out so.
 async fn probed(s: &Scenario, outcome: &str) -> Result<()> {
     let pods: Api<Pod> = Api::namespaced(s.client(), &s.namespace);
-    let last = LogParams {
-        tail_lines: Some(1),
-        ..LogParams::default()
-    };
     let what = format!("other is {outcome}");
     until(&what, Duration::from_secs(60), || async {
-        match pods.logs(PROBE, &last).await {
-            Ok(said) => Ok(Seen::when(said.starts_with(outcome), (), said)),
-            // Not started yet: the kubelet has no log to give.
-            Err(kube::Error::Api(status)) if status.code == 400 => {
-                Ok(Seen::NotYet(status.message.clone()))
-            }
-            Err(error) => Err(error.into()),
-        }
+        let said = last_line(&pods, PROBE).await?.unwrap_or_default();
+        Ok(Seen::when(said.starts_with(outcome), (), said))
     })
     .await
 }
