@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use kube::{
-    Api, ResourceExt,
+    Api,
     api::{ListParams, Patch, PatchParams},
 };
 use scenarios::{
@@ -21,7 +21,7 @@ use scenarios::{
 use serde_json::json;
 use user_settings::metric as names;
 
-use crate::scenario;
+use crate::{scenario, tls::of_each_pod};
 
 /// How long load goes on after a change, so that late failures show: longer than the 5 s that a call
 /// may hang before it fails.
@@ -44,11 +44,20 @@ const LOADED: u32 = 70;
 /// Calls each second while a node is drained.
 const DRAIN_RATE: u32 = 200;
 
-/// `CreateUser` calls that the pod has answered.
-async fn calls(s: &Scenario, pod: &Pod) -> Result<f64> {
-    let text = s.metrics(pod).await?;
+/// `CreateUser` calls that each pod has answered.
+async fn calls(s: &Scenario) -> Result<Vec<f64>> {
     let count = format!("{}_count", names::RPC_SERVER_CALL_DURATION);
-    Ok(metric(&text, &count, "CreateUser"))
+    of_each_pod(s, &count, "CreateUser").await
+}
+
+/// The same since they were so many.
+async fn calls_since(s: &Scenario, before: &[f64]) -> Result<Vec<f64>> {
+    let now = calls(s).await?;
+    Ok(now
+        .iter()
+        .zip(before)
+        .map(|(now, before)| now - before)
+        .collect())
 }
 
 #[tokio::test]
@@ -60,13 +69,12 @@ async fn calls_over_the_headless_service_spread_over_the_pods_within_20_percent(
             "dns:///users-headless.{}.svc.cluster.local:8080",
             s.namespace
         );
-        let load = Load::start(s, RATE, &workers[1], &target, "round_robin").await?;
+        let pod = Load::pod(s, CONNECTIONS, RATE, &workers[1], &target, "round_robin")?;
+        let (load, before) = load_on_every_pod(s, RATE, &pod).await?;
         load.after(15.0).await?.assert_no_call_failed()?;
+        load.stop().await?;
 
-        let mut counts = Vec::new();
-        for pod in s.pods().await? {
-            counts.push(calls(s, &pod).await?);
-        }
+        let counts = calls_since(s, &before).await?;
         println!("calls by pod: {counts:?}");
         let mean = counts.iter().sum::<f64>() / 3.0;
         ensure!(mean > 200.0, "too few calls to judge: {counts:?}");
@@ -81,19 +89,19 @@ async fn calls_over_the_headless_service_spread_over_the_pods_within_20_percent(
     .await;
 }
 
-/// Load of which every pod takes calls: the end of one that takes none proves nothing. Connections that were made
-/// before the proxy of the node knew all pods stay where they are, so those are made anew.
-async fn load_on_every_pod(s: &Scenario, node: &str, connections: u32, rate: u32) -> Result<Load> {
+/// Load of which every pod takes calls, and those that they had answered before. The end of a pod that takes none proves
+/// nothing. Connections that were made before the proxy or the names of the cluster knew all pods stay where they are, so
+/// those are made anew.
+async fn load_on_every_pod(s: &Scenario, rate: u32, pod: &Pod) -> Result<(Load, Vec<f64>)> {
     until("every pod takes calls", Duration::from_secs(60), || async {
-        let pod = Load::pod(s, connections, rate, node, "users:8080", "pick_first")?;
-        let load = Load::run(s, rate, pod).await?;
-        for pod in s.pods().await? {
-            if calls(s, &pod).await? == 0.0 {
-                load.stop().await?;
-                return Ok(Seen::NotYet(format!("{} takes none", pod.name_any())));
-            }
+        let before = calls(s).await?;
+        let load = Load::run(s, rate, pod.clone()).await?;
+        let taken = calls_since(s, &before).await?;
+        if taken.contains(&0.0) {
+            load.stop().await?;
+            return Ok(Seen::NotYet(format!("{taken:?}")));
         }
-        Ok(Seen::Yes(load))
+        Ok(Seen::Yes((load, before)))
     })
     .await
 }
@@ -159,7 +167,8 @@ async fn a_rolling_restart_at_70_percent_of_what_the_pods_can_take_fails_no_call
         let before = s.pod_uids().await?;
         let node = &s.cluster.workers().await?[1];
         let rate = capacity(s, node).await? * LOADED / 100;
-        let load = load_on_every_pod(s, node, MANY_CONNECTIONS, rate).await?;
+        let pod = Load::pod(s, MANY_CONNECTIONS, rate, node, "users:8080", "pick_first")?;
+        let (load, _) = load_on_every_pod(s, rate, &pod).await?;
 
         spec["server"] = json!({"maxConcurrentStreams": 128});
         s.ready_with(spec).await?;
@@ -194,7 +203,15 @@ async fn draining_a_node_fails_no_call() {
             nodes.contains(drained),
             "pods are spread over the workers, found {nodes:?}"
         );
-        let load = load_on_every_pod(s, other, CONNECTIONS, DRAIN_RATE).await?;
+        let pod = Load::pod(
+            s,
+            CONNECTIONS,
+            DRAIN_RATE,
+            other,
+            "users:8080",
+            "pick_first",
+        )?;
+        let (load, _) = load_on_every_pod(s, DRAIN_RATE, &pod).await?;
 
         let outcome = drain(s, drained).await;
         let uncordon = json!({"spec": {"unschedulable": null}});
