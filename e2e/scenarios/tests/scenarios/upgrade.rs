@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Api, ResourceExt};
 use scenarios::{
     Scenario,
-    cluster::OPERATOR,
+    cluster::{OPERATOR, OPERATOR_NAMESPACE},
     load::{Load, RATE},
     release::install,
     wait::{Seen, until},
@@ -25,6 +25,26 @@ const AFTERMATH_S: f64 = 8.0;
 async fn upgrade(annotation: Option<&str>) -> Result<()> {
     let annotations = annotation.map_or(json!({}), |value| json!({ANNOTATION: value}));
     install(OPERATOR, Some(("service.podAnnotations", annotations))).await
+}
+
+/// Waits until an operator leads that gives all pods this annotation.
+async fn leads_with(s: &Scenario, annotation: &str) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(s.client(), OPERATOR_NAMESPACE);
+    let argument = format!("--pod-annotation={ANNOTATION}={annotation}");
+    until(
+        "the new operator leads",
+        Duration::from_secs(60),
+        || async {
+            let Some(leader) = s.cluster.leader().await? else {
+                return Ok(Seen::NotYet("nobody leads".to_owned()));
+            };
+            let pod = pods.get_opt(&leader).await?;
+            let arguments = pod.and_then(|pod| pod.spec?.containers.into_iter().next()?.args);
+            let is_new = arguments.is_some_and(|all| all.contains(&argument));
+            Ok(Seen::when(is_new, (), leader))
+        },
+    )
+    .await
 }
 
 /// What the pods of a resource say of the operator that made them.
@@ -66,6 +86,7 @@ async fn an_operator_that_makes_other_pods_replaces_none_unless_the_policy_says_
         let load = Load::start(s, RATE, &workers[1], &target, "pick_first").await?;
         let outcome = async {
             upgrade(Some("newer")).await?;
+            leads_with(s, "newer").await?;
             // What is around the pods is written by the new operator: it has looked at the resource.
             s.apply(json!({"disruption": {"maxUnavailable": 2}}))
                 .await?;
