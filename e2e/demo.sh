@@ -85,7 +85,8 @@ from_a_pod() { # from_a_pod ARGUMENT…
   fi
 }
 
-call() { from_a_pod demo --target users:8080 --name "Ada Lovelace" --email "ada.$(date +%s%N)@example.com"; }
+# The network of the node may learn a moment later where the pods are.
+call() { from_a_pod demo --wait --target users:8080 --name "Ada Lovelace" --email "ada.$(date +%s%N)@example.com"; }
 
 user_id() { awk '$1 == "user_id" {print $2; exit}'; }
 

@@ -177,7 +177,7 @@ async fn call(s: &Scenario, name: &str) -> Result<()> {
     let target = format!("users-headless.{}.svc:8080", s.namespace);
     let email = format!("{name}@example.com");
     let arguments = [
-        "demo", "--target", &target, "--name", "Ada", "--email", &email,
+        "demo", "--target", &target, "--name", "Ada", "--email", &email, "--wait",
     ];
     let pod = client_pod(name, &s.cluster.client_image, None, &arguments)?;
     once::run(s, protected(pod, "authority")).await?;
