@@ -126,9 +126,9 @@ impl Reloader {
     fn take(&mut self, files: Files, usable: Usable) {
         self.in_force = files;
         self.validity = usable.validity;
+        self.config.send_replace(usable.config);
         self.journal
             .tell(Event::CertificateReloaded(*self.validity.end()));
-        self.config.send_replace(usable.config);
     }
 
     /// Tells when what is in force expires. It stays in force, for there is nothing better.
