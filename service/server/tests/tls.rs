@@ -14,6 +14,7 @@ mod tls;
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -283,38 +284,55 @@ async fn nothing_starts_with_a_certificate_that_no_client_would_take() {
     }
 }
 
-/// Calls on one long connection and on ever new ones, until asked for the result: how many calls there were of each
-/// kind, and what failed.
+/// Calls on long connections and on ever new ones, until asked what failed.
 struct Load {
     client: Arc<Mutex<ClientConfig>>,
     stop: CancellationToken,
-    tasks: JoinSet<(usize, Vec<String>)>,
+    tasks: JoinSet<Vec<String>>,
+    /// Of each task, those that have ended.
+    calls: Vec<Arc<AtomicUsize>>,
 }
 
 impl Load {
     async fn start(address: SocketAddr, client: ClientConfig) -> Self {
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
+        let mut load = Self {
+            client: Arc::new(Mutex::new(client.clone())),
+            stop: CancellationToken::new(),
+            tasks: JoinSet::new(),
+            calls: Vec::new(),
+        };
         for _ in 0..4 {
-            let (channel, stop) = (connect(address, &client).await.unwrap(), stop.clone());
-            tasks.spawn(async move { repeat(&stop, || check(&channel)).await });
-        }
-        let client = Arc::new(Mutex::new(client));
-        for _ in 0..4 {
-            let (client, stop) = (Arc::clone(&client), stop.clone());
-            tasks.spawn(async move {
-                repeat(&stop, || {
-                    let client = client.lock().unwrap().clone();
-                    async move { call(address, &client).await }
-                })
-                .await
+            let channel = connect(address, &client).await.unwrap();
+            load.repeat(move || {
+                let channel = channel.clone();
+                async move { check(&channel).await }
             });
         }
-        Self {
-            client,
-            stop,
-            tasks,
+        for _ in 0..4 {
+            let client = Arc::clone(&load.client);
+            load.repeat(move || {
+                let client = client.lock().unwrap().clone();
+                async move { call(address, &client).await }
+            });
         }
+        load
+    }
+
+    fn repeat<F: Future<Output = Result<(), String>> + Send + 'static>(
+        &mut self,
+        mut call: impl FnMut() -> F + Send + 'static,
+    ) {
+        let calls = Arc::new(AtomicUsize::new(0));
+        self.calls.push(Arc::clone(&calls));
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let mut failures = Vec::new();
+            while !stop.is_cancelled() {
+                failures.extend(call().await.err());
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+            failures
+        });
     }
 
     /// From now on, new connections are made by this one.
@@ -322,25 +340,26 @@ impl Load {
         *self.client.lock().unwrap() = client;
     }
 
+    /// Waits until every task began ten calls after now, and they ended.
+    async fn goes_on(&self) {
+        let count = |calls: &Arc<AtomicUsize>| calls.load(Ordering::Relaxed);
+        let before: Vec<usize> = self.calls.iter().map(count).collect();
+        until("calls of every task", || async {
+            self.calls
+                .iter()
+                .zip(&before)
+                .all(|(calls, before)| count(calls) > before + 10)
+        })
+        .await;
+    }
+
     async fn all_succeeded(self) {
+        self.goes_on().await;
         self.stop.cancel();
-        for (calls, failures) in self.tasks.join_all().await {
+        for failures in self.tasks.join_all().await {
             assert_eq!(failures, Vec::<String>::new());
-            assert!(calls > 10, "{calls} calls are no load");
         }
     }
-}
-
-async fn repeat<F: Future<Output = Result<(), String>>>(
-    stop: &CancellationToken,
-    mut call: impl FnMut() -> F,
-) -> (usize, Vec<String>) {
-    let (mut calls, mut failures) = (0, Vec::new());
-    while !stop.is_cancelled() {
-        calls += 1;
-        failures.extend(call().await.err());
-    }
-    (calls, failures)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -348,6 +367,7 @@ async fn the_certificate_is_replaced_under_running_calls() {
     let served = Served::start(|_| {}).await;
     assert_eq!(served.shown().await, served.identity.der().to_vec());
     let load = Load::start(served.grpc(), served.client(CLIENT)).await;
+    load.goes_on().await;
     let renewed = served.servers.issue(SERVER);
     served.own.replace(&renewed.files());
     until("the new certificate", || async {
@@ -375,13 +395,8 @@ async fn the_authorities_of_clients_are_replaced_under_running_calls_and_old_one
     call(served.grpc(), &renewed).await.unwrap();
     load.change(renewed.clone());
 
-    // Those that still use the old client have finished when as many calls were made by the new one.
-    let handshakes = format!("{{{}=\"completed\"}}", metric::RESULT);
-    let so_far = served.metric(metric::TLS_HANDSHAKES, &handshakes).await;
-    until("moving", || async {
-        served.metric(metric::TLS_HANDSHAKES, &handshakes).await > so_far + 16
-    })
-    .await;
+    // By it, not only connections that were about to be made by the old one.
+    load.goes_on().await;
     served.client_ca.replace(&[("ca.crt", &new.certificate())]);
     until("the new one", || async {
         served.reloads("completed").await == 2
