@@ -81,7 +81,7 @@ async fn a_process_whom_the_brokers_do_not_trust_publishes_once_it_is_given_anot
     })
     .await;
     let reloads = "\nkafka_producer_reloads_total{result=\"completed\"} 1\n";
-    assert!(shows(reloads.to_owned()).await);
+    until("the reload is counted", || shows(reloads.to_owned())).await;
     process.signal("TERM").await;
     assert_eq!(process.exit_code().await, i32::from(exit_code::OK));
     admin().delete_topics(&[&topic], &options).await.unwrap();

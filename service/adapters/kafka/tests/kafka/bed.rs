@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, StreamConsumer};
 use rdkafka::message::{Headers as _, OwnedMessage};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use user_adapter_kafka::{Framing, KafkaOptions, KafkaPublisher};
 use user_application::OutboxRecord;
 use user_domain::UserEvent;
@@ -19,6 +20,9 @@ pub(crate) const PARTITIONS: i32 = 6;
 
 /// Longest wait for what must come.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When a publisher gives up whose broker does not take what it sends; long enough to learn why.
+const GIVE_UP: Duration = Duration::from_secs(4);
 
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("set {name}; make integration does"))
@@ -35,7 +39,7 @@ impl Bed {
             settings: Kafka {
                 bootstrap_servers: variable("TEST_KAFKA"),
                 topic_prefix: format!("test-{}.", Uuid::new_v4().simple()),
-                delivery_timeout: Duration::from_secs(3),
+                delivery_timeout: PATIENCE,
                 ..Kafka::default()
             },
         }
@@ -45,6 +49,12 @@ impl Bed {
         let bed = Self::empty();
         bed.create_all().await;
         bed
+    }
+
+    /// For tests of what is not delivered.
+    pub(crate) fn giving_up(mut self) -> Self {
+        self.settings.delivery_timeout = GIVE_UP;
+        self
     }
 
     pub(crate) async fn create_all(&self) {
@@ -67,6 +77,31 @@ impl Bed {
             .unwrap();
         for result in results {
             result.unwrap();
+        }
+    }
+
+    /// Deletes the topics, and waits until the broker takes nothing for them any more: it answers when that is decided.
+    pub(crate) async fn delete_all(&self) {
+        let reader: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", variable("TEST_KAFKA"))
+            .create()
+            .unwrap();
+        let is_there = |topic: &str, partition| {
+            let offsets = reader.fetch_watermarks(topic, partition, Duration::from_secs(1));
+            offsets.is_ok()
+        };
+        let partitions: Vec<(String, i32)> = topics(&self.settings)
+            .flat_map(|topic| (0..PARTITIONS).map(move |partition| (topic.clone(), partition)))
+            .collect();
+        // From now on the reader knows whom to ask, and does, as a publisher would.
+        for (topic, partition) in &partitions {
+            assert!(is_there(topic, *partition));
+        }
+        delete_topics(&self.settings).await;
+        for (topic, partition) in &partitions {
+            while is_there(topic, *partition) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
     }
 
@@ -97,13 +132,16 @@ impl Bed {
     }
 }
 
-/// Deletes the topics, as far as they are there.
-pub(crate) async fn delete_topics(settings: &Kafka) {
-    let topics = event_type::ALL.into_iter().flat_map(|event_type| {
+fn topics(settings: &Kafka) -> impl Iterator<Item = String> {
+    event_type::ALL.into_iter().flat_map(|event_type| {
         let dead_letters = settings.dead_letter_topic(event_type);
         [settings.topic(event_type), dead_letters]
-    });
-    let topics: Vec<String> = topics.collect();
+    })
+}
+
+/// Deletes the topics, as far as they are there.
+async fn delete_topics(settings: &Kafka) {
+    let topics: Vec<String> = topics(settings).collect();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     let _ = admin().delete_topics(&topics, &AdminOptions::new()).await;
 }
@@ -189,6 +227,13 @@ impl Folder {
             std::fs::write(path.join(file), text).unwrap();
         }
         Self(path)
+    }
+
+    /// Other files in place of all that are there, at one moment.
+    pub(crate) fn replace(&self, files: &[(&str, &str)]) {
+        let other = Self::with(files);
+        let (from, to) = (other.0.as_path(), self.0.as_path());
+        renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE).unwrap();
     }
 }
 

@@ -9,7 +9,7 @@ use user_domain::EventId;
 use user_settings::event_type::{self, USER_CREATED};
 use uuid::Uuid;
 
-use crate::bed::{Bed, delete_topics, headers, record, text};
+use crate::bed::{Bed, headers, record, text};
 use crate::limits::incompressible;
 
 /// More than a usual event takes and less than the largest.
@@ -22,7 +22,7 @@ struct Topics(Bed);
 
 impl Topics {
     async fn new() -> Self {
-        let topics = Self(Bed::empty());
+        let topics = Self(Bed::empty().giving_up());
         topics.create().await;
         topics
     }
@@ -80,7 +80,7 @@ impl Destination for Topics {
 
     /// As far as a test can take a broker away that others use as well.
     async fn goes_away(&self) {
-        delete_topics(&self.0.settings).await;
+        self.0.delete_all().await;
     }
 
     async fn comes_back(&self) {

@@ -100,7 +100,7 @@ pub(crate) fn incompressible() -> UserEvent {
 
 #[tokio::test]
 async fn an_unknown_topic_is_an_outage_until_it_is_there() {
-    let bed = Bed::empty();
+    let bed = Bed::empty().giving_up();
     let publisher = bed.publisher(Framing::Bare);
     let within = bed.options().publish_within();
     let record = record(new_user(1, "ada@example.com").1);

@@ -45,8 +45,7 @@ struct Running {
 }
 
 impl Running {
-    async fn with(folder: &Folder) -> Self {
-        let mut bed = Bed::new().await;
+    fn with(mut bed: Bed, folder: &Folder) -> Self {
         by_certificate(&mut bed, folder);
         let reloads = Reloads::default();
         let publisher =
@@ -109,7 +108,7 @@ async fn changes(running: Arc<Running>, load: Arc<Load>, number: u16) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_are_renewed_under_load_and_no_event_fails_is_lost_or_out_of_order() {
     let folder = certificate("client");
-    let running = Arc::new(Running::with(&folder).await);
+    let running = Arc::new(Running::with(Bed::new().await, &folder));
     let load = Arc::new(Load::default());
     let mut users = JoinSet::new();
     for number in 1..=USERS {
@@ -121,14 +120,12 @@ async fn credentials_are_renewed_under_load_and_no_event_fails_is_lost_or_out_of
             load.sent.load(Ordering::SeqCst) > before + 10 * u64::from(USERS)
         })
         .await;
-        for name in ["ca.crt", "tls.crt"] {
-            let source = if name == "tls.crt" {
-                "client.crt"
-            } else {
-                name
-            };
-            write(&folder, name, &format!("# {renewal}\n{}", made(source)));
-        }
+        let renewed = |name| format!("# {renewal}\n{}", made(name));
+        folder.replace(&[
+            ("ca.crt", &renewed("ca.crt")),
+            ("tls.crt", &renewed("client.crt")),
+            ("tls.key", &made("client.key")),
+        ]);
         running.reloaded(&vec![true; renewal]).await;
     }
     load.is_enough.store(true, Ordering::SeqCst);
@@ -153,16 +150,14 @@ async fn who_was_not_trusted_or_trusted_the_wrong_goes_on_with_the_right_files()
     let misled = certificate("client");
     write(&misled, "ca.crt", &made("stranger.crt"));
     for folder in [stranger, misled] {
-        let running = Running::with(&folder).await;
+        let running = Running::with(Bed::new().await.giving_up(), &folder);
         let error = running.publish(1).await.unwrap_err();
         assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
-        for (name, source) in [
-            ("ca.crt", "ca.crt"),
-            ("tls.crt", "client.crt"),
-            ("tls.key", "client.key"),
-        ] {
-            write(&folder, name, &made(source));
-        }
+        folder.replace(&[
+            ("ca.crt", &made("ca.crt")),
+            ("tls.crt", &made("client.crt")),
+            ("tls.key", &made("client.key")),
+        ]);
         running.reloaded(&[true]).await;
         running.publish(2).await.unwrap();
         let topic = running.bed.settings.topic(USER_CREATED);
@@ -173,7 +168,7 @@ async fn who_was_not_trusted_or_trusted_the_wrong_goes_on_with_the_right_files()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_cannot_be_used_change_nothing_until_they_can() {
     let folder = certificate("client");
-    let running = Running::with(&folder).await;
+    let running = Running::with(Bed::new().await, &folder);
     write(&folder, "tls.key", "no key");
     running.reloaded(&[false]).await;
     running.publish(1).await.unwrap();
@@ -194,7 +189,7 @@ async fn nothing_is_looked_at_once_the_publisher_is_gone() {
     let folder = certificate("client");
     let Running {
         publisher, watch, ..
-    } = Running::with(&folder).await;
+    } = Running::with(Bed::new().await, &folder);
     publisher.close(Duration::from_secs(5)).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), watch)
         .await

@@ -94,7 +94,7 @@ async fn events_go_out_over_mutual_tls() {
 async fn a_wrong_password_is_an_outage_that_says_so_and_shows_no_password() {
     let folder = login("hunter2-is-wrong", "ca.crt");
     for mechanism in MECHANISMS {
-        let mut bed = Bed::empty();
+        let mut bed = Bed::empty().giving_up();
         by_password(&mut bed, mechanism, &folder);
         let cause = outage(&bed).await;
         assert!(cause.contains("Authentication"), "{mechanism:?}: {cause}");
@@ -108,7 +108,7 @@ async fn a_server_whom_nobody_vouches_for_gets_nothing() {
     let systems = login(&password, "ca.crt");
     std::fs::remove_file(systems.0.join("ca.crt")).unwrap();
     for folder in [others, systems] {
-        let mut bed = Bed::empty();
+        let mut bed = Bed::empty().giving_up();
         by_password(&mut bed, SaslMechanism::Plain, &folder);
         let cause = outage(&bed).await;
         assert!(cause.contains("certificate"), "{cause}");
@@ -119,7 +119,7 @@ async fn a_server_whom_nobody_vouches_for_gets_nothing() {
 async fn a_client_whom_nobody_vouches_for_is_an_outage_that_says_so() {
     let nobody = Folder::with(&[("ca.crt", &made("ca.crt"))]);
     for folder in [certificate("stranger"), nobody] {
-        let mut bed = Bed::empty();
+        let mut bed = Bed::empty().giving_up();
         by_certificate(&mut bed, &folder);
         let cause = outage(&bed).await;
         assert!(cause.contains("certificate"), "{cause}");
@@ -128,7 +128,7 @@ async fn a_client_whom_nobody_vouches_for_is_an_outage_that_says_so() {
 
 #[tokio::test]
 async fn an_unusable_certificate_is_refused_at_once_without_showing_the_key() {
-    let mut bed = Bed::empty();
+    let mut bed = Bed::empty().giving_up();
     let folder = certificate("client");
     let key = made("client.key").replace("PRIVATE", "PUBLIC");
     std::fs::write(folder.0.join("tls.key"), key).unwrap();
