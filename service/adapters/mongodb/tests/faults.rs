@@ -21,6 +21,8 @@ use user_application::{Outbox, RelayId, RepositoryError, RequestKey, UserReposit
 use user_domain::{EventId, User};
 use uuid::Uuid;
 
+/// How late a call may end that is held to its deadline: less than what the work behind it is left to end by itself.
+const SLACK: Duration = Duration::from_secs(3);
 const MANY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
 fn within(time: Duration) -> Write {
@@ -224,14 +226,14 @@ async fn a_database_that_hangs_is_unavailable_at_the_deadline_and_keeps_nothing_
     faults
         .set(json!([{"command": "insert", "collection": "outbox", "action": "hang"}]))
         .await;
-    let (patience, began) = (Duration::from_millis(800), Instant::now());
+    let (patience, began) = (Duration::from_secs(2), Instant::now());
     let told = create(&broken, 1, within(patience)).await;
     let took = began.elapsed();
     assert!(
         matches!(told, Err(RepositoryError::Unavailable(_))),
         "{told:?}"
     );
-    assert!(took >= patience && took < patience * 2, "{took:?}");
+    assert!(took >= patience && took < patience + SLACK, "{took:?}");
     faults.clear().await;
     // What is under way ends by itself, and nothing of it is left to stand in the way.
     eventually("the address is free", || async {
@@ -254,13 +256,13 @@ async fn a_commit_that_hangs_is_unavailable_at_the_deadline_and_whole_or_not_at_
     faults
         .set(json!([{"command": "commitTransaction", "action": "hang"}]))
         .await;
-    let (patience, began) = (Duration::from_millis(800), Instant::now());
+    let (patience, began) = (Duration::from_secs(2), Instant::now());
     let told = create(&broken, 1, within(patience)).await;
     assert!(
         matches!(told, Err(RepositoryError::Unavailable(_))),
         "{told:?}"
     );
-    assert!(began.elapsed() < patience * 2);
+    assert!(began.elapsed() < patience + SLACK);
     faults.clear().await;
     assert!(broken.close(Duration::from_secs(30)).await);
     is_whole(&straight, 1).await;
@@ -277,15 +279,13 @@ async fn a_read_that_hangs_is_unavailable_at_the_deadline() {
     faults
         .set(json!([{"command": "find", "action": "hang"}]))
         .await;
-    let began = Instant::now();
-    let told = broken
-        .get(user.id(), began + Duration::from_millis(500))
-        .await;
+    let (patience, began) = (Duration::from_secs(2), Instant::now());
+    let told = broken.get(user.id(), began + patience).await;
     assert!(
         matches!(told, Err(RepositoryError::Unavailable(_))),
         "{told:?}"
     );
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < patience + SLACK);
     faults.clear().await;
     assert_eq!(broken.get(user.id(), write().deadline).await.unwrap(), user);
 }

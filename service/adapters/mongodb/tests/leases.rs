@@ -38,10 +38,11 @@ async fn create(storage: &MongoStorage, number: u16) -> EventId {
 #[tokio::test]
 async fn a_lease_that_is_not_renewed_ends_by_the_servers_clock() {
     let storage = storage().await;
-    let short = Duration::from_millis(700);
-    let began = Instant::now();
-    let first = storage.claim(holder(1), short).await.unwrap().unwrap();
+    let first = storage.claim(holder(1), LONG).await.unwrap().unwrap();
     assert_eq!(storage.claim(holder(2), LONG).await.unwrap(), None);
+    let (short, began) = (Duration::from_millis(700), Instant::now());
+    let renewed = storage.claim(holder(1), short).await.unwrap();
+    assert_eq!(renewed, Some(first));
     let second = std::cell::Cell::new(None);
     eventually("the second gets it", || async {
         second.set(storage.claim(holder(2), LONG).await.unwrap());

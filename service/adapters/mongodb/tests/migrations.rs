@@ -16,7 +16,7 @@ use futures::TryStreamExt as _;
 use mongodb::bson::{DateTime, doc};
 use serde_json::json;
 use support::faults::{Ways, ways_with};
-use support::{Silent, collection, connect, database, options, storage_with, uri};
+use support::{Silent, collection, connect, database, eventually, options, storage_with, uri};
 use user_adapter_mongodb::{
     MigrationError, MigrationObserver, Migrations, SCHEMA_KNOWN, SchemaError,
 };
@@ -162,19 +162,25 @@ async fn of_several_runs_at_once_one_does_it() {
 #[tokio::test]
 async fn a_lock_that_nobody_renews_is_waited_for() {
     let (migrations, name) = empty().await;
-    let until = SystemTime::now() + Duration::from_millis(1500);
+    let hour = Duration::from_secs(3600);
     let held = doc! {
         "_id": "migrations",
         "holder": "somebody else",
         "epoch": 1_i64,
-        "until": DateTime::from_system_time(until),
+        "until": DateTime::from_system_time(SystemTime::now() + hour),
     };
     let leases = collection(&name, "leases").await;
     leases.insert_one(held).await.unwrap();
     let noted = Noted::default();
-    assert_eq!(migrations.migrate(None, &noted).await.unwrap(), ALL);
-    assert!(SystemTime::now() >= until, "it did not wait");
-    assert_eq!(noted.0.into_inner().unwrap()[0], "waiting");
+    let ends = async {
+        let waits = || async { *noted.0.lock().unwrap() == ["waiting"] };
+        eventually("it waits", waits).await;
+        let past = DateTime::from_system_time(SystemTime::now() - hour);
+        let ended = doc! { "$set": { "until": past } };
+        leases.update_one(doc! {}, ended).await.unwrap();
+    };
+    let (applied, ()) = futures::join!(migrations.migrate(None, &noted), ends);
+    assert_eq!(applied.unwrap(), ALL);
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ fn relay(
 ) -> JoinHandle<()> {
     let policy = RelayPolicy {
         holder: RelayId(Uuid::from_u128(number)),
-        lease: Duration::from_secs(2),
+        lease: Duration::from_secs(60),
         publish_within: Duration::from_millis(500),
         attempts: 3,
         backoff: Backoff {

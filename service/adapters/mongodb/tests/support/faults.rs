@@ -44,6 +44,8 @@ pub(crate) async fn ways_with(options: StorageOptions) -> Ways {
     faults.set(json!([])).await;
     let straight = storage_with(&uri(), options.clone()).await;
     let broken = connect(&variable("TEST_MONGODB_FAULTS_URI"), options).await;
+    // A call with a short deadline is not to spend it on the way there.
+    broken.ping().await.unwrap();
     Ways {
         straight,
         broken,
