@@ -286,11 +286,8 @@ async fn metrics_are_sent_while_serving_when_asked_for_with_every_family_that_is
 
 #[tokio::test]
 async fn without_a_collector_that_answers_calls_and_the_end_are_as_ever_and_the_log_says_it_once() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
     let mut process = Process::spawn(&[
-        ("USERSVC_OTLP_ENDPOINT", &format!("http://{address}")),
+        ("USERSVC_OTLP_ENDPOINT", "http://127.0.0.1:1"),
         ("USERSVC_OTLP_METRICS", "enabled"),
         ("USERSVC_TRACE_SAMPLING", "100%"),
         ("USERSVC_DRAIN_DELAY", "0s"),
