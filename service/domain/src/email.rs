@@ -12,8 +12,9 @@ use crate::text::{fold_case, normalise};
 /// An e-mail address, kept as typed and compared regardless of case.
 ///
 /// Syntax is that of RFC 5321 with a domain of at least two labels, no display name and no address literal. White space
-/// around it is removed, control characters are refused, and the rest is in Unicode normalisation form C. Mail hosts may tell `Ada@` from `ada@`, but in
-/// practice none does and people mix them up, so both are one address here.
+/// around it is removed, control characters are refused, and the rest is in Unicode normalisation form C. Mail hosts may
+/// tell `Ada@` from `ada@`, but in practice none does and people mix them up, so both are one address here. A domain with
+/// letters beyond ASCII and its ASCII form (RFC 5890) are two.
 #[derive(Clone)]
 pub struct Email {
     typed: Arc<str>,

@@ -64,6 +64,10 @@ fn addresses_are_kept_as_typed_and_compared_regardless_of_case() {
     assert_eq!(typed.as_str(), "Ada.Lovelace@Example.COM");
     assert_eq!(typed, email("ada.lovelace@example.com"));
     assert_ne!(typed, email("ada.lovelace+tag@example.com"));
+    assert_ne!(
+        email("ada@b\u{fc}cher.example"),
+        email("ada@xn--bcher-kva.example")
+    );
     let set: BTreeSet<Email> = [typed, email("ADA.LOVELACE@EXAMPLE.COM")].into();
     assert_eq!(set.len(), 1);
 }
