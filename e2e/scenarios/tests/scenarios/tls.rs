@@ -5,6 +5,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt,
@@ -174,10 +175,12 @@ async fn only_named_clients_can_call_and_changed_certificates_and_old_connection
         }))
         .await?;
         call(s, "call-web", Some("web")).await?;
-        for secret in [None, Some("anonymous"), Some("batch"), Some("stranger")] {
+        let strangers = [None, Some("anonymous"), Some("batch"), Some("stranger")];
+        try_join_all(strangers.map(async |secret| {
             let name = format!("call-{}", secret.unwrap_or("plain"));
-            refused(s, &name, secret).await?;
-        }
+            refused(s, &name, secret).await
+        }))
+        .await?;
 
         let pods = s.pod_uids().await?;
         let before = of_each_pod(s, names::TLS_CERTIFICATE_EXPIRY, "").await?;
