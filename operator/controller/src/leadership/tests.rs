@@ -12,7 +12,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{fence::WRITE_TIMEOUT, *};
-use crate::testing::{Asked, Log, failure, listening, server};
+use crate::testing::{Asked, Log, failure, listening};
 
 fn lease(holder: Option<&str>, version: &str) -> Lease {
     let mut lease = Lease::default();
@@ -197,6 +197,40 @@ fn keeper() -> impl Fn(&Asked) -> (u16, Value) + Clone + Send + Sync + 'static {
     }
 }
 
+/// A client of such a server with nothing in between, so that time can be paused.
+fn asking(answer: impl Fn(&Asked) -> (u16, Value) + Clone + Send + Sync + 'static) -> Client {
+    let server = tower::service_fn(move |request: http::Request<Body>| {
+        let answer = answer.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let asked = Asked {
+                method: parts.method,
+                path: parts.uri.to_string(),
+                content: String::new(),
+                body: serde_json::from_slice(&body.collect_bytes().await?).unwrap_or_default(),
+            };
+            let (code, value) = answer(&asked);
+            let answer = http::Response::builder().status(code);
+            answer
+                .body(Body::from(value.to_string().into_bytes()))
+                .map_err(kube::Error::HttpError)
+        }
+    });
+    Client::new(server, "operator")
+}
+
+/// A replica that leads, and its claim.
+async fn leader(client: &Client) -> (Candidate, Claim) {
+    let claim = Claim::new();
+    let metrics = Arc::new(Metrics::new());
+    let mut leader = Candidate::new(client.clone(), claim.clone(), metrics);
+    tokio::select! {
+        lost = leader.lead() => panic!("{lost}"),
+        _ = claim.held() => {}
+    }
+    (leader, claim)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_not_taken_before_it_lasted_from_when_its_answer_came() {
     const SLOW: Duration = Duration::from_secs(2);
@@ -225,22 +259,12 @@ async fn a_lease_is_not_taken_before_it_lasted_from_when_its_answer_came() {
     assert!(took < SLOW + DURATION + LOOK * 2, "{took:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_leader_that_resigns_is_followed_within_a_second() {
-    let (client, _) = server(keeper()).await;
-    let candidate = || {
-        let claim = Claim::new();
-        let metrics = Arc::new(Metrics::new());
-        (
-            Candidate::new(client.clone(), claim.clone(), metrics),
-            claim,
-        )
-    };
-    let ((mut first, leads), (mut second, follows)) = (candidate(), candidate());
-    tokio::select! {
-        lost = first.lead() => panic!("{lost}"),
-        _ = leads.held() => {}
-    }
+    let client = asking(keeper());
+    let (first, leads) = leader(&client).await;
+    let follows = Claim::new();
+    let mut second = Candidate::new(client, follows.clone(), Arc::new(Metrics::new()));
     let following = tokio::spawn(async move { second.lead().await });
     let look = tokio::time::timeout(LOOK * 3, follows.held()).await;
     assert!(look.is_err(), "one leads at a time");
@@ -255,16 +279,10 @@ async fn a_leader_that_resigns_is_followed_within_a_second() {
     following.abort();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_leader_whose_lease_was_taken_says_so_and_writes_no_more() {
-    let (client, _) = server(keeper()).await;
-    let claim = Claim::new();
-    let metrics = Arc::new(Metrics::new());
-    let mut leader = Candidate::new(client.clone(), claim.clone(), metrics);
-    tokio::select! {
-        lost = leader.lead() => panic!("{lost}"),
-        _ = claim.held() => {}
-    }
+    let client = asking(keeper());
+    let (mut leader, _) = leader(&client).await;
     let leases: Api<Lease> = Api::default_namespaced(client);
     let mut taken = leases.get(LEASE).await.unwrap();
     taken.spec.as_mut().unwrap().holder_identity = Some("other".into());
