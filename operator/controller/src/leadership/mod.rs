@@ -19,7 +19,7 @@ use std::{
 use k8s_openapi::{
     api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp,
 };
-use kube::{Api, Client, ResourceExt, api::PostParams};
+use kube::{Api, Client, api::PostParams};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::metrics::Metrics;
@@ -143,21 +143,25 @@ impl Candidate {
     }
 
     async fn release(&self) -> kube::Result<()> {
-        let Some(mut lease) = self.leases.get_opt(LEASE).await? else {
-            return Ok(());
-        };
-        if !self.election.holds(&lease) {
-            return Ok(());
+        loop {
+            let Some(mut lease) = self.leases.get_opt(LEASE).await? else {
+                return Ok(());
+            };
+            if !self.election.holds(&lease) {
+                return Ok(());
+            }
+            if let Some(spec) = &mut lease.spec {
+                spec.holder_identity = None;
+                spec.renew_time = Some(MicroTime(Timestamp::now()));
+            }
+            lease.metadata.managed_fields = None;
+            let params = PostParams::default();
+            match self.leases.replace(LEASE, &params, &lease).await {
+                // A renewal that the stop left under way was written in between.
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                written => return written.map(drop),
+            }
         }
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = None;
-            spec.renew_time = Some(MicroTime(Timestamp::now()));
-        }
-        lease.metadata.managed_fields = None;
-        self.leases
-            .replace(&lease.name_any(), &PostParams::default(), &lease)
-            .await
-            .map(drop)
     }
 }
 

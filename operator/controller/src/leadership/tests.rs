@@ -280,6 +280,34 @@ async fn a_leader_that_resigns_is_followed_within_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_renewal_that_is_written_while_its_leader_resigns_does_not_keep_the_lease() {
+    let keep = keeper();
+    let is_under_way = Arc::new(AtomicBool::new(false));
+    let under_way = Arc::clone(&is_under_way);
+    let client = asking(move |asked| {
+        if asked.method == Method::PUT && under_way.swap(false, Ordering::Relaxed) {
+            let look = Asked {
+                method: Method::GET,
+                ..asked.clone()
+            };
+            let renewal = Asked {
+                body: keep(&look).1,
+                ..asked.clone()
+            };
+            keep(&renewal);
+        }
+        keep(asked)
+    });
+    let (leader, _) = leader(&client).await;
+    is_under_way.store(true, Ordering::Relaxed);
+    leader.resign().await;
+    assert!(!is_under_way.load(Ordering::Relaxed));
+    let leases: Api<Lease> = Api::default_namespaced(client);
+    let released = leases.get(LEASE).await.unwrap().spec.unwrap();
+    assert_eq!(released.holder_identity, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_leader_whose_lease_was_taken_says_so_and_writes_no_more() {
     let client = asking(keeper());
     let (mut leader, _) = leader(&client).await;
