@@ -1,6 +1,9 @@
 //! Traces, as Jaeger shows them.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Result, ensure};
 use kube::ResourceExt as _;
@@ -15,13 +18,14 @@ use crate::{poison::user_of, scenario};
 
 const COLLECTOR: &str = "http://jaeger.backing:4317";
 const QUERY_PORT: u16 = 16686;
-const TRACE: &str = "5bf92f3577b34da6a3ce929d0e0e4736";
+/// What the id of a trace begins with; the moment of the run follows.
+const TRACE: &str = "5bf92f3577b34da6";
 const NAME: &str = "Wilhelmina Quux";
 const EMAIL: &str = "wilhelmina.quux@example.com";
 
-/// The trace as Jaeger has it.
-async fn trace(s: &Scenario) -> Result<Value> {
-    let path = format!("/api/traces/{TRACE}");
+/// The trace as Jaeger has it, by a search: asked for by its path, one that has not come yet is an error.
+async fn trace(s: &Scenario, id: &str) -> Result<Value> {
+    let path = format!("/api/traces?traceID={id}");
     let text = s
         .cluster
         .pod_get("backing", "jaeger-0", QUERY_PORT, &path)
@@ -44,6 +48,8 @@ async fn a_call_its_work_in_the_database_and_its_event_are_one_trace_in_jaeger()
         let mut spec = backing::durable(s);
         spec["telemetry"] = json!({"otlpEndpoint": COLLECTOR, "sampling": "0%"});
         s.ready_with(spec).await?;
+        let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let id = format!("{TRACE}{:016x}", moment.as_nanos());
         let arguments = [
             "demo",
             // The network of the node may learn a moment later where the pods are.
@@ -51,7 +57,7 @@ async fn a_call_its_work_in_the_database_and_its_event_are_one_trace_in_jaeger()
             "--target=users:8080",
             &format!("--name={NAME}"),
             &format!("--email={EMAIL}"),
-            &format!("--traceparent=00-{TRACE}-00f067aa0ba902b7-01"),
+            &format!("--traceparent=00-{id}-00f067aa0ba902b7-01"),
         ];
         let user = user_of(&once::client(s, "caller", &arguments).await?)?;
         let event = format!("send {}user.created", backing::prefix(s));
@@ -61,7 +67,7 @@ async fn a_call_its_work_in_the_database_and_its_event_are_one_trace_in_jaeger()
             event.as_str(),
         ];
         let seen = until("the trace is whole", Duration::from_secs(30), || async {
-            let seen = trace(s).await?;
+            let seen = trace(s, &id).await?;
             let names = names(&seen);
             let is_whole = expected.iter().all(|name| names.contains(name));
             Ok(Seen::when(is_whole, seen.clone(), names))
