@@ -37,6 +37,9 @@ pub const DATABASE: &str = "mongodb://mongodb-0.mongodb.backing:27017/?replicaSe
 /// The database, past the faults.
 pub const FAULTY_DATABASE: &str = "mongodb://mongodb-faults.backing:27017/?directConnection=true";
 
+/// Where a broker has a folder for each partition.
+const LOGS: &str = "/data/log";
+
 /// Name of the service's process.
 const SERVICE: &str = "user-service";
 
@@ -215,6 +218,27 @@ pub async fn topics(scenario: &Scenario) -> Result<BTreeMap<String, Topic>> {
 pub async fn delete_topics(scenario: &Scenario, like: &str) -> Result<()> {
     let topics = format!("{}{like}", prefix(scenario).replace('.', "[.]"));
     kafka(0, "topics", &["--delete", "--topic", &topics]).await?;
+    Ok(())
+}
+
+/// Waits until every broker has forgotten the scenario's topic of this name, after its [prefix]. Kafka's tools ask any
+/// broker, whichever pod they run in, so this looks at the folders: a broker renames those of a topic, to delete them,
+/// once it tells nobody of it any more.
+///
+/// # Errors
+/// If one has not within half a minute.
+pub async fn topic_forgotten(scenario: &Scenario, name: &str) -> Result<()> {
+    let partition = format!("{}{name}-0", prefix(scenario));
+    for broker in 0..BROKERS.len() {
+        let pod = format!("kafka-{broker}");
+        let what = format!("{pod} has forgotten {name}");
+        until(&what, Duration::from_secs(30), || async {
+            let kept = kubectl(&["exec", "-n", NAMESPACE, &pod, "--", "ls", LOGS]).await?;
+            let is_kept = kept.lines().any(|folder| folder == partition);
+            Ok(Seen::when(!is_kept, (), &partition))
+        })
+        .await?;
+    }
     Ok(())
 }
 

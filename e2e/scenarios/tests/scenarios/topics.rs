@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use scenarios::{
     Scenario,
-    backing::{self, BROKERS, Topic, configure_topic, delete_topics, topics},
+    backing::{self, BROKERS, Topic, configure_topic, delete_topics, topic_forgotten, topics},
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
@@ -149,6 +149,7 @@ async fn reclaim(s: &Scenario) -> Result<()> {
     ensure!(retained.len() == 6, "{retained:?}");
 
     delete_topics(s, ANEW).await?;
+    topic_forgotten(s, ANEW).await?;
     let resource = s
         .ready_with(with_topics(s, &json!({"reclaimPolicy": "Delete"})))
         .await?;
