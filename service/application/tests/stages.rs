@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use support::{POLICY, Store};
 use user_application::testkit::{Fails, ImmediateTimer, Recorder};
-use user_application::{EventPublisher, OutboxRecord, PublishError, Relay, RelayId};
+use user_application::{EventPublisher, OutboxRecord, PublishError, Relay, RelayId, Timer as _};
 use user_domain::{EventId, UserId};
 use uuid::Uuid;
 
@@ -254,6 +254,35 @@ async fn an_outage_is_told_of_though_something_is_always_on_its_way() {
         watched.watch().held.clear();
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_relay_that_gets_nothing_through_gives_its_lease_up_once_nothing_is_in_hand() {
+    let (store, ids) = Store::<true>::with_users(2);
+    let everybody = store.state().pending.clone();
+    let [failing, hanging] = [0, 1].map(|place: usize| everybody[place].event.user_id());
+    let watched = Watched::default();
+    let noted = || watched.recorder.noted();
+    noted().unreachable.push(failing);
+    watched.watch().held.insert(hanging);
+    let given_up = async {
+        eventually(|| noted().pauses.len() == 8).await;
+        // Left to whoever leads next.
+        store.add_user(90);
+        let later = watched.timer.now() + 2 * POLICY.lease;
+        eventually(|| watched.timer.now() > later).await;
+        assert_eq!((watched.flying(), noted().pauses.len()), (1, 8));
+        assert_eq!(watched.published(), []);
+        assert_eq!(store.state().holder, Some(POLICY.holder));
+        watched.watch().held.clear();
+        eventually(|| store.state().holder.is_none()).await;
+        assert_eq!(watched.published(), ids[1..]);
+        assert_eq!(store.state().pending.len(), 2);
+        noted().unreachable.clear();
+        is_empty(&store).await;
+    };
+    run(&store, &watched, given_up).await;
+    assert_eq!(noted().activations, 2);
 }
 
 #[tokio::test]
