@@ -8,23 +8,22 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/load.rs"]
+mod load;
 mod support;
 #[path = "support/tls.rs"]
 mod tls;
 
 use std::future::pending;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use load::Load;
 use support::{InProcess, health, http_get, new_user, settings, soon, until};
 use tls::{Authority, Identity, SERVER, SecretVolume, call, check, connect, handshake};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio_rustls::rustls::ClientConfig;
-use tokio_util::sync::CancellationToken;
 use tonic_health::pb::health_check_response::ServingStatus;
 use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_service::{Service, Stopped};
@@ -281,84 +280,6 @@ async fn nothing_starts_with_a_certificate_that_no_client_would_take() {
         assert_eq!(error.exit_code(), exit_code::CONFIG);
         let why = format!("valid from {from}-01-01T00:00:00Z to {to}-01-01T00:00:00Z");
         assert!(error.to_string().contains(&why), "{error}");
-    }
-}
-
-/// Calls on long connections and on ever new ones, until asked what failed.
-struct Load {
-    client: Arc<Mutex<ClientConfig>>,
-    stop: CancellationToken,
-    tasks: JoinSet<Vec<String>>,
-    /// Of each task, those that have ended.
-    calls: Vec<Arc<AtomicUsize>>,
-}
-
-impl Load {
-    async fn start(address: SocketAddr, client: ClientConfig) -> Self {
-        let mut load = Self {
-            client: Arc::new(Mutex::new(client.clone())),
-            stop: CancellationToken::new(),
-            tasks: JoinSet::new(),
-            calls: Vec::new(),
-        };
-        for _ in 0..4 {
-            let channel = connect(address, &client).await.unwrap();
-            load.repeat(move || {
-                let channel = channel.clone();
-                async move { check(&channel).await }
-            });
-        }
-        for _ in 0..4 {
-            let client = Arc::clone(&load.client);
-            load.repeat(move || {
-                let client = client.lock().unwrap().clone();
-                async move { call(address, &client).await }
-            });
-        }
-        load
-    }
-
-    fn repeat<F: Future<Output = Result<(), String>> + Send + 'static>(
-        &mut self,
-        mut call: impl FnMut() -> F + Send + 'static,
-    ) {
-        let calls = Arc::new(AtomicUsize::new(0));
-        self.calls.push(Arc::clone(&calls));
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            let mut failures = Vec::new();
-            while !stop.is_cancelled() {
-                failures.extend(call().await.err());
-                calls.fetch_add(1, Ordering::Relaxed);
-            }
-            failures
-        });
-    }
-
-    /// From now on, new connections are made by this one.
-    fn change(&self, client: ClientConfig) {
-        *self.client.lock().unwrap() = client;
-    }
-
-    /// Waits until every task began ten calls after now, and they ended.
-    async fn goes_on(&self) {
-        let count = |calls: &Arc<AtomicUsize>| calls.load(Ordering::Relaxed);
-        let before: Vec<usize> = self.calls.iter().map(count).collect();
-        until("calls of every task", || async {
-            self.calls
-                .iter()
-                .zip(&before)
-                .all(|(calls, before)| count(calls) > before + 10)
-        })
-        .await;
-    }
-
-    async fn all_succeeded(self) {
-        self.goes_on().await;
-        self.stop.cancel();
-        for failures in self.tasks.join_all().await {
-            assert_eq!(failures, Vec::<String>::new());
-        }
     }
 }
 
