@@ -63,11 +63,16 @@ fn topics() -> Topics {
     })
 }
 
-/// What comes of looking the schemas up when the registry answers this.
-async fn resolved(answers: &[(u16, &str)]) -> SchemaError {
+/// What comes of looking the schemas up when the registry answers this, and leaves what is left unanswered for so long.
+async fn resolved_within(timeout: Duration, answers: &[(u16, &str)]) -> SchemaError {
     let (options, _) = server(answers).await;
+    let options = RegistryOptions { timeout, ..options };
     let registry = SchemaRegistry::new(&options).unwrap();
     registry.resolve(&topics()).await.unwrap_err()
+}
+
+async fn resolved(answers: &[(u16, &str)]) -> SchemaError {
+    resolved_within(TIMEOUT, answers).await
 }
 
 #[tokio::test]
@@ -122,14 +127,8 @@ async fn what_may_pass_is_an_outage() {
                 .ends_with(&format!("HTTP status {status}"))
         );
     }
-    let (options, _) = server(&[]).await;
-    let options = RegistryOptions {
-        timeout: Duration::from_millis(100),
-        ..options
-    };
-    let registry = SchemaRegistry::new(&options).unwrap();
     let before = Instant::now();
-    let silence = registry.resolve(&topics()).await.unwrap_err();
+    let silence = resolved_within(Duration::from_millis(100), &[]).await;
     assert!(silence.is_transient(), "{silence:?}");
     assert!(before.elapsed() < TIMEOUT);
 }

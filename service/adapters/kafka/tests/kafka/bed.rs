@@ -229,11 +229,11 @@ impl Folder {
         Self(path)
     }
 
-    /// Other files in place of all that are there, at one moment.
-    pub(crate) fn replace(&self, files: &[(&str, &str)]) {
-        let other = Self::with(files);
+    /// Those files in place of all that are there, at one moment.
+    pub(crate) fn replace(&self, other: Self) {
         let (from, to) = (other.0.as_path(), self.0.as_path());
         renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE).unwrap();
+        drop(other);
     }
 }
 

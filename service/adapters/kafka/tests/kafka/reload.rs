@@ -121,11 +121,11 @@ async fn credentials_are_renewed_under_load_and_no_event_fails_is_lost_or_out_of
         })
         .await;
         let renewed = |name| format!("# {renewal}\n{}", made(name));
-        folder.replace(&[
+        folder.replace(Folder::with(&[
             ("ca.crt", &renewed("ca.crt")),
             ("tls.crt", &renewed("client.crt")),
             ("tls.key", &made("client.key")),
-        ]);
+        ]));
         running.reloaded(&vec![true; renewal]).await;
     }
     load.is_enough.store(true, Ordering::SeqCst);
@@ -153,11 +153,7 @@ async fn who_was_not_trusted_or_trusted_the_wrong_goes_on_with_the_right_files()
         let running = Running::with(Bed::new().await.giving_up(), &folder);
         let error = running.publish(1).await.unwrap_err();
         assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
-        folder.replace(&[
-            ("ca.crt", &made("ca.crt")),
-            ("tls.crt", &made("client.crt")),
-            ("tls.key", &made("client.key")),
-        ]);
+        folder.replace(certificate("client"));
         running.reloaded(&[true]).await;
         running.publish(2).await.unwrap();
         let topic = running.bed.settings.topic(USER_CREATED);

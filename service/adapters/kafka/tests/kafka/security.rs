@@ -128,7 +128,7 @@ async fn a_client_whom_nobody_vouches_for_is_an_outage_that_says_so() {
 
 #[tokio::test]
 async fn an_unusable_certificate_is_refused_at_once_without_showing_the_key() {
-    let mut bed = Bed::empty().giving_up();
+    let mut bed = Bed::empty();
     let folder = certificate("client");
     let key = made("client.key").replace("PRIVATE", "PUBLIC");
     std::fs::write(folder.0.join("tls.key"), key).unwrap();
