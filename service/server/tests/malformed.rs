@@ -18,7 +18,7 @@ use http_body_util::{BodyExt as _, Full};
 use http2::{Connection, END_HEADERS, END_STREAM, code, fields, frame, headers, kind};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::{HeldCall, InProcess, assert_reason, health, new_user, settings, soon};
+use support::{HeldCall, InProcess, assert_reason, health, methods, new_user, settings, soon};
 use tokio::net::TcpStream;
 use tonic::{Code, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -26,16 +26,6 @@ use tonic_types::StatusExt as _;
 use user_settings::health as names;
 
 const GET_USER: &str = "/user.v1.UserService/GetUser";
-
-const METHODS: [&str; 7] = [
-    "CreateUser",
-    "GetUser",
-    "BatchGetUsers",
-    "ListUsers",
-    "UpdateUser",
-    "DeleteUser",
-    "UndeleteUser",
-];
 
 fn get_user(stream: u32) -> Vec<u8> {
     headers(stream, &fields(GET_USER))
@@ -237,8 +227,9 @@ async fn whatever_follows_the_headers_of_a_call_it_ends_with_a_status_that_says_
     let connecting = handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (mut client, connection) = connecting.await.unwrap();
     let connection = tokio::spawn(connection);
+    let methods = methods();
     for seed in 0..seeds() {
-        for method in METHODS {
+        for method in &methods {
             let status = call(&mut client, method, any_body(seed)).await;
             if status.code() != Code::Ok {
                 let info = status.get_details_error_info().expect("has ErrorInfo");

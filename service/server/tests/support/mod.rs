@@ -13,6 +13,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +27,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use user_adapter_grpc::testkit::error_info;
+use user_proto::FILE_DESCRIPTOR_SET;
 use user_proto::user::v1::user_service_client::UserServiceClient;
 use user_proto::user::v1::{CreateUserRequest, CreateUserResponse, User};
 use user_settings::Settings;
@@ -145,6 +148,16 @@ impl Decoder for Raw {
         buffer.copy_to_slice(&mut message);
         Ok(Some(message))
     }
+}
+
+/// Every method of the API.
+pub fn methods() -> Vec<String> {
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let services = set.file.into_iter().flat_map(|file| file.service);
+    let methods = services.flat_map(|service| service.method);
+    let methods: Vec<String> = methods.map(|method| method.name().to_owned()).collect();
+    assert!(!methods.is_empty());
+    methods
 }
 
 /// Fails unless it is this error, with one `ErrorInfo` as AIP-193 asks for it.

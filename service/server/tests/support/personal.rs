@@ -7,11 +7,9 @@ use std::fmt::Debug;
 
 use http::uri::PathAndQuery;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use prost::Message as _;
-use prost_types::{FieldMask, FileDescriptorSet};
+use prost_types::FieldMask;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
-use user_proto::FILE_DESCRIPTOR_SET;
 use user_proto::user::v1::{
     BatchGetUsersRequest, CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest,
     UndeleteUserRequest, UpdateUserRequest, User,
@@ -21,7 +19,7 @@ use uuid::Uuid;
 
 use crate::collector::{Collector, text};
 use crate::process::Process;
-use crate::support::{Client, Raw, connect, http_get, new_user, until};
+use crate::support::{Client, Raw, connect, http_get, methods, new_user, until};
 
 const NAME: &str = "Wilhelmina Quux";
 const OTHER_NAME: &str = "Quux Wilhelmina";
@@ -247,11 +245,9 @@ fn ends(told: impl Iterator<Item = (String, String)>) -> Ends {
 
 /// Every method, once well and once not.
 fn every_end() -> Ends {
-    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
-    let services = set.file.iter().flat_map(|file| &file.service);
-    let methods = services.flat_map(|service| &service.method);
-    methods
-        .flat_map(|method| [true, false].map(|well| (format!("{SERVICE}{}", method.name()), well)))
+    methods()
+        .iter()
+        .flat_map(|method| [true, false].map(|well| (format!("{SERVICE}{method}"), well)))
         .collect()
 }
 
