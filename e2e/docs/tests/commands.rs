@@ -103,10 +103,16 @@ fn every_command_and_manifest_in_the_documentation_works() -> Result<()> {
             println!("not run: {block}");
         }
     }
+    // Once more, and short, where whoever has the end of a long log looks.
+    let places: Vec<&str> = problems
+        .iter()
+        .filter_map(|problem| problem.lines().next())
+        .collect();
     ensure!(
         problems.is_empty(),
-        "the documentation is wrong in {} places",
-        problems.len()
+        "the documentation is wrong in {} places: {}",
+        places.len(),
+        places.join(", ")
     );
     println!("docs: {tried} blocks were tried");
     Ok(())

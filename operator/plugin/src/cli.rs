@@ -1,12 +1,18 @@
 //! The command line.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::ErrorKind, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use k8s_openapi::jiff::SignedDuration;
 use operator_commands::{Completion, ConnectionArgs, DiffReleaseArgs, Format, Manual, live_diff};
 
-use crate::{error::Error, history, kubectl::Kubectl, report, status, topics, work};
+use crate::{
+    error::Error,
+    history,
+    kubectl::Kubectl,
+    logs::{self, LogsArgs},
+    report, status, topics, work,
+};
 
 /// Look at user services and work on them. The exit code is 0, for diff 1 where something differs,
 /// and above that on failure.
@@ -92,19 +98,12 @@ enum Command {
         #[arg(long, value_parser = clap::value_parser!(i32).range(0..=100))]
         replicas: i32,
     },
-    /// Show the logs of all pods, each line with its pod (kubectl logs).
+    /// Show the logs of all pods, each line with its pod and container.
     Logs {
         /// Name of the resource.
         name: String,
-        /// Go on with what comes.
-        #[arg(short, long)]
-        follow: bool,
-        /// Those of the preparation instead.
-        #[arg(long)]
-        prepare: bool,
-        /// Last lines of each pod.
-        #[arg(long, default_value_t = 100)]
-        tail: u32,
+        #[command(flatten)]
+        wanted: LogsArgs,
     },
     /// List the topics in Kafka, and which of them the resource created.
     Topics {
@@ -141,9 +140,14 @@ enum Command {
 pub(crate) async fn main() -> ExitCode {
     let cli = Cli::parse();
     execute(cli).await.unwrap_or_else(|error| {
-        // kubectl has told its failure itself.
-        if !matches!(error, Error::KubectlFailed(_)) {
-            eprintln!("error: {error}");
+        match &error {
+            // Whoever reads it has read enough.
+            Error::Output(error) if error.kind() == ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
+            // kubectl has told its failure itself.
+            Error::KubectlFailed(_) => {}
+            error => eprintln!("error: {error}"),
         }
         error.exit_code()
     })
@@ -196,12 +200,7 @@ async fn execute(cli: Cli) -> Result<ExitCode, Error> {
         } => work::pause(&connection, &name, duration, reason).await?,
         Command::Resume { name } => work::resume(&connection, &name).await?,
         Command::Scale { name, replicas } => work::scale(&connection, &name, replicas).await?,
-        Command::Logs {
-            name,
-            follow,
-            prepare,
-            tail,
-        } => kubectl.logs(&name, follow, prepare, tail)?,
+        Command::Logs { name, wanted } => logs::show(&connection, &name, &wanted).await?,
         Command::Topics { name, output } => topics::show(&connection, &name, output).await?,
         Command::Dlq { name, arguments } => {
             let pod = work::running_pod(&connection, &name).await?;

@@ -18,6 +18,9 @@ pub(crate) enum Error {
     /// kubectl has said why.
     #[error("kubectl failed")]
     KubectlFailed(u8),
+    /// Which and why was told where they would have been.
+    #[error("logs that could not be read: {0}")]
+    LogsUnread(usize),
     #[error("{0}: an autoscaler decides on the number of pods; change spec.autoscaling instead")]
     Autoscaled(String),
     #[error("{0}: no pod runs that the command could be given to")]

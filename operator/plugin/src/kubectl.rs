@@ -1,4 +1,4 @@
-//! What the calling kubectl does better: following logs, running a command in a pod.
+//! What the calling kubectl does better: running a command in a pod.
 
 use std::process::Command;
 
@@ -10,8 +10,6 @@ use crate::error::Error;
 const CONTAINER: &str = "user-service";
 /// The service's binary in its image.
 const BINARY: &str = "/usr/local/bin/user-service";
-/// Pods that are followed at the same time: all that a resource may have.
-const FOLLOWED: &str = "--max-log-requests=100";
 
 /// kubectl, for the same cluster, namespace and user.
 pub(crate) struct Kubectl(Vec<String>);
@@ -29,34 +27,6 @@ impl Kubectl {
         let kubeconfig = connection.kubeconfig.iter();
         flags.extend(kubeconfig.map(|path| format!("--kubeconfig={}", path.display())));
         Self(flags)
-    }
-
-    pub(crate) fn logs(
-        &self,
-        name: &str,
-        follow: bool,
-        prepare: bool,
-        tail: u32,
-    ) -> Result<(), Error> {
-        let application = if prepare {
-            "user-service-prepare"
-        } else {
-            "user-service"
-        };
-        let mut arguments = vec![
-            "logs".to_owned(),
-            format!(
-                "--selector=app.kubernetes.io/name={application},app.kubernetes.io/instance={name}"
-            ),
-            "--all-containers".to_owned(),
-            "--prefix".to_owned(),
-            format!("--tail={tail}"),
-            FOLLOWED.to_owned(),
-        ];
-        if follow {
-            arguments.push("--follow".to_owned());
-        }
-        self.run(&arguments)
     }
 
     pub(crate) fn dlq(&self, pod: &str, arguments: &[String]) -> Result<(), Error> {

@@ -1,12 +1,13 @@
 //! `kubectl userservice`: looks at user services and works on them.
 //!
-//! It has the rights of whoever runs it and says which one is missing. What kubectl does already,
-//! logs and running a command in a pod, is left to the kubectl that called it.
+//! It has the rights of whoever runs it and says which one is missing. Running a command in a pod
+//! is left to the kubectl that called it.
 
 mod cli;
 mod error;
 mod history;
 mod kubectl;
+mod logs;
 mod redact;
 mod report;
 mod status;

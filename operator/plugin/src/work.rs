@@ -14,13 +14,14 @@ use kube::{
 use operator_api::{PAUSED_ANNOTATION, UserService};
 use operator_cluster::bounded;
 use operator_commands::Connection;
+use operator_core::children::INSTANCE_LABEL;
 use serde_json::json;
 
 use crate::error::Error;
 
-/// Labels of the pods of a resource.
-pub(crate) fn selector(name: &str) -> String {
-    format!("app.kubernetes.io/name=user-service,app.kubernetes.io/instance={name}")
+/// Labels of the pods of a resource: of the service, or of its preparation.
+pub(crate) fn selector(application: &str, name: &str) -> String {
+    format!("app.kubernetes.io/name={application},{INSTANCE_LABEL}={name}")
 }
 
 pub(crate) fn resources(connection: &Connection) -> Api<UserService> {
@@ -102,7 +103,7 @@ pub(crate) async fn resume(connection: &Connection, name: &str) -> Result<(), Er
 pub(crate) async fn running_pod(connection: &Connection, name: &str) -> Result<String, Error> {
     get(connection, name).await?;
     let pods: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
-    let params = ListParams::default().labels(&selector(name));
+    let params = ListParams::default().labels(&selector("user-service", name));
     let listed = bounded("list", "Pod", name, pods.list(&params)).await?;
     let runs = |pod: &&Pod| {
         let phase = pod

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{core::v1::Secret, rbac::v1::RoleBinding};
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
 use scenarios::{
@@ -18,7 +18,11 @@ use scenarios::{
     wait::{Seen, until},
 };
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines},
+    process::Command,
+    time::timeout,
+};
 
 use crate::scenario;
 
@@ -40,16 +44,21 @@ fn plugin_folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-async fn plugin(s: &Scenario, arguments: &[&str]) -> Result<Output> {
+fn command(s: &Scenario, arguments: &[&str]) -> Result<Command> {
     let path = std::env::var("PATH")?;
-    let command = Command::new("kubectl")
+    let mut command = Command::new("kubectl");
+    command
         .args(["userservice", "--namespace", &s.namespace])
         .args(arguments)
         .env("PATH", format!("{}:{path}", plugin_folder()?.display()))
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    Ok(tokio::time::timeout(COMMAND, command).await??)
+        .kill_on_drop(true);
+    Ok(command)
+}
+
+async fn plugin(s: &Scenario, arguments: &[&str]) -> Result<Output> {
+    let output = command(s, arguments)?.output();
+    Ok(timeout(COMMAND, output).await??)
 }
 
 /// What it prints, where it succeeds.
@@ -87,11 +96,28 @@ async fn status_shows_children_and_pods_and_diff_says_what_somebody_else_changed
     .await;
 }
 
+/// Reads on until a pod says something that holds this.
+async fn says(lines: &mut Lines<impl AsyncBufRead + Unpin>, pod: &str, part: &str) -> Result<()> {
+    let prefix = format!("[pod/{pod}/user-service] ");
+    loop {
+        let line = lines.next_line().await?.context("logs are followed on")?;
+        if line.starts_with(&prefix) && line.contains(part) {
+            return Ok(());
+        }
+    }
+}
+
 #[tokio::test]
 async fn pods_are_restarted_and_scaled_and_their_logs_read() {
     scenario("plugin-work", async |s| {
         s.ready_with(json!({"replicas": 1})).await?;
         let before = s.pod_uids().await?;
+        let mut following = command(s, &["logs", "users", "--follow"])?
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut followed = BufReader::new(following.stdout.take().context("its output")?).lines();
+        let first = s.pods().await?.remove(0).name_any();
+        timeout(COMMAND, says(&mut followed, &first, "serving")).await??;
         told(s, &["restart", "users"]).await?;
         until("another pod runs", Duration::from_secs(90), || async {
             let now = s.pod_uids().await?;
@@ -100,6 +126,8 @@ async fn pods_are_restarted_and_scaled_and_their_logs_read() {
         })
         .await?;
         s.ready().await?;
+        let second = s.pods().await?.remove(0).name_any();
+        timeout(COMMAND, says(&mut followed, &second, "serving")).await??;
         let diff = told(s, &["diff", "users"]).await?;
         ensure!(
             diff.contains("nothing to do"),
