@@ -44,6 +44,8 @@ struct Compared {
     namespace: String,
     /// Whether the resource is in the cluster already.
     exists: bool,
+    /// Whether it is being deleted: the operator writes nothing more then.
+    is_being_deleted: bool,
     restarts_pods: bool,
     #[serde(flatten)]
     diff: Diff,
@@ -117,6 +119,17 @@ async fn compare(
         Recorded::current(live, revisions)
     });
     let exists = live.is_some();
+    let deletion = live.as_ref().map(|live| &live.metadata.deletion_timestamp);
+    if deletion.is_some_and(Option::is_some) {
+        return Ok(Compared {
+            name,
+            namespace,
+            exists,
+            is_being_deleted: true,
+            restarts_pods: false,
+            diff: Diff::default(),
+        });
+    }
     let resource = match &live {
         // Identity and status are the cluster's, the spec is the file's.
         Some(live) => UserService {
@@ -134,6 +147,7 @@ async fn compare(
         restarts_pods: diff.restarts_pods(),
         diff,
         exists,
+        is_being_deleted: false,
         name,
         namespace,
     })
@@ -162,9 +176,16 @@ fn tell(out: &mut impl Write, compared: &Compared) -> std::io::Result<()> {
         name,
         namespace,
         exists,
+        is_being_deleted,
         diff,
         ..
     } = compared;
+    if *is_being_deleted {
+        return writeln!(
+            out,
+            "{name} in namespace {namespace}: is being deleted, nothing to do"
+        );
+    }
     let new = if *exists {
         ""
     } else {

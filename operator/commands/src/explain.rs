@@ -1,10 +1,10 @@
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 use kube::ResourceExt;
 use operator_core::{Explanation, Release, explain};
 
-use crate::{Error, Format, ReleaseArgs, dim, manifest};
+use crate::{Error, Format, ReleaseArgs, dim, manifest, retention};
 
 /// Say in words what the operator makes of the resources in a file: pods, addresses, Secrets and
 /// their keys, topics, children; needs no cluster.
@@ -116,12 +116,4 @@ fn print(out: &mut impl Write, explained: &Explanation) -> std::io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-fn retention(seconds: u64) -> String {
-    if seconds.is_multiple_of(3600) {
-        format!("{} h", seconds / 3600)
-    } else {
-        format!("{:?}", Duration::from_secs(seconds))
-    }
 }

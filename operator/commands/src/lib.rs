@@ -15,13 +15,13 @@ mod render;
 mod validate;
 mod verify;
 
-use std::process::ExitCode;
+use std::{io::ErrorKind, process::ExitCode};
 
 pub use connection::{Connection, ConnectionArgs};
 pub use diff::{DiffArgs, live_diff};
 pub use explain::ExplainArgs;
 pub use generated::{Completion, Manual};
-pub use output::{Format, dim, paint};
+pub use output::{Format, dim, paint, retention};
 pub use reference::{ReferenceArgs, reference};
 pub use release::{DiffReleaseArgs, ReleaseArgs};
 pub use render::RenderArgs;
@@ -45,6 +45,10 @@ impl From<Outcome> for ExitCode {
         }
     }
 }
+
+/// Exit code where whoever reads the answer closed it early, as `head` does: what a shell tells of a program that
+/// SIGPIPE ended. Nothing is printed then, and nothing is claimed of what was not printed.
+pub const CLOSED_PIPE: u8 = 141;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +74,13 @@ pub enum Error {
     /// The answer cannot be printed as JSON, which would be a bug.
     #[error("cannot print JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// Whether whoever reads the answer has closed it.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == ErrorKind::BrokenPipe)
+    }
 }
 
 fn cluster(error: &operator_cluster::Error) -> String {

@@ -29,3 +29,22 @@ pub fn dim(text: impl Display) -> String {
 fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
+
+/// How long records are kept, in the largest unit of which it is a whole number.
+pub fn retention(seconds: u64) -> String {
+    let units = [(3600, "h"), (60, "min"), (1, "s")];
+    let whole = units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
+    let (unit, name) = whole.copied().unwrap_or((1, "s"));
+    format!("{} {name}", seconds / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_than_an_hour_is_no_0_hours() {
+        let told = [604_800, 5400, 1800, 90].map(retention);
+        assert_eq!(told, ["168 h", "90 min", "30 min", "90 s"]);
+    }
+}

@@ -1,10 +1,12 @@
 //! The command line.
 
-use std::{io::ErrorKind, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use k8s_openapi::jiff::SignedDuration;
-use operator_commands::{Completion, ConnectionArgs, DiffReleaseArgs, Format, Manual, live_diff};
+use operator_commands::{
+    CLOSED_PIPE, Completion, ConnectionArgs, DiffReleaseArgs, Format, Manual, live_diff,
+};
 
 use crate::{
     error::Error,
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// Look at user services and work on them. The exit code is 0, for diff 1 where something differs,
-/// and above that on failure.
+/// and above that on failure; dlq has that of kubectl exec.
 #[derive(Parser)]
 #[command(
     name = "kubectl-userservice",
@@ -105,7 +107,7 @@ enum Command {
         #[command(flatten)]
         wanted: LogsArgs,
     },
-    /// List the topics in Kafka, and which of them the resource created.
+    /// List the topics as described, and which of them the resource created. Kafka is not asked.
     Topics {
         /// Name of the resource.
         name: String,
@@ -140,14 +142,12 @@ enum Command {
 pub(crate) async fn main() -> ExitCode {
     let cli = Cli::parse();
     execute(cli).await.unwrap_or_else(|error| {
-        match &error {
-            // Whoever reads it has read enough.
-            Error::Output(error) if error.kind() == ErrorKind::BrokenPipe => {
-                return ExitCode::SUCCESS;
-            }
-            // kubectl has told its failure itself.
-            Error::KubectlFailed(_) => {}
-            error => eprintln!("error: {error}"),
+        if error.is_closed_pipe() {
+            return ExitCode::from(CLOSED_PIPE);
+        }
+        // kubectl has told its failure itself.
+        if !matches!(error, Error::KubectlFailed(_)) {
+            eprintln!("error: {error}");
         }
         error.exit_code()
     })
@@ -214,10 +214,35 @@ async fn execute(cli: Cli) -> Result<ExitCode, Error> {
 
 #[cfg(test)]
 mod tests {
+    use operator_commands::Outcome;
+    use serde_json::json;
+
     use super::*;
+    use crate::testing::{NOTHING, answer, connection};
 
     #[test]
     fn the_command_line_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[tokio::test]
+    async fn for_what_is_being_deleted_nothing_is_made_anew() {
+        let cli = Cli::try_parse_from(["kubectl-userservice", "diff", "users"]).unwrap();
+        let Command::Diff { name, release, .. } = cli.command else {
+            panic!("diff was asked for");
+        };
+        let resource = json!({
+            "apiVersion": "usersvc.dev/v1alpha1", "kind": "UserService", "spec": {},
+            "metadata": {
+                "name": "users", "namespace": "team-a", "uid": "uid-of-users",
+                "deletionTimestamp": "2026-01-02T03:04:05Z", "finalizers": ["usersvc.dev/topics"],
+            },
+        });
+        let connection = connection(move |request| {
+            let is_list = !request.uri().path().ends_with("/users");
+            answer(if is_list { &NOTHING } else { &resource })
+        });
+        let outcome = live_diff(&connection, &name, &release, Format::Text).await;
+        assert_eq!(outcome.unwrap(), Outcome::Clean);
     }
 }

@@ -1,4 +1,4 @@
-use std::process::ExitCode;
+use std::{io::ErrorKind, process::ExitCode};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,10 @@ pub(crate) enum Error {
     LogsUnread(usize),
     #[error("{0}: an autoscaler decides on the number of pods; change spec.autoscaling instead")]
     Autoscaled(String),
+    #[error(
+        "{0}: the Deployment of this name is not that of the UserService; see its condition Ready"
+    )]
+    NotOurs(String),
     #[error("{0}: no pod runs that the command could be given to")]
     NoPod(String),
     #[error("{name}: {} Recorded are: {there}", match wanted {
@@ -34,6 +38,8 @@ pub(crate) enum Error {
         wanted: Option<i64>,
         there: String,
     },
+    #[error("{name}: {violations}")]
+    Invalid { name: String, violations: String },
     #[error("there is no UserService in namespace {0}")]
     Nothing(String),
 }
@@ -45,6 +51,15 @@ impl From<operator_cluster::Error> for Error {
 }
 
 impl Error {
+    /// Whether whoever reads the answer has closed it.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        match self {
+            Self::Output(error) => error.kind() == ErrorKind::BrokenPipe,
+            Self::Commands(error) => error.is_closed_pipe(),
+            _ => false,
+        }
+    }
+
     /// kubectl's own code where it failed, else 2: 1 means a difference.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {

@@ -7,7 +7,7 @@ use operator_commands::ConnectionArgs;
 use crate::error::Error;
 
 /// Container of the service in its pods.
-const CONTAINER: &str = "user-service";
+pub(crate) const CONTAINER: &str = "user-service";
 /// The service's binary in its image.
 const BINARY: &str = "/usr/local/bin/user-service";
 

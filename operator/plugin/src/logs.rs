@@ -1,21 +1,16 @@
 //! The logs of all pods of a resource. Pods come and go while they are read, and one that has no log, or none any
 //! more, keeps nobody from those of the others.
 
-use std::{
-    collections::{HashMap, HashSet},
-    io::Write,
-    pin::pin,
-};
+mod follow;
+
+use std::{io::Write, pin::pin};
 
 use clap::Args;
-use futures::{
-    AsyncBufRead, AsyncBufReadExt, FutureExt, Stream, StreamExt, stream, stream::SelectAll,
-};
+use futures::{AsyncBufRead, AsyncBufReadExt, FutureExt, Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt,
     api::{ListParams, LogParams},
-    runtime::{watcher, watcher::Event},
 };
 use operator_cluster::{Error as ClusterError, bounded};
 use operator_commands::Connection;
@@ -59,10 +54,11 @@ pub(crate) async fn show(
         out: std::io::stdout(),
         unread: 0,
     };
+    let tail = i64::from(wanted.tail);
     if wanted.follow {
-        pods.follow(wanted.tail, printer).await
+        follow::follow(&pods, tail, printer).await
     } else {
-        pods.tell(wanted.tail, printer).await
+        tell(&pods, tail, printer).await
     }
 }
 
@@ -71,114 +67,57 @@ struct Pods {
     selector: String,
 }
 
-impl Pods {
-    /// What they have said so far, one after the other.
-    async fn tell(&self, tail: u32, mut printer: Printer<impl Write>) -> Result<(), Error> {
-        let params = ListParams::default().labels(&self.selector);
-        let pods = bounded("list", "Pod", &self.selector, self.api.list(&params)).await?;
-        if pods.items.is_empty() {
-            eprintln!("no pod is there");
-        }
-        for pod in &pods.items {
-            let spec = pod.spec.iter();
-            let containers = spec.flat_map(|spec| {
-                spec.init_containers
-                    .iter()
-                    .flatten()
-                    .chain(&spec.containers)
-            });
-            for container in containers {
-                let params = LogParams {
-                    container: Some(container.name.clone()),
-                    tail_lines: Some(tail.into()),
-                    ..LogParams::default()
-                };
-                let mut lines = pin!(self.lines(pod, params));
-                while let Some(line) = lines.next().await {
-                    printer.print(line)?;
-                }
-            }
-        }
-        printer.end()
+/// Prints what they have said so far, one after the other.
+async fn tell(pods: &Pods, tail: i64, mut printer: Printer<impl Write>) -> Result<(), Error> {
+    let Pods { api, selector } = pods;
+    let params = ListParams::default().labels(selector);
+    let listed = bounded("list", "Pod", selector, api.list(&params)).await?;
+    if listed.items.is_empty() {
+        eprintln!("there is no pod with {selector}");
     }
-
-    /// What they say, and those that come.
-    async fn follow(&self, tail: u32, mut printer: Printer<impl Write>) -> Result<(), Error> {
-        let config = watcher::Config::default().labels(&self.selector);
-        let mut changes = pin!(watcher(self.api.clone(), config));
-        let mut lines = SelectAll::new();
-        let mut followed: HashMap<String, HashSet<(String, i32)>> = HashMap::new();
-        // Those that come later are shown from their beginning.
-        let mut tail = Some(i64::from(tail));
-        loop {
-            let pod = tokio::select! {
-                Some(line) = lines.next() => {
-                    printer.print(line)?;
-                    continue;
-                }
-                Some(change) = changes.next() => match change.map_err(Box::new)? {
-                    Event::Init => continue,
-                    Event::InitDone => {
-                        tail = None;
-                        continue;
-                    }
-                    Event::Delete(pod) => {
-                        followed.remove(&pod.uid().unwrap_or_default());
-                        continue;
-                    }
-                    Event::InitApply(pod) | Event::Apply(pod) => pod,
-                },
-                else => return printer.end(),
+    for pod in &listed.items {
+        let containers = pod.spec.iter().flat_map(|spec| {
+            let first = spec.init_containers.iter().flatten();
+            first.chain(&spec.containers)
+        });
+        let name = pod.name_any();
+        for container in containers {
+            let params = LogParams {
+                container: Some(container.name.clone()),
+                tail_lines: Some(tail),
+                ..LogParams::default()
             };
-            let of_pod = followed.entry(pod.uid().unwrap_or_default()).or_default();
-            for (container, restarts) in started(&pod) {
-                if of_pod.insert((container.clone(), restarts)) {
-                    let params = LogParams {
-                        container: Some(container),
-                        follow: true,
-                        tail_lines: tail,
-                        ..LogParams::default()
-                    };
-                    lines.push(self.lines(&pod, params).boxed());
-                }
+            let source = source(&name, &container.name);
+            let mut lines = pin!(read(api, &name, &params));
+            while let Some(line) = lines.next().await {
+                printer.print(&source, line)?;
             }
         }
     }
-
-    /// The lines of a container's log, or why there are none.
-    fn lines(&self, pod: &Pod, params: LogParams) -> impl Stream<Item = Line> + Send + use<> {
-        let (api, pod) = (self.api.clone(), pod.name_any());
-        let container = params.container.as_deref().unwrap_or_default();
-        let source = format!("pod/{pod}/{container}");
-        let log = async move {
-            let opened = api.log_stream(&pod, &params);
-            match bounded("read the log of", "Pod", &pod, opened).await {
-                Ok(log) => split(log).left_stream(),
-                Err(error) => stream::iter([Err(Unread::Refused(error))]).right_stream(),
-            }
-        };
-        log.flatten_stream().map(move |text| Line {
-            source: source.clone(),
-            text,
-        })
-    }
+    printer.end()
 }
 
-/// Containers of a pod that have begun to say something, and how often each has begun anew.
-fn started(pod: &Pod) -> impl Iterator<Item = (String, i32)> {
-    let statuses = pod.status.iter().flat_map(|status| {
-        let first = status.init_container_statuses.iter().flatten();
-        first.chain(status.container_statuses.iter().flatten())
-    });
-    let begun = statuses.filter(|container| {
-        let state = container.state.as_ref();
-        state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
-    });
-    begun.map(|container| (container.name.clone(), container.restart_count))
+/// A pod and container, as kubectl names them.
+fn source(pod: &str, container: &str) -> String {
+    format!("pod/{pod}/{container}")
+}
+
+type Line = Result<Vec<u8>, Unread>;
+
+/// The lines of a container's log, or why there are none.
+fn read(api: &Api<Pod>, pod: &str, params: &LogParams) -> impl Stream<Item = Line> + Send {
+    let log = async move {
+        let opened = api.log_stream(pod, params);
+        match bounded("read the log of", "Pod", pod, opened).await {
+            Ok(log) => split(log).left_stream(),
+            Err(error) => stream::iter([Err(Unread::Refused(error))]).right_stream(),
+        }
+    };
+    log.flatten_stream()
 }
 
 /// A log line by line, whatever its bytes mean.
-fn split(log: impl AsyncBufRead + Send) -> impl Stream<Item = Result<Vec<u8>, Unread>> + Send {
+fn split(log: impl AsyncBufRead + Send) -> impl Stream<Item = Line> + Send {
     stream::try_unfold(Box::pin(log), async |mut log| {
         let mut text = Vec::new();
         log.read_until(b'\n', &mut text).await?;
@@ -195,12 +134,6 @@ enum Unread {
     Broken(#[from] std::io::Error),
 }
 
-struct Line {
-    /// The way kubectl names it.
-    source: String,
-    text: Result<Vec<u8>, Unread>,
-}
-
 struct Printer<O> {
     out: O,
     /// Logs that are there and could not be read.
@@ -210,9 +143,8 @@ struct Printer<O> {
 impl<O: Write> Printer<O> {
     /// # Errors
     /// If the right to read logs is missing: no other log can be read then.
-    fn print(&mut self, line: Line) -> Result<(), Error> {
-        let source = line.source;
-        match line.text {
+    fn print(&mut self, source: &str, line: Line) -> Result<(), Error> {
+        match line {
             Ok(text) => {
                 write!(self.out, "[{source}] ")?;
                 self.out
@@ -242,40 +174,27 @@ impl<O: Write> Printer<O> {
 
 #[cfg(test)]
 mod tests {
-    use http::{Request, Response};
-    use kube::{Client, client::Body, core::Status};
+    use http::Response;
+    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
-
-    fn refusal(code: u16) -> Response<Body> {
-        let status = Status::failure("said by the API server", "Reason").with_code(code);
-        let body = serde_json::to_vec(&status).unwrap();
-        Response::builder()
-            .status(code)
-            .body(Body::from(body))
-            .unwrap()
-    }
+    use crate::testing::{answer, client, list, refusal};
 
     /// What is printed of the pods `a`, `b` and `c`, where the log of `b` is answered with this.
     async fn printed(
-        b: impl Fn() -> Response<Body> + Clone + Send + 'static,
+        b: impl Fn() -> Response<Body> + Send + Sync + 'static,
     ) -> (String, Result<(), Error>) {
-        let answer = move |request: Request<Body>| {
-            let answer = match request.uri().path() {
-                "/api/v1/namespaces/team-a/pods" => {
-                    let pods = ["a", "b", "c"].map(|name| {
-                        json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "main"}]}})
-                    });
-                    let list = json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": pods});
-                    Response::new(Body::from(serde_json::to_vec(&list).unwrap()))
-                }
-                "/api/v1/namespaces/team-a/pods/b/log" => b(),
-                _ => Response::new(Body::from(b"one\n\n\xff two ".to_vec())),
-            };
-            async { Ok::<_, std::convert::Infallible>(answer) }
-        };
-        let client = Client::new(tower::service_fn(answer), "team-a");
+        let client = client(move |request| match request.uri().path() {
+            "/api/v1/namespaces/team-a/pods" => {
+                let pods = ["a", "b", "c"].map(|name| {
+                    json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "main"}]}})
+                });
+                answer(&list(&pods))
+            }
+            "/api/v1/namespaces/team-a/pods/b/log" => b(),
+            _ => Response::new(Body::from(b"one\n\n\xff two ".to_vec())),
+        });
         let pods = Pods {
             api: Api::namespaced(client, "team-a"),
             selector: "a=b".to_owned(),
@@ -285,7 +204,7 @@ mod tests {
             out: &mut out,
             unread: 0,
         };
-        let ended = pods.tell(100, printer).await;
+        let ended = tell(&pods, 100, printer).await;
         (String::from_utf8_lossy(&out).into_owned(), ended)
     }
 

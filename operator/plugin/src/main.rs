@@ -11,8 +11,11 @@ mod logs;
 mod redact;
 mod report;
 mod status;
+#[cfg(test)]
+mod testing;
 mod topics;
 mod tree;
+mod watch;
 mod work;
 
 use std::process::ExitCode;

@@ -5,14 +5,22 @@ use std::{fmt::Write as _, io::Write, pin::pin, time::Duration};
 use anstyle::AnsiColor;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, api::ListParams, runtime::watcher};
+use kube::{
+    Api,
+    api::ListParams,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::watcher,
+};
+use operator_api::UserService;
 use operator_cluster::bounded;
 use operator_commands::{Connection, Format, dim, paint};
+use operator_core::children::POD_SELECTOR;
 
 use crate::{
     error::Error,
     tree::{self, Node, Tree},
-    work::{get, resources, told},
+    watch::changes,
+    work::told,
 };
 
 /// How long changes are gathered before they are shown: a rollout makes many at once.
@@ -32,24 +40,30 @@ pub(crate) async fn watch(
     name: Option<&str>,
     output: Format,
 ) -> Result<(), Error> {
-    let pods: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
-    let of_ours = watcher::Config::default()
-        .labels("app.kubernetes.io/name in (user-service, user-service-prepare)");
-    let changes = stream::select(
-        watcher(resources(connection), watcher::Config::default()).map(|event| event.map(drop)),
-        watcher(pods, of_ours).map(|event| event.map(drop)),
+    // Of the metadata alone, which can be read whatever else a resource holds.
+    let resources: Api<PartialObjectMeta<UserService>> =
+        Api::namespaced(connection.client.clone(), &connection.namespace);
+    let pods: Api<PartialObjectMeta<Pod>> =
+        Api::namespaced(connection.client.clone(), &connection.namespace);
+    let of_this = match name {
+        Some(name) => watcher::Config::default().fields(&format!("metadata.name={name}")),
+        None => watcher::Config::default(),
+    };
+    let of_ours = watcher::Config::default().labels(POD_SELECTOR);
+    let mut changes = stream::select(
+        changes(resources, of_this).map(|change| change.map(drop)),
+        changes(pods, of_ours).map(|change| change.map(drop)),
     );
-    let mut changes = pin!(changes);
     let mut shown = String::new();
     while let Some(change) = changes.next().await {
-        change.map_err(Box::new)?;
+        change?;
         let quiet = tokio::time::sleep(GATHER);
         let mut quiet = pin!(quiet);
         loop {
             tokio::select! {
                 () = &mut quiet => break,
                 change = changes.next() => {
-                    change.transpose().map_err(Box::new)?;
+                    change.transpose()?;
                 }
             }
         }
@@ -67,10 +81,11 @@ async fn text(
     name: Option<&str>,
     output: Format,
 ) -> Result<String, Error> {
+    let api: Api<DeserializeGuard<UserService>> =
+        Api::namespaced(connection.client.clone(), &connection.namespace);
     let found = if let Some(name) = name {
-        vec![get(connection, name).await?]
+        vec![bounded("get", "UserService", name, api.get(name)).await?]
     } else {
-        let api = resources(connection);
         let params = ListParams::default();
         bounded("list", "UserService", "", api.list(&params))
             .await?
@@ -80,8 +95,11 @@ async fn text(
         return Err(Error::Nothing(connection.namespace.clone()));
     }
     let mut trees = Vec::new();
-    for resource in &found {
-        trees.push(tree::read(connection, resource).await?);
+    for resource in found {
+        trees.push(match resource.0 {
+            Ok(resource) => tree::read(connection, &resource).await?,
+            Err(invalid) => Tree::malformed(invalid),
+        });
     }
     if output == Format::Json {
         return Ok(serde_json::to_string_pretty(&trees)?);
@@ -105,6 +123,7 @@ fn draw(text: &mut String, tree: &Tree) -> std::fmt::Result {
             (paint(AnsiColor::Yellow, "on its way"), &ready.reason)
         }
         Some(ready) => (paint(AnsiColor::Red, "not ready"), &ready.reason),
+        None if tree.malformed.is_some() => (paint(AnsiColor::Red, "malformed"), &String::new()),
         None => (
             paint(AnsiColor::Yellow, "not looked at yet"),
             &String::new(),
@@ -115,6 +134,9 @@ fn draw(text: &mut String, tree: &Tree) -> std::fmt::Result {
         "UserService {} in namespace {}: {mark} {reason}",
         tree.name, tree.namespace
     )?;
+    if let Some(why) = &tree.malformed {
+        writeln!(text, "  cannot be read as a UserService: {why}")?;
+    }
     for condition in &tree.conditions {
         let line = format!(
             "{}={} {}: {}",
@@ -161,4 +183,38 @@ fn node(text: &mut String, branch: &str, node: &Node) -> std::fmt::Result {
     let state = paint(color, &node.state);
     let gap = if node.state.is_empty() { "" } else { "  " };
     writeln!(text, "{branch} {} {}{gap}{state}", node.kind, node.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{NOTHING, answer, connection, list};
+
+    #[tokio::test]
+    async fn one_that_cannot_be_read_keeps_nobody_from_seeing_the_others() {
+        let resource = |name: &str, spec: &str| {
+            let meta = json!({"name": name, "namespace": "team-a", "uid": name});
+            let spec: serde_json::Value = serde_json::from_str(spec).unwrap();
+            json!({"apiVersion": "usersvc.dev/v1alpha1", "kind": "UserService", "metadata": meta, "spec": spec})
+        };
+        let all = list(&[
+            resource("broken", r#"{"replicas": "many"}"#),
+            resource("users", "{}"),
+        ]);
+        let connection = connection(move |request| {
+            let is_ours = request.uri().path().ends_with("/userservices");
+            answer(if is_ours { &all } else { &NOTHING })
+        });
+        let text = text(&connection, None, Format::Text).await.unwrap();
+        for part in [
+            "UserService broken",
+            "malformed",
+            "replicas",
+            "UserService users",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anstyle::AnsiColor;
 use operator_api::condition::TOPICS_READY;
-use operator_commands::{Connection, Format, paint};
+use operator_commands::{Connection, Format, paint, retention};
 use operator_core::{Release, explain};
 use serde::Serialize;
 
@@ -37,9 +37,12 @@ pub(crate) async fn show(connection: &Connection, name: &str, output: Format) ->
         version: status.version.clone().unwrap_or_default(),
         ..Release::default()
     };
-    let described = explain(&resource, &release).map(|explained| explained.topics);
-    let topics: Vec<Topic> = described
-        .unwrap_or_default()
+    let explained = explain(&resource, &release).map_err(|why| Error::Invalid {
+        name: name.to_owned(),
+        violations: why.to_string(),
+    })?;
+    let topics: Vec<Topic> = explained
+        .topics
         .into_iter()
         .map(|topic| Topic {
             created: status
@@ -66,15 +69,15 @@ pub(crate) async fn show(connection: &Connection, name: &str, output: Format) ->
         let whose = match (topic.created, topic.deleted_with_resource) {
             (true, true) => "created by this resource and deleted with it",
             (true, false) => "created by this resource",
-            (false, _) => "found",
+            (false, _) => "not created by this resource",
         };
         writeln!(
             out,
-            "{}  {} partitions, {} copies, kept {} h, {whose}",
+            "{}  {} partitions, {} copies, kept {}, {whose}",
             topic.name,
             topic.partitions,
             topic.replication_factor,
-            topic.retention_seconds / 3600
+            retention(topic.retention_seconds)
         )?;
     }
     for condition in status

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::{Api, ResourceExt, api::ListParams};
+use kube::{Api, ResourceExt, api::ListParams, core::error_boundary::InvalidObject};
 use operator_api::UserService;
 use operator_cluster::{Error as ClusterError, Reader, bounded};
 use operator_commands::Connection;
-use operator_core::{ChildKind, children::INSTANCE_LABEL};
+use operator_core::{
+    ChildKind,
+    children::{INSTANCE_LABEL, POD_SELECTOR},
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::Error;
 
 /// What is there of one resource.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Tree {
     pub(crate) name: String,
@@ -28,6 +31,20 @@ pub(crate) struct Tree {
     pub(crate) children: Vec<Node>,
     /// What could not be read, and why.
     pub(crate) unread: Vec<String>,
+    /// Why it cannot be read as a `UserService`; nothing else is known of it then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) malformed: Option<String>,
+}
+
+impl Tree {
+    pub(crate) fn malformed(invalid: InvalidObject) -> Self {
+        Self {
+            name: invalid.metadata.name.unwrap_or_default(),
+            namespace: invalid.metadata.namespace.unwrap_or_default(),
+            malformed: Some(invalid.error),
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -80,9 +97,9 @@ pub(crate) async fn read(connection: &Connection, resource: &UserService) -> Res
             continue;
         }
         let owner = match kind {
-            ChildKind::Deployment => "user-service",
-            ChildKind::Job => "user-service-prepare",
-            _ => "",
+            ChildKind::Deployment => Some(Owner::Deployment),
+            ChildKind::Job => Some(Owner::Job(name.clone())),
+            _ => None,
         };
         let (well, state) = state(kind, &live);
         children.push(Node {
@@ -90,7 +107,9 @@ pub(crate) async fn read(connection: &Connection, resource: &UserService) -> Res
             name,
             well,
             state,
-            pods: pods.remove(owner).unwrap_or_default(),
+            pods: owner
+                .and_then(|owner| pods.remove(&owner))
+                .unwrap_or_default(),
         });
     }
     let status = resource.status.clone().unwrap_or_default();
@@ -110,6 +129,7 @@ pub(crate) async fn read(connection: &Connection, resource: &UserService) -> Res
         conditions: conditions.collect(),
         children,
         unread,
+        malformed: None,
         name,
     })
 }
@@ -161,22 +181,34 @@ fn allowed<T>(
     }
 }
 
-/// Pods of the resource by the application that they are of.
+/// Whose a pod is.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Deployment,
+    /// The preparation of this name: the one before stays until the pods run what the next prepared.
+    Job(String),
+}
+
+impl Owner {
+    fn of(pod: &Pod) -> Self {
+        let job = pod.labels().get("batch.kubernetes.io/job-name");
+        job.map_or(Self::Deployment, |job| Self::Job(job.clone()))
+    }
+}
+
+/// Pods of the resource by whose they are.
 async fn pods(
     connection: &Connection,
     name: &str,
     unread: &mut Vec<String>,
-) -> Result<BTreeMap<String, Vec<Node>>, Error> {
+) -> Result<BTreeMap<Owner, Vec<Node>>, Error> {
     let api: Api<Pod> = Api::namespaced(connection.client.clone(), &connection.namespace);
-    let params = ListParams::default().labels(&format!("{INSTANCE_LABEL}={name}"));
+    let params = ListParams::default().labels(&format!("{POD_SELECTOR},{INSTANCE_LABEL}={name}"));
     let listed = bounded("list", "Pod", name, api.list(&params)).await;
-    let mut pods: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+    let mut pods: BTreeMap<Owner, Vec<Node>> = BTreeMap::new();
     for pod in allowed(listed.map(|list| list.items), unread)? {
-        let application = pod.labels().get("app.kubernetes.io/name").cloned();
         let node = self::pod(&pod);
-        pods.entry(application.unwrap_or_default())
-            .or_default()
-            .push(node);
+        pods.entry(Owner::of(&pod)).or_default().push(node);
     }
     Ok(pods)
 }
@@ -261,20 +293,20 @@ fn state(kind: ChildKind, live: &Value) -> (bool, String) {
             let state = format!("{available} of {wanted} available, {updated} of the current spec");
             (available >= wanted && updated >= wanted, state)
         }
-        ChildKind::Job if number("/status/succeeded") > 0 => (true, "done".to_owned()),
+        ChildKind::Job if is_true(live, "Complete") => (true, "done".to_owned()),
         ChildKind::Job => {
             let failed = number("/status/failed");
-            (failed == 0, format!("runs, {failed} attempts failed"))
+            let message = condition(live, "Failed", "message").unwrap_or_default();
+            let state = if is_true(live, "Failed") {
+                format!("failed after {failed} attempts: {message}")
+            } else {
+                format!("runs, {failed} attempts failed")
+            };
+            (failed == 0 && !is_true(live, "Failed"), state)
         }
         ChildKind::Certificate => {
-            let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
-            let ready = conditions
-                .into_iter()
-                .flatten()
-                .find(|one| one.get("type").and_then(Value::as_str) == Some("Ready"));
-            let text = |field| ready?.get(field)?.as_str();
-            let message = text("message").unwrap_or("not issued yet");
-            (text("status") == Some("True"), message.to_owned())
+            let message = condition(live, "Ready", "message").unwrap_or("not issued yet");
+            (is_true(live, "Ready"), message.to_owned())
         }
         ChildKind::HorizontalPodAutoscaler => {
             let (min, max) = (number("/spec/minReplicas"), number("/spec/maxReplicas"));
@@ -286,5 +318,51 @@ fn state(kind: ChildKind, live: &Value) -> (bool, String) {
             (true, format!("{allowed} may be evicted"))
         }
         _ => (true, String::new()),
+    }
+}
+
+fn is_true(live: &Value, condition: &str) -> bool {
+    self::condition(live, condition, "status") == Some("True")
+}
+
+/// A field of a condition of a child.
+fn condition<'a>(live: &'a Value, condition: &str, field: &str) -> Option<&'a str> {
+    let conditions = live.pointer("/status/conditions")?.as_array()?;
+    let found = conditions
+        .iter()
+        .find(|one| one.get("type").and_then(Value::as_str) == Some(condition));
+    found?.get(field)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preparation_that_failed_is_not_said_to_run() {
+        let job = |conditions: Value| json!({"status": {"failed": 1, "conditions": conditions}});
+        let failed = job(json!([{"type": "Failed", "status": "True", "message": "exit code 78"}]));
+        let (well, state) = state(ChildKind::Job, &failed);
+        assert!(!well);
+        assert_eq!(state, "failed after 1 attempts: exit code 78");
+        let done = job(json!([{"type": "Complete", "status": "True"}]));
+        assert_eq!(
+            self::state(ChildKind::Job, &done),
+            (true, "done".to_owned())
+        );
+        let (_, runs) = self::state(ChildKind::Job, &job(json!([])));
+        assert!(runs.starts_with("runs"), "{runs}");
+    }
+
+    #[test]
+    fn a_pod_is_that_of_its_own_preparation() {
+        let mut pod = Pod::default();
+        assert_eq!(Owner::of(&pod), Owner::Deployment);
+        let label = (
+            "batch.kubernetes.io/job-name".to_owned(),
+            "users-2".to_owned(),
+        );
+        pod.labels_mut().extend([label]);
+        assert_eq!(Owner::of(&pod), Owner::Job("users-2".to_owned()));
     }
 }
