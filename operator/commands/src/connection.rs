@@ -1,6 +1,8 @@
-use std::{path::PathBuf, time::Duration};
+use std::{env, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
+use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -58,6 +60,9 @@ impl ConnectionArgs {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = self.config().await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.proxy_url = config
+            .proxy_url
+            .filter(|proxy| !is_of_environment(proxy) || is_proxied(&config.cluster_url));
         if self.as_user.is_some() {
             config.auth_info.impersonate.clone_from(&self.as_user);
         }
@@ -83,4 +88,21 @@ impl ConnectionArgs {
         };
         Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?)
     }
+}
+
+/// Whether a proxy is that of the environment, and not one that the kubeconfig names.
+fn is_of_environment(proxy: &Uri) -> bool {
+    ["HTTPS_PROXY", "https_proxy"].iter().any(|name| {
+        let value = env::var(name).ok();
+        value.and_then(|value| value.parse().ok()).as_ref() == Some(proxy)
+    })
+}
+
+/// Whether a server is reached by the proxy of the environment. As for kubectl, one on this machine is not, nor one that
+/// NO_PROXY names; kube takes the proxy for all of them.
+fn is_proxied(server: &Uri) -> bool {
+    let host = server.host().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse();
+    let is_here = host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback());
+    !is_here && Matcher::from_env().intercept(server).is_some()
 }

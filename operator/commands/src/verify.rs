@@ -1,5 +1,6 @@
 use std::{
     io::Write,
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use kube::{
 use operator_api::{UserService, condition::READY};
 use operator_cluster::bounded;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Connection, ConnectionArgs, Error, paint};
 
@@ -60,6 +62,9 @@ pub enum Failure {
         /// What its status says, last.
         standing: Standing,
     },
+    /// Somebody stopped it.
+    #[error("interrupted before the resource was ready")]
+    Interrupted,
     /// It, or its Deployment, is still there.
     #[error("{name} is deleted, but {left} is not gone within {GONE:?}")]
     Stays {
@@ -111,7 +116,7 @@ impl Standing {
 }
 
 impl VerifyArgs {
-    /// Makes the resource, looks at what becomes of it, and deletes it, whatever became of it.
+    /// Makes the resource, looks at what becomes of it, and deletes it, whatever became of it, also when interrupted.
     ///
     /// # Errors
     /// The first thing that does not work.
@@ -121,18 +126,37 @@ impl VerifyArgs {
         let refusal = cluster.refuses_the_broken().await?;
         passed(format_args!("a broken resource is refused: {refusal}"))?;
         let minimal = minimal(&self.image_pull_secrets);
+        // From before it is made: whoever interrupts this is not to find it left behind.
+        let mut interrupted = pin!(interrupted()?);
         let created = cluster.create(minimal, false).await?;
         let name = created.name_any();
-        say(format_args!(
-            "created {KIND} {name} in namespace {}",
-            cluster.namespace
-        ))?;
-        let ready = cluster
-            .becomes_ready(&name, Duration::from_secs(self.timeout))
-            .await;
+        let tried = async {
+            say(format_args!(
+                "created {KIND} {name} in namespace {}",
+                cluster.namespace
+            ))?;
+            let bound = Duration::from_secs(self.timeout);
+            cluster.becomes_ready(&name, bound).await
+        };
+        let ready = tokio::select! {
+            ready = tried => ready,
+            () = &mut interrupted => Err(Failure::Interrupted.into()),
+        };
         let gone = cluster.goes(&created).await;
         ready.and(gone)
     }
+}
+
+/// Ends at the first SIGINT or SIGTERM from now on.
+fn interrupted() -> Result<impl Future<Output = ()>, Error> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 struct Cluster {

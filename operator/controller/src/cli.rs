@@ -1,10 +1,14 @@
 //! The command line.
 
-use std::{io::Write, net::SocketAddr, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write},
+    net::SocketAddr,
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use operator_commands::{
-    Completion, DiffArgs, ExplainArgs, Manual, ReferenceArgs, ReleaseArgs, RenderArgs,
+    CLOSED_PIPE, Completion, DiffArgs, ExplainArgs, Manual, ReferenceArgs, ReleaseArgs, RenderArgs,
     ValidateArgs, VerifyArgs,
 };
 
@@ -65,6 +69,17 @@ pub(crate) enum Error {
     Run(#[from] run::Error),
 }
 
+impl Error {
+    /// Whether whoever reads the answer has closed it.
+    fn is_closed_pipe(&self) -> bool {
+        match self {
+            Self::Commands(error) => error.is_closed_pipe(),
+            Self::Output(error) => error.kind() == ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    }
+}
+
 /// Parses the command line, does what it says, and answers with the exit code: 1 on failure, and 2
 /// for the commands whose 1 has a meaning.
 pub(crate) fn main() -> ExitCode {
@@ -74,6 +89,9 @@ pub(crate) fn main() -> ExitCode {
         _ => 1,
     };
     execute(command).unwrap_or_else(|error| {
+        if error.is_closed_pipe() {
+            return ExitCode::from(CLOSED_PIPE);
+        }
         eprintln!("error: {error}");
         ExitCode::from(failure)
     })

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    io::Write,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Command, Output, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn command(arguments: &[&str]) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -242,6 +243,50 @@ fn diff_fails_above_one_without_a_cluster_and_for_an_invalid_resource() {
     let invalid = operator(&["diff", "-f", "-"], &resource("a", "{replicas: 300}"));
     assert_eq!(invalid.status.code(), Some(2));
     assert!(text(&invalid.stderr).contains("spec.replicas: 300"));
+}
+
+/// What the proxy of the environment is asked when this server is to be reached, and what the command says then.
+fn asked_of_proxy(server: &str, exempt: &str) -> (String, String) {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = proxy.local_addr().unwrap();
+    let path = std::env::temp_dir().join(format!("proxied-{}.kubeconfig", address.port()));
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {"server": server}}],
+        "users": [{"name": "test", "user": {}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    let asked = std::thread::spawn(move || {
+        let (mut socket, _) = proxy.accept().unwrap();
+        let mut bytes = [0; 128];
+        let length = socket.read(&mut bytes).unwrap();
+        text(bytes.get(..length).unwrap())
+    });
+    let output = command(&["diff", "-f", "examples/userservice.yaml"])
+        .env("KUBECONFIG", &path)
+        .env("HTTPS_PROXY", format!("http://{address}"))
+        .env("NO_PROXY", exempt)
+        .output()
+        .unwrap();
+    std::fs::remove_file(path).unwrap();
+    // It ends the wait where nobody came.
+    drop(TcpStream::connect(address));
+    (asked.join().unwrap(), text(&output.stderr))
+}
+
+#[test]
+fn the_cluster_is_reached_by_the_proxy_that_kubectl_would_take() {
+    let server = "https://cluster.invalid:6443";
+    let (asked, _) = asked_of_proxy(server, "");
+    assert!(
+        asked.starts_with("CONNECT cluster.invalid:6443 "),
+        "{asked}"
+    );
+    let (asked, said) = asked_of_proxy(server, "other.invalid,.cluster.invalid");
+    assert_eq!(asked, "", "{said}");
+    let (asked, said) = asked_of_proxy("https://127.0.0.1:1", "");
+    assert_eq!(asked, "", "{said}");
 }
 
 #[test]
