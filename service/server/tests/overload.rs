@@ -13,9 +13,10 @@ mod http2;
 mod support;
 
 use std::sync::mpsc;
+use std::time::Duration;
 
-use http2::{Connection, END_STREAM, call, frame, kind};
-use support::{Client, connect, create, settings};
+use http2::{Connection, END_STREAM, call, fields, frame, framed, headers, kind};
+use support::{Client, HeldCall, InProcess, connect, create, new_user, settings};
 use tokio::runtime::Builder;
 use user_proto::user::v1::ListUsersRequest;
 use user_service::Service;
@@ -83,4 +84,55 @@ fn calls_that_wait_on_many_connections_are_refused_beyond_those_that_there_may_b
         let most = usize::try_from(MAY_BE_IN_FLIGHT).unwrap() + 1;
         assert!(refused >= CONNECTIONS - most, "{refused} were refused");
     });
+}
+
+/// More refusals on one connection than it may have streams that the server resets.
+const REFUSALS: u32 = 1300;
+/// Calls that are begun before the messages of all of them are sent.
+const AT_A_TIME: u32 = 50;
+
+#[tokio::test]
+async fn refusals_of_calls_whose_message_comes_after_their_headers_leave_the_connection_as_it_is() {
+    let mut settings = settings();
+    settings.server.max_concurrent_calls = 1;
+    settings.server.request_timeout = Duration::from_secs(60);
+    let service = InProcess::start(&settings);
+    let held = HeldCall::begin(&service.channel().await).await;
+    let mut connection = Connection::begin(service.grpc).await;
+    let list = framed(&ListUsersRequest::default());
+    let mut stream = 1;
+    for _ in 0..REFUSALS / AT_A_TIME {
+        let streams: Vec<u32> = (stream..).step_by(2).take(AT_A_TIME as usize).collect();
+        for stream in &streams {
+            connection
+                .send(&headers(*stream, &fields(LIST_USERS)))
+                .await;
+        }
+        // Once this is answered, the headers have been seen.
+        connection.send(&frame(kind::PING, 0, 0, &[0; 8])).await;
+        let mut answered = 0;
+        while let Some(frame) = connection.next().await {
+            answered += u32::from(frame.kind == kind::HEADERS);
+            if frame.kind == kind::PING {
+                break;
+            }
+        }
+        for stream in &streams {
+            let data = frame(kind::DATA, END_STREAM, *stream, &list);
+            connection.send(&data).await;
+        }
+        while answered < AT_A_TIME {
+            let answer = connection.next().await.expect("the connection stays");
+            assert_ne!(answer.kind, kind::GOAWAY, "the connection stays");
+            answered += u32::from(answer.kind == kind::HEADERS);
+        }
+        stream += 2 * AT_A_TIME;
+    }
+    let held = held.finish(new_user("Ada", "ada@example.com")).await;
+    held.expect("the one that has a place goes on");
+    connection
+        .send(&call(stream, LIST_USERS, &ListUsersRequest::default()))
+        .await;
+    let answer = connection.next_of(kind::HEADERS).await.expect("answers");
+    assert_eq!(answer.flags & END_STREAM, 0, "it is answered");
 }

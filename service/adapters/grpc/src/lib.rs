@@ -14,6 +14,7 @@ mod telemetry;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 mod turns;
+mod unread;
 mod v1;
 
 pub use complete::complete;

@@ -13,6 +13,7 @@ use tower::{Layer, Service};
 
 use crate::placed::{Place, Placed};
 use crate::status::ApiError;
+use crate::unread::Unread;
 
 /// Health is asked when it matters most.
 const EXEMPT: &str = "/grpc.health.v1.Health/";
@@ -57,11 +58,12 @@ pub struct Overload<S> {
 impl<S, Q, B> Service<Request<Q>> for Overload<S>
 where
     S: Service<Request<Q>, Response = Response<B>, Error = Infallible>,
+    Q: http_body::Body,
     B: Default,
 {
     type Response = Response<Placed<B>>;
     type Error = Infallible;
-    type Future = OverloadFuture<S::Future>;
+    type Future = OverloadFuture<S::Future, Q>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -73,7 +75,11 @@ where
         } else {
             match Arc::clone(&self.free).try_acquire_owned() {
                 Ok(permit) => Some(permit),
-                Err(_) => return OverloadFuture::Refused,
+                Err(_) => {
+                    return OverloadFuture::Refused {
+                        request: Unread::new(request.into_body()),
+                    };
+                }
             }
         };
         let is_stream = request.uri().path().starts_with(STREAMS);
@@ -88,9 +94,12 @@ where
 pin_project! {
     /// A call with its place among those that there may be.
     #[project = OverloadProjection]
-    pub enum OverloadFuture<F> {
+    pub enum OverloadFuture<F, Q> {
         /// There was no place.
-        Refused,
+        Refused {
+            #[pin]
+            request: Unread<Q>,
+        },
         /// The call runs.
         Running {
             #[pin]
@@ -101,16 +110,18 @@ pin_project! {
     }
 }
 
-impl<F, B> Future for OverloadFuture<F>
+impl<F, Q, B> Future for OverloadFuture<F, Q>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
+    Q: http_body::Body,
     B: Default,
 {
     type Output = Result<Response<Placed<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (response, place) = match self.project() {
-            OverloadProjection::Refused => {
+            OverloadProjection::Refused { request } => {
+                ready!(request.poll(context));
                 let refused = Status::from(ApiError::Overloaded).into_http();
                 (refused, Place::Exempt)
             }
@@ -144,8 +155,8 @@ mod tests {
     use crate::reason;
     use crate::testkit::error_info;
 
-    fn request(path: &str) -> Request<()> {
-        let mut request = Request::new(());
+    fn request(path: &str) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.parse().expect("a path");
         request
     }
@@ -155,7 +166,7 @@ mod tests {
         let go_on = Arc::new(Notify::new());
         let service = OverloadLayer::new(1).layer(service_fn({
             let go_on = Arc::clone(&go_on);
-            move |request: Request<()>| {
+            move |request: Request<Body>| {
                 let go_on = Arc::clone(&go_on);
                 async move {
                     if request.uri().path().starts_with("/user.v1") {
@@ -206,7 +217,7 @@ mod tests {
     #[tokio::test]
     async fn an_open_stream_of_reflection_has_no_place_before_it_is_asked_anything() {
         let method = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-        let service = OverloadLayer::new(1).layer(service_fn(|_: Request<()>| async {
+        let service = OverloadLayer::new(1).layer(service_fn(|_: Request<Body>| async {
             let frames = tokio_stream::pending::<Result<Frame<Bytes>, Infallible>>();
             Ok::<_, Infallible>(Response::new(Body::new(StreamBody::new(frames))))
         }));
@@ -222,7 +233,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_has_a_place_until_it_is_gone_and_a_stream_without_one_for_its_next_ends() {
         let method = "/user.v1.UserService/ListUsers";
-        let service = OverloadLayer::new(1).layer(service_fn(|_: Request<()>| async {
+        let service = OverloadLayer::new(1).layer(service_fn(|_: Request<Body>| async {
             let frame = || Ok::<_, Infallible>(Frame::data(Bytes::from("x")));
             let frames = tokio_stream::iter([frame(), frame(), frame()]);
             Ok::<_, Infallible>(Response::new(Body::new(StreamBody::new(frames))))

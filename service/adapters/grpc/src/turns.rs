@@ -156,7 +156,7 @@ mod tests {
             ..Turns::new(
                 service_fn({
                     let worked = Arc::clone(&worked);
-                    move |_: Request<()>| {
+                    move |_: Request<tonic::body::Body>| {
                         worked.fetch_add(1, Ordering::Relaxed);
                         std::future::ready(Ok::<_, Infallible>(Response::new(())))
                     }
@@ -171,7 +171,7 @@ mod tests {
             for _ in 0..ARRIVE {
                 let (mut service, answers) = (service.clone(), answers.clone());
                 tokio::spawn(async move {
-                    let call = service.call(Request::new(()));
+                    let call = service.call(Request::new(tonic::body::Body::empty()));
                     tokio::spawn(async move {
                         let answer = call.await.expect("infallible");
                         let status = Status::from_header_map(answer.headers());
