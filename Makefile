@@ -48,7 +48,8 @@ FUZZ_SECONDS ?= 30
 
 fuzz: ## what reads bytes of others, guided by coverage, for FUZZ_SECONDS (30) each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) service/fuzz/run.sh
-	cd e2e/client && go test -run FuzzUnframe -fuzz FuzzUnframe -fuzztime $(FUZZ_SECONDS)s
+	# By number, some thousands a second: one that ends by time fails now and then (golang.org/issue/75804).
+	cd e2e/client && go test -run FuzzUnframe -fuzz FuzzUnframe -fuzztime $$(($(FUZZ_SECONDS) * 5000))x
 
 clients: ## clients in Go, TypeScript and Python, generated, compiled and run against the service, and grpc-health-probe
 	cargo build -p user-service --locked
@@ -57,7 +58,7 @@ clients: ## clients in Go, TypeScript and Python, generated, compiled and run ag
 integration: ## those, and the adapters against Kafka, the schema registry and the database on loopback, the metrics against Prometheus, and a little of fuzz
 	$(BED) loopback
 	$(WITH_BED) echo "database: $$TEST_DATABASE_NAME"; cargo test --workspace --exclude scenarios --locked; \
-	cargo test -p user-service --locked --test real_servers -- --ignored; \
+	cargo test --workspace --exclude scenarios --locked --test real_servers -- --ignored; \
 	tools=$$(e2e/bed/prometheus.sh); PATH=$$tools:$$PATH OPERATOR_TEST_KAFKA=$$TEST_KAFKA \
 	cargo test --workspace --exclude scenarios --locked -- --ignored real_cluster real_prometheus
 	cd e2e/client && go test ./...

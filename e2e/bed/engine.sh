@@ -44,7 +44,8 @@ engine_is_ours() { [[ ${DOCKER_HOST:-} == "unix://$ENGINE_SOCKET" ]]; }
 engine() {
   select_engine
   engine_is_ours || return 0
-  if own_engine_runs && timeout 10 docker info >/dev/null 2>&1; then return; fi
+  # One that is busy is waited for: to start it anew would take the cluster with it.
+  if own_engine_runs && wait_for 60 "dockerd answers" timeout 10 docker info; then return; fi
   step "engine: starting our own dockerd (half a minute more when Debian's docker.io is still to be installed)" start_engine
 }
 

@@ -72,12 +72,21 @@ build_images() {
   docker rmi "$binaries"
 }
 
-# kind itself leaves out what a node has already.
 load_images() {
   local refs
   mapfile -t refs < <(cut -d= -f2 "$IMAGES_MAKING/refs")
-  kind load docker-image --name "$CLUSTER_NAME" "${refs[@]}"
+  every_node_has "${refs[@]}" || kind load docker-image --name "$CLUSTER_NAME" "${refs[@]}"
 }
+
+every_node_has() { # every_node_has IMAGE…
+  local node image
+  while read -r node; do
+    for image in "$@"; do has_image "$node" "$image" || return 1; done
+  done < <(kind get nodes --name "$CLUSTER_NAME")
+}
+
+# has_image NODE IMAGE: kind's own look at what is there needs a tool that our node does not have.
+has_image() { [[ -n $(docker exec "$1" ctr -n k8s.io images ls -q "name==$2") ]]; }
 
 # prune_images NAME…: keeps the newest two of each, and those in use (by a cluster, or KEEP), whose build may be older when
 # a change was taken back.

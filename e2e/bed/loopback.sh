@@ -133,7 +133,7 @@ loopback_registry() {
 
 start_registry() {
   start_server registry --env QUARKUS_HTTP_HOST=127.0.0.1 --env QUARKUS_HTTP_PORT=18081 "$(server_image registry)"
-  answers registry curl -fsS http://127.0.0.1:18081/apis/ccompat/v7/subjects
+  answers registry curl -fsS -m 5 http://127.0.0.1:18081/apis/ccompat/v7/subjects
 }
 
 server_runs() { [[ $(docker inspect -f '{{.State.Running}}' "userservice-$1" 2>/dev/null) == true ]]; }

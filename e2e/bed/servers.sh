@@ -144,12 +144,9 @@ load_servers() {
   load_into "$CLUSTER_NAME-control-plane" "$(server_image kafka)" "${rest[@]}"
 }
 
-# load_into NODE IMAGE…: kind's own look at what is there needs a tool that our node does not have.
-load_into() {
+load_into() { # load_into NODE IMAGE…
   local image missing=()
-  for image in "${@:2}"; do
-    [[ -n $(docker exec "$1" ctr -n k8s.io images ls -q "name==$image") ]] || missing+=("$image")
-  done
+  for image in "${@:2}"; do has_image "$1" "$image" || missing+=("$image"); done
   ((${#missing[@]} == 0)) || kind load docker-image --name "$CLUSTER_NAME" --nodes "$1" "${missing[@]}"
 }
 

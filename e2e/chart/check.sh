@@ -5,7 +5,7 @@ WORK=$(mktemp -d)
 NAMESPACE=chart-check-$$
 passed=0
 
-# check WHAT COMMAND…
+# check WHAT COMMAND… A function is run as a condition, so that what fails in it has to end it by itself.
 check() {
   local what=$1
   shift

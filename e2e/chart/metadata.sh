@@ -10,7 +10,8 @@ json_of() {
   printf 'apiVersion: v2\nname: json\nversion: 0.0.0\n' >"$WORK/json/Chart.yaml"
   for file in "$@"; do cp "$file" "$WORK/json/$((number += 1))"; done
   echo "$template" >"$WORK/json/templates/json.yaml"
-  helm template json "$WORK/json" | sed '/^---$/d; /^#/d'
+  helm template json "$WORK/json" >"$WORK/json/made" || return 1
+  sed '/^---$/d; /^#/d' "$WORK/json/made"
 }
 
 # Chart.yaml with its annotations taken apart, the definition and the smallest example.
@@ -24,8 +25,9 @@ METADATA='{{- $chart := .Files.Get "1" | fromYaml }}
 # Prints what is not as it should be.
 metadata_is_true() {
   local flaws
-  json_of "$METADATA" "$CHART/Chart.yaml" "$DEFINITION" examples/userservice.yaml >"$WORK/metadata.json"
-  flaws=$(jq -r -L e2e/chart --slurpfile values "$CHART/values.schema.json" 'include "metadata"; flaws($values[0])' "$WORK/metadata.json")
+  json_of "$METADATA" "$CHART/Chart.yaml" "$DEFINITION" examples/userservice.yaml >"$WORK/metadata.json" || return 1
+  flaws=$(jq -r -L e2e/chart --slurpfile values "$CHART/values.schema.json" 'include "metadata"; flaws($values[0])' "$WORK/metadata.json") ||
+    return 1
   [[ -z $flaws ]] || { echo "$flaws"; return 1; }
 }
 
@@ -35,7 +37,8 @@ versions_agree() { grep -x "appVersion: $(sed -n 's/^version = "\(.*\)"$/\1/p' C
 # Prints the values that ci/all-values.yaml leaves out, or at their default.
 all_are_tried() {
   local left
-  json_of '{{ .Files.Get "1" | fromYaml | toJson }}' "$CHART/ci/all-values.yaml" >"$WORK/all.json"
-  left=$(jq -r -L e2e/chart --slurpfile all "$WORK/all.json" 'include "values"; not_in($all[0])' "$CHART/values.schema.json")
+  json_of '{{ .Files.Get "1" | fromYaml | toJson }}' "$CHART/ci/all-values.yaml" >"$WORK/all.json" || return 1
+  left=$(jq -r -L e2e/chart --slurpfile all "$WORK/all.json" 'include "values"; not_in($all[0])' "$CHART/values.schema.json") ||
+    return 1
   [[ -z $left ]] || { echo "$left"; return 1; }
 }

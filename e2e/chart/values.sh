@@ -10,7 +10,12 @@ without_word_of_helm() { ! grep -i helm "$1"; }
 
 # is_one_other PACKAGE: the chart that the scenario about upgrades goes back to. Before the version of the chart grows:
 # helm package charts/userservice-operator --destination charts/previous, and the one before it goes.
-is_one_other() { (($# == 1)) && [[ $(helm show chart "$1" | grep '^version:') != "$(grep '^version:' "$CHART/Chart.yaml")" ]]; }
+is_one_other() {
+  local package
+  (($# == 1)) || return 1
+  package=$(helm show chart "$1" | grep '^version:') || return 1
+  [[ $package != "$(grep '^version:' "$CHART/Chart.yaml")" ]]
+}
 
 check_files() {
   check "the chart's custom resource definition is the generated one" cmp "$DEFINITION" "$CHART/files/userservices.usersvc.dev.yaml"

@@ -149,7 +149,18 @@ impl Scenario {
                 .delete(&resource.name_any(), &DeleteParams::background())
                 .await?;
         }
+        let pods: Api<Pod> = Api::namespaced(self.client(), &self.namespace);
         until("the resources are gone", GONE, || async {
+            // Nobody calls any more. One that is not being deleted yet would only be made anew.
+            for pod in pods.list(&ListParams::default()).await? {
+                if pod.metadata.deletion_timestamp.is_some() {
+                    let killed = DeleteParams::background().grace_period(0);
+                    match pods.delete(&pod.name_any(), &killed).await {
+                        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                        killed => drop(killed?),
+                    }
+                }
+            }
             let left = resources.list(&ListParams::default()).await?.items.len();
             Ok(Seen::when(left == 0, (), left))
         })

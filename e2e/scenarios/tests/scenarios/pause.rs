@@ -14,14 +14,14 @@ use kube::{
 use operator_api::PAUSED_ANNOTATION;
 use scenarios::{
     Scenario,
-    wait::{Seen, until},
+    wait::{Seen, takeover, until},
 };
 use serde_json::{Value, json};
 
 use crate::scenario;
 
-/// Seconds of a pause that ends by itself; long enough to be told, also by a new leader after a crash.
-const SHORT: i64 = 45;
+/// A pause that ends by itself; long enough to be told.
+const SHORT: Duration = Duration::from_secs(20);
 
 /// Waits until `Ready` has this reason, and answers its message.
 async fn reason(s: &Scenario, reason: &str) -> Result<String> {
@@ -69,7 +69,7 @@ async fn a_paused_resource_is_left_alone_until_the_pause_is_taken_away_or_over()
         let replicas = deployments.get("users").await?.spec.context("spec")?;
         ensure!(replicas.replicas == Some(3), "{replicas:?}");
 
-        let until = Timestamp::now() + SignedDuration::from_secs(SHORT);
+        let until = Timestamp::now() + SignedDuration::try_from(SHORT + takeover())?;
         s.apply(json!({"replicas": 2, "pause": {"until": until.to_string()}}))
             .await?;
         reason(s, "ChangesPaused").await?;
