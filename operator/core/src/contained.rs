@@ -10,6 +10,18 @@ use crate::quantity::thousandths;
 /// containers and ports, spread constraints.
 const MERGE_KEYS: [&str; 3] = ["uid", "name", "topologyKey"];
 
+/// Fields that server-side apply replaces as a whole, with all that is in them, and of which the API server completes
+/// nothing: selectors, and the rules of a policy.
+const REPLACED: [&str; 7] = [
+    "selector",
+    "podSelector",
+    "namespaceSelector",
+    "labelSelector",
+    "nodeSelector",
+    "ingress",
+    "egress",
+];
+
 /// A field that is not as desired.
 #[derive(Debug)]
 pub(crate) struct Difference<'a> {
@@ -22,10 +34,11 @@ pub(crate) struct Difference<'a> {
 }
 
 /// Whether every field of `desired` is in `live` with the same value. Maps may hold more in `live`
-/// (defaults, other managers' fields). So may a list whose items have one of the [`MERGE_KEYS`],
-/// since server-side apply merges those by key; other lists must agree item by item.
+/// (defaults, other managers' fields) unless they are [`REPLACED`]: there one label more selects
+/// something else. So may a list whose items have one of the [`MERGE_KEYS`], since server-side apply
+/// merges those by key; other lists must agree item by item.
 pub(crate) fn contained(desired: &Value, live: &Value) -> bool {
-    differences(desired, live).is_empty()
+    agree(desired, live, &Path::Root)
 }
 
 /// Every field of `desired` that [`contained`] misses in `live`.
@@ -42,6 +55,17 @@ enum Path<'a> {
     Item(&'a Path<'a>, &'a Value),
 }
 
+impl Path<'_> {
+    /// Whether it leads to what is [`REPLACED`], or into it.
+    fn is_replaced(&self) -> bool {
+        match self {
+            Self::Root => false,
+            Self::Field(parent, name) => REPLACED.contains(name) || parent.is_replaced(),
+            Self::Item(parent, _) => parent.is_replaced(),
+        }
+    }
+}
+
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -55,6 +79,12 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+fn agree(desired: &Value, live: &Value, path: &Path<'_>) -> bool {
+    let mut found = Vec::new();
+    compare(desired, live, path, &mut found);
+    found.is_empty()
+}
+
 fn compare<'a>(
     desired: &'a Value,
     live: &'a Value,
@@ -62,10 +92,15 @@ fn compare<'a>(
     found: &mut Vec<Difference<'a>>,
 ) {
     match (desired, live) {
-        (Value::Object(desired), Value::Object(live)) => {
-            for (key, want) in desired {
+        (Value::Object(wanted), Value::Object(had))
+            if path.is_replaced() && had.keys().any(|key| !wanted.contains_key(key)) =>
+        {
+            found.push(difference(path, desired, Some(live)));
+        }
+        (Value::Object(wanted), Value::Object(had)) => {
+            for (key, want) in wanted {
                 let path = Path::Field(path, key);
-                match live.get(key) {
+                match had.get(key) {
                     Some(have) => compare(want, have, &path, found),
                     None if is_empty(want) => {}
                     None => found.push(difference(&path, want, None)),
@@ -84,7 +119,7 @@ fn compare<'a>(
                 }
             }
             None if wanted.len() == had.len()
-                && wanted.iter().zip(had).all(|(w, h)| contained(w, h)) => {}
+                && wanted.iter().zip(had).all(|(w, h)| agree(w, h, path)) => {}
             None => found.push(difference(path, desired, Some(live))),
         },
         _ if same(desired, live) => {}
@@ -153,6 +188,26 @@ mod tests {
             &json!({"env": [{"name": "A", "value": "1"}]}),
             &json!({"env": [{"name": "A", "value": "2"}]})
         ));
+    }
+
+    #[test]
+    fn more_in_what_is_replaced_as_a_whole_is_drift_and_named_with_all_of_it() {
+        let desired =
+            json!({"spec": {"selector": {"app": "users"}, "egress": [{"ports": [{"port": 53}]}]}});
+        let mut live = desired.clone();
+        live["spec"]["clusterIP"] = json!("10.0.0.1");
+        assert!(contained(&desired, &live));
+        live["spec"]["selector"]["track"] = json!("canary");
+        live["spec"]["egress"][0]["to"] = json!([]);
+        let found: Vec<_> = differences(&desired, &live)
+            .into_iter()
+            .map(|difference| (difference.path, difference.have, difference.want))
+            .collect();
+        let of = |field: &str| {
+            let path = format!("spec.{field}");
+            (path, Some(&live["spec"][field]), &desired["spec"][field])
+        };
+        assert_eq!(found, [of("egress"), of("selector")]);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod certificate;
 mod diff;
+mod drift;
 mod network;
 mod pause;
 mod pods;
