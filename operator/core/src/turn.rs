@@ -11,12 +11,13 @@ use crate::Release;
 
 /// Whether the pods of a resource are what an older operator made, and it asks for what this one makes.
 pub fn is_outdated(resource: &UserService, release: &Release) -> bool {
-    let rendered_by = resource
-        .status
-        .as_ref()
-        .and_then(|status| status.rendered_by.as_ref());
     resource.spec.upgrade_policy == UpgradePolicy::Automatic
-        && rendered_by.is_some_and(|operator| *operator != release.operator)
+        && rendered_by(resource).is_some_and(|operator| *operator != release.operator)
+}
+
+/// The operator that made what the pods are; none if there were no pods yet.
+fn rendered_by(resource: &UserService) -> Option<&String> {
+    resource.status.as_ref()?.rendered_by.as_ref()
 }
 
 /// Whether an outdated resource is to be moved now: nothing that was moved before is still on its way, and it is the
@@ -32,7 +33,7 @@ pub fn is_its_turn<'a>(
     });
     let is_on_its_way = |other: &UserService| {
         let automatic = other.spec.upgrade_policy == UpgradePolicy::Automatic;
-        automatic && !is_outdated(other, release) && !has(other, READY)
+        automatic && rendered_by(other) == Some(&release.operator) && !has(other, READY)
     };
     let is_ahead = |other: &UserService| {
         is_outdated(other, release)

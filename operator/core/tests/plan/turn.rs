@@ -71,3 +71,12 @@ fn whoever_decides_by_hand_has_no_turn_and_holds_nobody_up() {
     set(&mut all[0], "Ready", "False");
     assert_eq!(turns(&all), ["b"]);
 }
+
+#[test]
+fn one_that_never_ran_holds_nobody_up() {
+    let mut all = [automatic("a", "0.1.0"), automatic("b", "0.1.0")];
+    all[0].status.as_mut().unwrap().rendered_by = None;
+    set(&mut all[0], "Ready", "False");
+    set(&mut all[0], "Stalled", "True");
+    assert_eq!(turns(&all), ["b"]);
+}
