@@ -28,7 +28,8 @@ pub struct UserServiceStatus {
     pub conditions: Vec<Condition>,
 
     /// Version that `spec.version` asks for, or that the resource was pinned to at creation. It is
-    /// the tag of the image unless `spec.image` is set.
+    /// the tag of the image unless `spec.image` is set. While the pods are left as they are, it is
+    /// the one that was last in force, if any was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub version: Option<String>,

@@ -77,13 +77,14 @@ impl DiffReleaseArgs {
         let operator = same
             .cloned()
             .unwrap_or_else(|| Release::operator_with(VERSION, &pod_annotations));
+        let version = self.service_version.clone().unwrap_or(VERSION.to_owned());
         let release = Release {
             repository: self
                 .service_repository
                 .clone()
-                .or_else(|| repository_of(live?))
+                .or_else(|| repository_of(live?, &version))
                 .unwrap_or_else(|| REPOSITORY.to_owned()),
-            version: self.service_version.clone().unwrap_or(VERSION.to_owned()),
+            version,
             operator,
             pod_annotations,
             renews: false,
@@ -97,11 +98,14 @@ impl DiffReleaseArgs {
 }
 
 /// The repository of the operator that runs `live`, as far as its image tells: one that the spec
-/// names does not.
-fn repository_of(live: &UserService) -> Option<String> {
+/// names does not. It is of the version in force, or of the one that the pods wait for: that of the
+/// spec, or the one that is `shipped`.
+fn repository_of(live: &UserService, shipped: &str) -> Option<String> {
     let status = live.status.as_ref().filter(|_| live.spec.image.is_none())?;
-    let tag = format!(":{}", status.version.as_ref()?);
-    Some(status.image.as_ref()?.strip_suffix(&tag)?.to_owned())
+    let (repository, tag) = status.image.as_ref()?.rsplit_once(':')?;
+    let spec = live.spec.version.as_deref();
+    let versions = [status.version.as_deref(), spec, Some(shipped)];
+    versions.contains(&Some(tag)).then(|| repository.to_owned())
 }
 
 #[cfg(test)]

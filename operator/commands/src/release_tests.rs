@@ -29,6 +29,15 @@ fn a_running_resource_tells_the_repository_of_its_operator() {
 }
 
 #[test]
+fn so_does_one_whose_pods_wait_for_another_version_be_it_of_the_spec_or_of_the_operator() {
+    let mut live = running(&format!("registry.example:5000/users:{VERSION}"));
+    assert_eq!(repository(&live), "registry.example:5000/users");
+    live = running("registry.example:5000/users:2");
+    live.spec.version = Some("2".to_owned());
+    assert_eq!(repository(&live), "registry.example:5000/users");
+}
+
+#[test]
 fn an_image_that_the_spec_names_and_one_of_another_version_tell_nothing() {
     let mut live = running("elsewhere.example/users:1.2");
     live.spec.image = Some("elsewhere.example/users:1.2".to_owned());

@@ -114,13 +114,19 @@ pub(crate) fn observed(
             .and_then(|review| topics_ready(resource, review, now)),
     );
     conditions.extend(pause::paused(resource, now));
+    // What the pods still wait for is not in force, and would stay when nobody asks for it any more.
+    let in_force = resource
+        .status
+        .as_ref()
+        .filter(|_| held)
+        .and_then(|status| status.version.clone());
     let created = findings
         .review
         .map_or_else(|| remembered(resource), |review| review.created.clone());
     UserServiceStatus {
         observed_generation: resource.metadata.generation,
         conditions,
-        version: Some(validated.version.clone()),
+        version: in_force.or_else(|| Some(validated.version.clone())),
         image: Some(findings.image),
         revision: revision(&deployment),
         rendered_by: annotation(&deployment, RENDERED_BY).map(ToOwned::to_owned),

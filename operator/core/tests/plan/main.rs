@@ -132,6 +132,13 @@ fn reachable() -> World {
 
 /// Does what the plan says, topics first, as the controller does.
 fn carry_out(world: &mut World, resource: &mut UserService) -> Plan {
+    carry_out_by(&release(), world, resource)
+}
+
+/// The same, by an operator with this release.
+fn carry_out_by(release: &Release, world: &mut World, resource: &mut UserService) -> Plan {
+    let planned =
+        |world: &World, resource: &UserService| plan(world, resource, release, &at(100)).unwrap();
     let mut plan = planned(world, resource);
     if !plan.topics.is_empty() {
         add_topics(world, &plan.topics);

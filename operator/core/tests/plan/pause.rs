@@ -177,6 +177,18 @@ fn an_annotation_pauses_too_unless_it_says_false() {
 }
 
 #[test]
+fn a_version_that_was_set_during_a_pause_and_taken_back_never_comes() {
+    let (mut resource, mut world) = settled();
+    pause(&mut resource, None);
+    resource.spec.version = Some("2.0.0".into());
+    carry_out(&mut world, &mut resource);
+    assert_eq!(super::ready_reason(&resource), "ChangesPaused");
+    resource.spec.version = None;
+    resource.spec.pause = None;
+    assert_eq!(planned(&world, &resource).writes, []);
+}
+
+#[test]
 fn topics_and_orphans_wait_too() {
     let (mut resource, mut world) = settled_connected();
     resource.spec.events = None;

@@ -81,6 +81,19 @@ fn a_failed_preparation_tells_where_its_log_is_and_when_it_is_tried_again() {
 }
 
 #[test]
+fn a_version_that_cannot_be_prepared_for_is_gone_once_it_is_taken_back() {
+    let (mut resource, mut world) = settled_connected();
+    resource.spec.version = Some("2.O.0".into());
+    assert_eq!(
+        kinds(&carry_out(&mut world, &mut resource)),
+        [ChildKind::Job]
+    );
+    resource.spec.version = None;
+    assert_eq!(carry_out(&mut world, &mut resource).writes, []);
+    assert_eq!(ready_reason(&resource), "Available");
+}
+
+#[test]
 fn a_preparation_that_an_outage_failed_is_tried_again_by_itself_after_five_minutes() {
     let (mut resource, mut world) = (connected(), reachable());
     carry_out(&mut world, &mut resource);

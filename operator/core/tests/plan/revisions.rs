@@ -170,6 +170,27 @@ fn with_the_automatic_policy_pods_move_to_a_newer_operator_when_it_is_their_turn
 }
 
 #[test]
+fn a_version_that_waited_for_its_preparation_is_not_kept_by_the_operator_that_was_gone_back_to() {
+    let (mut resource, mut world) = settled_connected();
+    resource.spec.upgrade_policy = UpgradePolicy::Automatic;
+    let turn = Release {
+        renews: true,
+        ..newer()
+    };
+    let moving = carry_out_by(&turn, &mut world, &mut resource);
+    assert_eq!(
+        prepared_by(&moving),
+        "registry.example/user-service:2.0.0",
+        "the pods wait"
+    );
+    let back = carry_out(&mut world, &mut resource);
+    assert_eq!(back.writes, []);
+    assert_eq!(ready_reason(&resource), "Available");
+    let version = resource.status.as_ref().unwrap().version.as_deref();
+    assert_eq!(version, Some("1.2.3"));
+}
+
+#[test]
 fn a_revision_that_cannot_be_rolled_out_is_not_recorded() {
     let (mut resource, mut world) = settled_connected();
     let before = count(&world, ChildKind::ControllerRevision);
