@@ -1,10 +1,11 @@
 //! Whose turn it is to be moved to what a newer operator makes of its spec: one resource of the cluster after the other,
 //! so that what is wrong with it stops at the first.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube_core::ResourceExt;
 use operator_api::{
     UpgradePolicy, UserService,
-    condition::{PAUSED, READY, STALLED},
+    condition::{PAUSED, READY, STALLED, reason},
 };
 
 use crate::Release;
@@ -39,20 +40,39 @@ pub fn is_its_turn<'a>(
         is_outdated(other, release)
             && name(other) < name(resource)
             && !has(other, PAUSED)
-            && !has(other, STALLED)
+            && (!has(other, STALLED) || has_failed(other, release))
     };
     !others
         .clone()
         .any(|other| is_on_its_way(other) || is_ahead(other))
 }
 
+/// Whether the preparation for the version that ships with this operator failed: so it may for the next. One for a
+/// version that the spec names, or that was in force before, says nothing of it.
+fn has_failed(resource: &UserService, release: &Release) -> bool {
+    let spec = &resource.spec;
+    let is_moved = spec.version.is_none() && spec.image.is_none();
+    let awaits = resource.status.as_ref().is_some_and(|status| {
+        status.version.as_ref() != Some(&release.version)
+            && status.image == Some(release.image(&release.version))
+    });
+    let stalled = condition(resource, STALLED);
+    is_moved
+        && awaits
+        && stalled.is_some_and(|stalled| stalled.reason == reason::PREPARATION_FAILED)
+}
+
 /// Whether a condition is true of the spec as it is.
 fn has(resource: &UserService, type_: &str) -> bool {
-    let conditions = resource.status.iter().flat_map(|status| &status.conditions);
-    conditions
-        .filter(|condition| condition.type_ == type_)
-        .any(|condition| {
-            condition.status == "True"
-                && condition.observed_generation == resource.metadata.generation
-        })
+    condition(resource, type_).is_some()
+}
+
+/// A condition, if it is true of the spec as it is.
+fn condition<'a>(resource: &'a UserService, type_: &str) -> Option<&'a Condition> {
+    let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    conditions.find(|condition| {
+        condition.type_ == type_
+            && condition.status == "True"
+            && condition.observed_generation == resource.metadata.generation
+    })
 }

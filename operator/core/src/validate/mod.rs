@@ -53,6 +53,11 @@ pub struct Release {
 }
 
 impl Release {
+    /// The image of this version of the service.
+    pub(crate) fn image(&self, version: &str) -> String {
+        format!("{}:{version}", self.repository)
+    }
+
     /// The [`operator`](Self::operator) of this version that gives all pods these annotations.
     pub fn operator_with(version: &str, pod_annotations: &BTreeMap<String, String>) -> String {
         if pod_annotations.is_empty() {
@@ -242,7 +247,7 @@ pub fn validate(resource: &UserService, release: &Release) -> Result<Validated, 
     let image = spec
         .image
         .clone()
-        .unwrap_or_else(|| format!("{}:{version}", release.repository));
+        .unwrap_or_else(|| release.image(&version));
 
     if !broken.0.is_empty() {
         return Err(broken.0);

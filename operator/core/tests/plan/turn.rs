@@ -7,6 +7,7 @@ use super::*;
 
 fn newer() -> Release {
     Release {
+        version: "2.0.0".into(),
         operator: "0.2.0".into(),
         ..release()
     }
@@ -79,4 +80,44 @@ fn one_that_never_ran_holds_nobody_up() {
     set(&mut all[0], "Ready", "False");
     set(&mut all[0], "Stalled", "True");
     assert_eq!(turns(&all), ["b"]);
+}
+
+/// A resource of which this release cannot be prepared for.
+fn failed(mut resource: UserService, mut world: World, release: &Release) -> UserService {
+    world.live.retain(|(kind, _), _| *kind != ChildKind::Job);
+    carry_out_by(release, &mut world, &mut resource);
+    finish_job(&mut world, "Failed");
+    carry_out_by(release, &mut world, &mut resource);
+    assert_eq!(ready_reason(&resource), "PreparationFailed");
+    resource
+}
+
+#[test]
+fn a_version_that_cannot_be_prepared_for_stops_at_the_first() {
+    let (mut first, world) = settled_connected();
+    first.spec.upgrade_policy = UpgradePolicy::Automatic;
+    let turn = Release {
+        renews: true,
+        ..newer()
+    };
+    let mut all = [failed(first, world, &turn), automatic("z", "0.1.0")];
+    assert_eq!(turns(&all), ["users"]);
+    set(&mut all[0], "Paused", "True");
+    assert_eq!(turns(&all), ["users", "z"], "somebody took it out");
+}
+
+#[test]
+fn a_version_of_its_own_that_cannot_be_prepared_for_holds_nobody_up() {
+    let (mut first, world) = settled_connected();
+    first.spec.upgrade_policy = UpgradePolicy::Automatic;
+    first.spec.version = Some("1.9.9".into());
+    let mut all = [failed(first, world, &release()), automatic("z", "0.1.0")];
+    assert_eq!(turns(&all), ["users", "z"]);
+    all[0].spec.version = Some("2.0.0".into());
+    all[0].status.as_mut().unwrap().image = Some("registry.example/user-service:2.0.0".into());
+    assert_eq!(
+        turns(&all),
+        ["users", "z"],
+        "the one that it names is not the operator's doing"
+    );
 }
