@@ -27,6 +27,7 @@ mod transition;
 mod turn;
 mod validate;
 mod world;
+mod writes;
 
 pub use diagnosis::{awaits_containers, awaits_pods, needs_pods, signs};
 pub use diff::{Action, Change, Diff, FieldChange, Rule, Standing, diff};

@@ -1,9 +1,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    Child, ChildKind, Release, TopicChange, Validated, Violation, World, certificate,
-    children::{self, Children},
-    contained::contained,
+    Child, ChildKind, Release, TopicChange, Validated, Violation, World, certificate, children,
     diagnosis::awaits_pods,
     hold::{self, Retry},
     pause::{self, Pause},
@@ -11,16 +9,14 @@ use crate::{
     revision::{self, Revision},
     scaling,
     secrets::{self, Fingerprints},
-    status::{self, Findings, Obstacle, Stage},
+    status::{self, Findings, Obstacle},
     topics,
     validate::validate,
     world::{Owner, at, owner_of},
+    writes::writes,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use operator_api::{
-    UserService, UserServiceStatus,
-    condition::{self, reason},
-};
+use operator_api::{UserService, UserServiceStatus, condition};
 use serde_json::Value;
 
 /// Within this time a resource is looked at even if nothing is told of it: a watch that had to start over
@@ -211,41 +207,6 @@ fn try_again(
             Some(WRITE_RECHECK)
         }
     }
-}
-
-/// The children that are not as they should be, without those that have to wait.
-fn writes(
-    world: &World,
-    validated: &Validated,
-    children: Children,
-    revision: Revision<'_>,
-    hold: Option<&Stage>,
-) -> Vec<Child> {
-    let is_prepared = hold::is_prepared(world, validated, &children);
-    let has_secrets = hold.is_none_or(|hold| hold.reason != reason::SECRET_MISSING);
-    let is_applied = |child: &Child| {
-        world
-            .get(child.kind, &child.name)
-            .is_some_and(|live| contained(&child.object, live) && revision.is_in(child.kind, live))
-    };
-    let mut writes: Vec<Child> = children
-        .all
-        .into_iter()
-        .filter(|child| match child.kind {
-            kind if world.unknown.contains(&kind) => false,
-            // A Job runs once; what it did may be on record without it.
-            ChildKind::Job => {
-                has_secrets && !is_prepared && world.get(child.kind, &child.name).is_none()
-            }
-            // No revision without pods that may run it.
-            ChildKind::ControllerRevision | ChildKind::Deployment => {
-                hold.is_none() && !is_applied(child)
-            }
-            _ => !is_applied(child),
-        })
-        .collect();
-    revision.complete(&mut writes);
-    writes
 }
 
 /// The finalizer is there exactly while topics are to be deleted with the resource.

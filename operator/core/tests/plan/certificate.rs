@@ -120,6 +120,10 @@ fn without_cert_manager_the_field_is_named_what_runs_stays_and_it_is_looked_for_
     let before = deployment(&mut world).clone();
     let plan = carry_out(&mut world, &mut resource);
     assert!(!has(&plan, ChildKind::Certificate) && !has(&plan, ChildKind::Deployment));
+    assert!(
+        !has(&plan, ChildKind::Service),
+        "what clients speak is what the pods that run do"
+    );
     assert_eq!(*deployment(&mut world), before);
     assert_eq!(ready_reason(&resource), "CertManagerMissing");
     assert!(

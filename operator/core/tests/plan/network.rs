@@ -4,7 +4,9 @@ use operator_api::UserService;
 use operator_core::{ChildKind, World};
 use serde_json::{Value, json};
 
-use super::{carry_out, connected, kinds, planned, reachable, resource};
+use super::{
+    carry_out, connected, finish_job, kinds, planned, reachable, ready_reason, resource, settle,
+};
 
 fn with_network(mut resource: UserService, network: Value) -> UserService {
     resource.spec.network = serde_json::from_value(network).unwrap();
@@ -147,4 +149,46 @@ fn a_registry_without_a_port_in_its_address_is_at_the_usual_one() {
         kafka.unwrap().schema_registry.as_mut().unwrap().url = url.to_owned();
         assert_eq!(egress(&resource)[3].1, [port], "{url}");
     }
+}
+
+/// Ports of the policy that is in force.
+fn open(world: &World) -> Vec<u64> {
+    let policy = &world.live[&(ChildKind::NetworkPolicy, "users".to_owned())];
+    let rules = policy["spec"]["egress"].as_array().unwrap();
+    let ports = rules
+        .iter()
+        .flat_map(|rule| rule["ports"].as_array().unwrap());
+    ports.map(|port| port["port"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn pods_that_are_left_as_they_are_keep_their_ways_until_they_follow() {
+    let (mut resource, mut world) = (with_network(connected(), json!({})), reachable());
+    settle(&mut world, &mut resource);
+    let before = open(&world);
+    assert_eq!(before, [53, 53, 27017, 9092, 8080]);
+
+    let was = resource.spec.clone();
+    let kafka = resource.spec.events.as_mut().unwrap().kafka.as_mut();
+    let kafka = kafka.unwrap();
+    kafka.bootstrap_servers = vec!["kafka-0.kafka.team-a.svc:9093".into()];
+    kafka.security_protocol = serde_json::from_value(json!("SASL_SSL")).unwrap();
+    kafka.credentials = serde_json::from_value(json!({"secret": "users-kafka"})).unwrap();
+    carry_out(&mut world, &mut resource);
+    assert_eq!(ready_reason(&resource), "SecretMissing");
+    assert_eq!(open(&world), [53, 53, 27017, 9093, 8080, 9092]);
+    assert_eq!(planned(&world, &resource).writes, [], "once");
+
+    let (mut back, mut world_back) = (resource.clone(), world.clone());
+    back.spec = was;
+    carry_out(&mut world_back, &mut back);
+    assert_eq!(open(&world_back), before);
+
+    let keys = ["username", "password"].map(|key| (key.to_owned(), "digest".to_owned()));
+    world.secrets.insert("users-kafka".into(), keys.into());
+    while kinds(&carry_out(&mut world, &mut resource)).contains(&ChildKind::Job) {
+        finish_job(&mut world, "Complete");
+    }
+    assert_eq!(open(&world), [53, 53, 27017, 9093, 8080]);
+    assert_eq!(planned(&world, &resource).writes, []);
 }

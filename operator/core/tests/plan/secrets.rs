@@ -63,6 +63,15 @@ fn a_secret_that_goes_leaves_what_runs_alone() {
         Plan::default(),
         "and is reported once"
     );
+
+    let service = (ChildKind::Service, "users".to_owned());
+    world.live.get_mut(&service).unwrap()["spec"]["ports"][0]["port"] = json!(1);
+    let written = kinds(&planned(&world, &resource));
+    assert_eq!(
+        written,
+        [ChildKind::Service],
+        "what somebody changed is put back all the same"
+    );
 }
 
 #[test]
