@@ -211,7 +211,7 @@ mod tests {
         for part in [
             "UserService broken",
             "malformed",
-            "replicas",
+            "Expected i32",
             "UserService users",
         ] {
             assert!(text.contains(part), "{part} in {text}");
