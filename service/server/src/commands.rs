@@ -56,7 +56,12 @@ pub(crate) enum CommandError {
 impl CommandError {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::NotConfigured { .. } => exit_code::CONFIG,
+            // What else is refused may be so by something on the way to the registry, and pass.
+            Self::NotConfigured { .. }
+            | Self::EventSchema(user_adapter_kafka::SchemaError::Refused {
+                status: 401 | 403,
+                ..
+            }) => exit_code::CONFIG,
             Self::Service(error) => error.exit_code(),
             Self::Migration(
                 MigrationError::Backwards { .. }
