@@ -27,7 +27,7 @@ pub(crate) struct RuntimeTimer;
 
 impl Timer for RuntimeTimer {
     fn now(&self) -> Instant {
-        Instant::now()
+        tokio::time::Instant::now().into_std()
     }
 
     async fn sleep(&self, pause: Duration) {

@@ -1,8 +1,11 @@
 //! The relay with what this service wires to it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use user_application::{
     Backoff, EventPublisher, Outbox, OutboxRecord, PublishError, Relay, RelayError, RelayId,
@@ -22,6 +25,9 @@ const ATTEMPTS: u32 = 10;
 const FINISH_WITHIN: Duration = Duration::from_secs(3);
 /// Between two looks at how much waits.
 const BACKLOG_EVERY: Duration = Duration::from_secs(10);
+/// How long a relay that is not active any more shows what it saw last. One that gets nothing through is away for half a
+/// lease again and again, and for whoever watches what waits it must not seem to be gone then.
+const FORGET_AFTER: Duration = LEASE.saturating_mul(2);
 
 /// Starts the relay. `within` bounds one attempt of the publisher.
 pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
@@ -39,16 +45,18 @@ pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
         attempts: ATTEMPTS,
         backoff: Backoff::default(),
     };
+    let activated = Arc::new(Notify::new());
     let observer = Observer {
         metrics: metrics.clone(),
         journal: journal.clone(),
+        activated: Arc::clone(&activated),
     };
     let relay = Relay::new(outbox.clone(), publisher, RuntimeTimer, observer, policy);
     tokio::spawn(async move {
         tokio::select! {
             () = relay.run(stop.clone().cancelled_owned()) => {}
             () = give_up_late(&outbox, policy.holder, &journal, stop) => {}
-            () = watch_backlog(outbox.clone(), metrics, &journal) => {}
+            () = watch_backlog(&outbox, &metrics, &journal, &activated) => {}
         }
         // To drop a publisher may block for a while.
         let _ = tokio::task::spawn_blocking(move || drop(relay)).await;
@@ -74,21 +82,28 @@ async fn give_up_late<O: Outbox>(
     }
 }
 
-/// Looks now and then how much waits. Only the active relay asks, so that what is shared is counted once; what is not
-/// shared needs no such look.
-async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics, journal: &Journal) {
+/// Looks how much waits once this is the active relay, and now and then. Only that one asks, so that what is shared is
+/// counted once; what is not shared needs no such look.
+async fn watch_backlog<O: Outbox>(
+    outbox: &O,
+    metrics: &RelayMetrics,
+    journal: &Journal,
+    activated: &Notify,
+) {
     if !O::DURABLE {
         std::future::pending::<()>().await;
     }
+    let mut active_at = tokio::time::Instant::now();
     loop {
-        tokio::time::sleep(BACKLOG_EVERY).await;
-        if !metrics.is_active() {
+        let _ = timeout(BACKLOG_EVERY, activated.notified()).await;
+        if metrics.is_active() {
+            active_at = tokio::time::Instant::now();
+            match outbox.backlog().await {
+                Ok(backlog) => metrics.backlog(backlog, SystemTime::now()),
+                Err(error) => journal.tell(Event::BacklogUnknown(&error)),
+            }
+        } else if active_at.elapsed() > FORGET_AFTER {
             metrics.forget_backlog();
-            continue;
-        }
-        match outbox.backlog().await {
-            Ok(backlog) => metrics.backlog(backlog, SystemTime::now()),
-            Err(error) => journal.tell(Event::BacklogUnknown(&error)),
         }
     }
 }
@@ -96,12 +111,16 @@ async fn watch_backlog<O: Outbox>(outbox: O, metrics: RelayMetrics, journal: &Jo
 struct Observer {
     metrics: RelayMetrics,
     journal: Journal,
+    activated: Arc<Notify>,
 }
 
 impl RelayObserver for Observer {
     fn leads(&self, until: Option<Instant>) {
         let event = match (self.metrics.leads(until), until) {
-            (None, Some(until)) => Event::RelayActive(until),
+            (None, Some(until)) => {
+                self.activated.notify_one();
+                Event::RelayActive(until)
+            }
             (Some(_), None) => Event::RelayInactive,
             _ => return,
         };
@@ -130,22 +149,4 @@ impl RelayObserver for Observer {
 }
 
 #[cfg(test)]
-mod tests {
-    use user_settings::{Kafka, bounds};
-
-    use super::*;
-    use crate::kafka;
-
-    #[test]
-    fn a_lease_that_was_renewed_in_time_outlasts_the_longest_attempt_to_publish() {
-        let slowest = Kafka {
-            delivery_timeout: bounds::KAFKA_DELIVERY_TIMEOUT.max,
-            ..Kafka::default()
-        };
-        let within = kafka::options(&slowest).publish_within();
-        assert!(within > slowest.delivery_timeout);
-        // A fifth of it passes until it is renewed. With nothing to spare, as now, a relay with the longest timeout begins
-        // to send nothing new while the renewal is on its way.
-        assert!(within + LEASE / 5 <= LEASE, "{within:?}");
-    }
-}
+mod tests;
