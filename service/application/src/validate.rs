@@ -1,11 +1,10 @@
 //! What a write would run into, without writing (AIP-163).
 
-use std::num::NonZeroUsize;
 use std::time::{Instant, SystemTime};
 
 use user_domain::{Email, UserId};
 
-use crate::{Listing, Order, RepositoryError, UseCaseError, UserFilter, UserRepository};
+use crate::{RepositoryError, UseCaseError, UserRepository};
 
 /// Whether the address is nobody else's but this user's.
 ///
@@ -18,21 +17,10 @@ pub(crate) async fn email(
     now: SystemTime,
     deadline: Instant,
 ) -> Result<(), UseCaseError> {
-    let listing = Listing {
-        filter: UserFilter {
-            email: Some(email.clone()),
-            show_deleted: true,
-            ..UserFilter::default()
-        },
-        order: Order::default(),
-        after: None,
-        limit: NonZeroUsize::MIN,
-    };
-    let found = repository.list(listing, now, deadline).await?;
-    if found.iter().any(|other| other.id() != user) {
-        return Err(UseCaseError::EmailTaken);
+    match repository.holder_of(email, now, deadline).await? {
+        Some(holder) if holder != user => Err(UseCaseError::EmailTaken),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether there is no user with this identifier.

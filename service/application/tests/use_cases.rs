@@ -17,8 +17,8 @@ use support::Store;
 use user_application::testkit::{FixedClock, SequentialIds, request};
 use user_application::{
     BatchGetUsers, CreateUser, DeleteUser, GetUser, ListUsers, Listing, NewUser, Order, Position,
-    RepositoryError, Target, UndeleteUser, UpdateUser, UseCaseError, UserDeletion, UserFilter,
-    UserUpdate,
+    RepositoryError, RequestContext, Target, UndeleteUser, UpdateUser, UseCaseError, UserDeletion,
+    UserFilter, UserUpdate,
 };
 use user_domain::{Email, EventKind, User, UserChange, UserId, UserName, Version};
 use uuid::Uuid;
@@ -306,6 +306,35 @@ async fn once_its_time_has_come_a_user_is_gone_even_if_it_is_stored_still() {
     let undelete = undelete_user(&store, later);
     let back = undelete.execute(any_version(deleted.id()), request()).await;
     assert!(matches!(back, Err(UseCaseError::UserNotFound)), "{back:?}");
+}
+
+#[tokio::test]
+async fn what_is_only_tried_runs_into_a_user_whose_time_has_come_as_long_as_it_is_stored() {
+    let (store, _) = with_deleted().await;
+    let later = FixedClock(clock().0 + DAY);
+    let tried = || RequestContext {
+        validate_only: true,
+        ..request()
+    };
+    let create = CreateUser::new(store.clone(), later, SequentialIds::from(12));
+    let created = create.execute(ada(), tried()).await;
+    let grace = NewUser {
+        email: Email::parse("grace@example.com").unwrap(),
+        ..ada()
+    };
+    let grace = create.execute(grace, request()).await.unwrap();
+    let change_of_address = UserUpdate {
+        target: any_version(grace.id()),
+        change: UserChange {
+            name: None,
+            email: Some(ada().email),
+        },
+    };
+    let update = UpdateUser::new(store, later, SequentialIds::from(13));
+    let moved = update.execute(change_of_address, tried()).await;
+    let refused = [created, moved].map(Result::unwrap_err);
+    let is_taken = |error: &UseCaseError| matches!(error, UseCaseError::EmailTaken);
+    assert!(refused.iter().all(is_taken), "{refused:?}");
 }
 
 #[tokio::test]

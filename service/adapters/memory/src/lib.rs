@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::Notify;
 use user_application::{Listing, RepositoryError, RequestKey, UserRepository, Write};
-use user_domain::{User, UserEvent, UserId};
+use user_domain::{Email, User, UserEvent, UserId};
 
 use state::State;
 
@@ -143,6 +143,15 @@ impl UserRepository for MemoryStorage {
             .into_iter()
             .filter_map(|id| state.users.get(id).cloned())
             .collect())
+    }
+
+    async fn holder_of(
+        &self,
+        email: &Email,
+        now: SystemTime,
+        _deadline: Instant,
+    ) -> Result<Option<UserId>, RepositoryError> {
+        Ok(self.state().holder_of(email, now))
     }
 
     async fn list(

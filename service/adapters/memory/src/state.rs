@@ -110,6 +110,12 @@ impl State {
         }
     }
 
+    /// Whom a write of this time would run into, which purges first.
+    pub(crate) fn holder_of(&self, email: &Email, now: SystemTime) -> Option<UserId> {
+        let holder = self.users.get(self.emails.get(email)?)?;
+        (!holder.is_purged(now)).then(|| holder.id())
+    }
+
     /// The user that this very request made before.
     pub(crate) fn answered(
         &self,

@@ -11,7 +11,7 @@ use mongodb::action::Find;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReadConcern;
 use user_application::{Listing, RepositoryError, RequestKey, UserRepository, Write};
-use user_domain::{EventId, User, UserEvent, UserId, Version};
+use user_domain::{Email, EventId, User, UserEvent, UserId, Version};
 
 use crate::bounded::left;
 use crate::documents::{self, Collection, binary};
@@ -100,6 +100,20 @@ impl UserRepository for MongoStorage {
                 .batch_size(most.saturating_add(1));
             Ok(all(found, deadline).await?)
         };
+        self.calls.queued(Operation::Find, deadline, work).await
+    }
+
+    /// From the primary, as above, and by what the unique index goes by: whose time has come is in the way until the
+    /// database has removed it.
+    async fn holder_of(
+        &self,
+        email: &Email,
+        _now: SystemTime,
+        deadline: Instant,
+    ) -> Result<Option<UserId>, RepositoryError> {
+        let users = self.collections.users.clone();
+        let key = doc! { "email_key": email.as_key() };
+        let work = async move { Ok(holder(&users, key, deadline).await?) };
         self.calls.queued(Operation::Find, deadline, work).await
     }
 
@@ -236,6 +250,18 @@ impl MongoStorage {
         let found = find(&self.collections.users, id, deadline, level).await?;
         found.map(|document| documents::user(&document)).transpose()
     }
+}
+
+/// Who has the address of this key.
+async fn holder(
+    users: &Collection,
+    key: Document,
+    deadline: Instant,
+) -> Result<Option<UserId>, DatabaseError> {
+    let found = users.find_one(key).read_concern(ReadConcern::majority());
+    let found = found.max_time(left(deadline)?).await?;
+    let user = found.map(|document| documents::user(&document));
+    Ok(user.transpose()?.map(|user| user.id()))
 }
 
 /// The first users of a listing, in one round trip unless they are large.

@@ -77,6 +77,8 @@ async fn what_may_be_stale_is_read_where_the_setting_says_and_all_else_at_the_pr
         storage.update(next, event, write()).await.unwrap();
         storage.get(id, write().deadline).await.unwrap();
         storage.get_many(&[id], write().deadline).await.unwrap();
+        let holder = storage.holder_of(user.email(), SystemTime::now(), write().deadline);
+        assert_eq!(holder.await.unwrap(), Some(id));
         storage.claim(HOLDER, LEASE).await.unwrap();
         assert_eq!(storage.pending(MANY, &[]).await.unwrap().len(), 2);
         storage.acknowledge(&[first]).await.unwrap();

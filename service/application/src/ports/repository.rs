@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use user_domain::{User, UserEvent, UserId};
+use user_domain::{Email, User, UserEvent, UserId};
 
 use crate::{Listing, RequestKey, TraceContext};
 
@@ -67,6 +67,18 @@ pub trait UserRepository: Send + Sync + 'static {
         ids: &[UserId],
         deadline: Instant,
     ) -> impl Future<Output = Result<Vec<User>, RepositoryError>> + Send;
+
+    /// Whose address this is, so that a write of `now` would run into it; nobody's if absent. A deleted user has its
+    /// address still, and one whose time has come as long as the storage does not let it go.
+    ///
+    /// # Errors
+    /// `Unavailable`, at `deadline` at the latest.
+    fn holder_of(
+        &self,
+        email: &Email,
+        now: SystemTime,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Option<UserId>, RepositoryError>> + Send;
 
     /// The first users of a listing as it is `now`, so many as its limit says. Users whose time has come by then are in
     /// none.

@@ -48,6 +48,7 @@ macro_rules! storage_contract {
             a_deleted_user_is_found_as_deleted
             the_address_of_a_deleted_user_stays_taken
             an_undeleted_user_is_found_as_it_was
+            who_has_an_address_is_who_a_write_would_run_into
             users_are_listed_in_order_both_ways
             pages_put_together_are_the_whole_listing
             no_user_that_stays_is_skipped_or_repeated

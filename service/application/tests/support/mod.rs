@@ -13,7 +13,7 @@ use user_application::{
     Backlog, Backoff, Epoch, Listing, Order, Outbox, OutboxError, OutboxRecord, Position, RelayId,
     RelayPolicy, RepositoryError, RequestKey, UserRepository, Write,
 };
-use user_domain::{EventId, User, UserEvent, UserId};
+use user_domain::{Email, EventId, User, UserEvent, UserId};
 use uuid::Uuid;
 
 pub(crate) const POLICY: RelayPolicy = RelayPolicy {
@@ -165,6 +165,18 @@ impl<const DURABLE: bool> UserRepository for Store<DURABLE> {
         let state = self.state();
         let found = state.users.values().filter(|user| ids.contains(&user.id()));
         Ok(found.cloned().collect())
+    }
+
+    /// One whose time has come is in the way until it is removed, which does not happen here.
+    async fn holder_of(
+        &self,
+        email: &Email,
+        _now: SystemTime,
+        _deadline: Instant,
+    ) -> Result<Option<UserId>, RepositoryError> {
+        let state = self.state();
+        let holder = state.users.values().find(|user| user.email() == email);
+        Ok(holder.map(User::id))
     }
 
     async fn list(
