@@ -99,7 +99,7 @@ fn is_of_environment(proxy: &Uri) -> bool {
 }
 
 /// Whether a server is reached by the proxy of the environment. As for kubectl, one on this machine is not, nor one that
-/// NO_PROXY names; kube takes the proxy for all of them.
+/// `NO_PROXY` names; kube takes the proxy for all of them.
 fn is_proxied(server: &Uri) -> bool {
     let host = server.host().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse();

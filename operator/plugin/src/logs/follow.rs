@@ -10,7 +10,7 @@ use std::{
 use futures::StreamExt;
 use k8s_openapi::{
     api::core::v1::{ContainerStatus, Pod},
-    jiff::Timestamp,
+    jiff::{SignedDuration, Timestamp},
 };
 use kube::{
     Api, ResourceExt,
@@ -25,8 +25,9 @@ use crate::{error::Error, watch::changes};
 
 /// Lines that wait to be printed; whoever reads a log waits beyond that.
 const WAITING: usize = 64;
-/// Pause before a log that broke off is opened again.
+/// Pause before a log that broke off is opened again: twice as long each time that nothing came of it.
 const AGAIN: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Prints what the pods say and go on to say, and those that come, until a right is missing.
 pub(super) async fn follow(
@@ -106,14 +107,17 @@ impl Follower {
     async fn run(self, tail: Option<i64>, lines: mpsc::Sender<(String, Line)>) {
         let source = source(&self.pod, &self.container);
         let mut last: Option<Timestamp> = None;
+        let mut pause = AGAIN;
         loop {
+            let shown = last;
             let params = LogParams {
                 container: Some(self.container.clone()),
                 follow: true,
                 timestamps: true,
-                // In whole seconds: what was shown already is left out below.
-                since_time: last,
-                tail_lines: tail.filter(|_| last.is_none()),
+                // The client rounds it to seconds; what was shown already is left out below.
+                since_time: shown
+                    .and_then(|shown| shown.checked_sub(SignedDuration::from_secs(1)).ok()),
+                tail_lines: tail.filter(|_| shown.is_none()),
                 ..LogParams::default()
             };
             {
@@ -121,10 +125,11 @@ impl Follower {
                 while let Some(line) = log.next().await {
                     let line = line.map(stamped);
                     if let Ok((Some(time), _)) = line {
-                        if last.is_some_and(|last| time <= last) {
+                        if shown.is_some_and(|shown| time <= shown) {
                             continue;
                         }
                         last = Some(time);
+                        pause = AGAIN;
                     }
                     let text = line.map(|(_, text)| text);
                     if lines.send((source.clone(), text)).await.is_err() {
@@ -132,7 +137,8 @@ impl Follower {
                     }
                 }
             }
-            sleep(AGAIN).await;
+            sleep(pause).await;
+            pause = LONGEST.min(pause * 2);
             if !self.goes_on().await {
                 return;
             }
@@ -243,8 +249,8 @@ mod tests {
                     seen.push(query);
                     let text = match seen.len() {
                         1 => return refusal(500),
-                        2 => "2026-01-02T03:04:05.1Z one\n2026-01-02T03:04:05.2Z two\n",
-                        3 => "2026-01-02T03:04:05.2Z two\n2026-01-02T03:04:05.3Z three\n",
+                        2 => "2026-01-02T03:04:05.1Z one\n2026-01-02T03:04:05.4Z two\n",
+                        3 => "2026-01-02T03:04:05.4Z two\n2026-01-02T03:04:05.45Z three\n",
                         _ => return refusal(403),
                     };
                     Response::new(Body::from(text.as_bytes().to_vec()))
@@ -270,7 +276,8 @@ mod tests {
         let asked = asked.lock().unwrap();
         assert!(asked[1].contains("tailLines=7"), "{asked:?}");
         assert!(
-            asked[2].contains("sinceTime=") && !asked[2].contains("tailLines"),
+            asked[2].contains("sinceTime=2026-01-02T03%3A04%3A04Z")
+                && !asked[2].contains("tailLines"),
             "{asked:?}"
         );
     }
