@@ -111,41 +111,49 @@ impl<O: Outbox, P: EventPublisher, T: Timer, W: RelayObserver> Relay<O, P, T, W>
         }
     }
 
-    /// Works and renews the lease side by side.
+    /// Works and renews the lease side by side. A renewal that has begun is waited for: it would be carried through all
+    /// the same, and take the lease again after it was given back.
     async fn lead<F: Future<Output = ()> + Send>(
         &self,
         lease: &Lease,
         stop: &mut Stop<'_, F>,
     ) -> Ended {
         self.observer.leads(Some(lease.until()));
-        let work = pin!(Work::new(self, lease).run(stop));
-        let lost = pin!(self.renew(lease));
-        let ended = match future::select(work, lost).await {
-            Either::Left((ended, _)) => ended,
-            Either::Right(((), _)) => Ended::LeaseLost,
+        let mut work = pin!(Work::new(self, lease).run(stop));
+        let ended = loop {
+            let pause = pin!(self.timer.sleep(self.policy.lease / 5));
+            if let Either::Left((ended, _)) = future::select(work.as_mut(), pause).await {
+                break ended;
+            }
+            let renewal = pin!(self.renew(lease));
+            match future::select(work.as_mut(), renewal).await {
+                Either::Left((ended, renewal)) => {
+                    renewal.await;
+                    break ended;
+                }
+                Either::Right((true, _)) => {}
+                Either::Right((false, _)) => break Ended::LeaseLost,
+            }
         };
         self.observer.leads(None);
         ended
     }
 
-    /// Renews the lease until that fails for good.
-    async fn renew(&self, lease: &Lease) {
-        loop {
-            self.timer.sleep(self.policy.lease / 5).await;
-            let before = self.timer.now();
-            match self
-                .outbox
-                .claim(self.policy.holder, self.policy.lease)
-                .await
-            {
-                Ok(Some(epoch)) if epoch == lease.epoch => {
-                    lease.extend(before + self.policy.lease);
-                    self.observer.leads(Some(lease.until()));
-                }
-                Ok(_) => return,
-                Err(_) if lease.left(self.timer.now()).is_zero() => return,
-                Err(_) => {}
+    /// Tries to renew the lease once; whether it still lasts.
+    async fn renew(&self, lease: &Lease) -> bool {
+        let before = self.timer.now();
+        match self
+            .outbox
+            .claim(self.policy.holder, self.policy.lease)
+            .await
+        {
+            Ok(Some(epoch)) if epoch == lease.epoch => {
+                lease.extend(before + self.policy.lease);
+                self.observer.leads(Some(lease.until()));
+                true
             }
+            Ok(_) => false,
+            Err(_) => !lease.left(self.timer.now()).is_zero(),
         }
     }
 

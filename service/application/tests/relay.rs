@@ -252,6 +252,28 @@ async fn a_relay_that_lost_its_lease_stops_publishing() {
 }
 
 #[tokio::test]
+async fn a_relay_that_stops_while_it_renews_the_lease_leaves_it_free() {
+    let store = Store::<true>::default();
+    let recorder = Recorder::default();
+    let renewing = async {
+        while recorder.noted().activations == 0 {
+            tokio::task::yield_now().await;
+        }
+        let claims = store.state().claims;
+        store.state().claiming_takes = 100;
+        while store.state().claims == claims {
+            tokio::task::yield_now().await;
+        }
+    };
+    relay(&store, &recorder).run(renewing).await;
+    // What is under way still, if anything is.
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.state().holder, None);
+}
+
+#[tokio::test]
 async fn an_outbox_that_fails_is_tried_again_and_at_worst_events_are_repeated() {
     let (store, ids) = Store::<true>::with_users(4);
     store.state().failures_left = 5;

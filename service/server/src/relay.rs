@@ -53,10 +53,16 @@ pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
     };
     let relay = Relay::new(outbox.clone(), publisher, RuntimeTimer, observer, policy);
     tokio::spawn(async move {
-        tokio::select! {
-            () = relay.run(stop.clone().cancelled_owned()) => {}
-            () = give_up_late(&outbox, policy.holder, &journal, stop) => {}
-            () = watch_backlog(&outbox, &metrics, &journal, &activated) => {}
+        let is_left = tokio::select! {
+            () = relay.run(stop.clone().cancelled_owned()) => false,
+            () = time_is_over::<O>(stop) => true,
+            () = watch_backlog(&outbox, &metrics, &journal, &activated) => false,
+        };
+        if is_left {
+            journal.tell(Event::RelayLeft(FINISH_WITHIN));
+            if let Err(error) = outbox.release(policy.holder).await {
+                journal.tell(Event::LeaseKept(&error));
+            }
         }
         // To drop a publisher may block for a while.
         let _ = tokio::task::spawn_blocking(move || drop(relay)).await;
@@ -64,22 +70,14 @@ pub(crate) fn spawn<O: Outbox + Clone, P: EventPublisher>(
 }
 
 /// What a relay that was asked to stop has in hand may take longer than there is time, while the broker is away. Where
-/// events outlive the process it is left then, and the lease given back all the same.
-async fn give_up_late<O: Outbox>(
-    outbox: &O,
-    holder: RelayId,
-    journal: &Journal,
-    stop: CancellationToken,
-) {
+/// events outlive the process it is left then, and the lease given back all the same: once it is gone, for it would renew
+/// the lease meanwhile.
+async fn time_is_over<O: Outbox>(stop: CancellationToken) {
     stop.cancelled().await;
     if !O::DURABLE {
         std::future::pending::<()>().await;
     }
     tokio::time::sleep(FINISH_WITHIN).await;
-    journal.tell(Event::RelayLeft(FINISH_WITHIN));
-    if let Err(error) = outbox.release(holder).await {
-        journal.tell(Event::LeaseKept(&error));
-    }
 }
 
 /// Looks how much waits once this is the active relay, and now and then. Only that one asks, so that what is shared is

@@ -1,4 +1,4 @@
-//! What is shown of the outbox, on a clock that goes on by itself where nothing else happens.
+//! What is shown of the outbox, and how a relay is left, on a clock that goes on by itself where nothing else happens.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
 )]
 
 use std::num::NonZeroUsize;
+use std::sync::Mutex;
 
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
@@ -26,23 +27,32 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// Long enough for a relay to give its lease up many times.
 const OUTAGE: Duration = Duration::from_mins(10);
 
-/// A memory that relays take for one that outlives them, as a database does.
+/// A memory that relays take for one that outlives them, with a lease as in a database: whoever claims it anew that has
+/// just given it back is in the same epoch still.
 #[derive(Clone)]
-struct Shared(MemoryStorage);
+struct Shared {
+    memory: MemoryStorage,
+    holder: Arc<Mutex<Option<RelayId>>>,
+    /// Until it is told that a lease was given back, which it is before.
+    release_takes: Duration,
+}
 
 impl Outbox for Shared {
     const DURABLE: bool = true;
 
-    async fn claim(&self, holder: RelayId, lease: Duration) -> Result<Option<Epoch>, OutboxError> {
-        self.0.claim(holder, lease).await
+    async fn claim(&self, holder: RelayId, _: Duration) -> Result<Option<Epoch>, OutboxError> {
+        let is_mine = *self.holder.lock().unwrap().get_or_insert(holder) == holder;
+        Ok(is_mine.then_some(Epoch(1)))
     }
 
     async fn release(&self, holder: RelayId) -> Result<(), OutboxError> {
-        self.0.release(holder).await
+        self.holder.lock().unwrap().take_if(|it| *it == holder);
+        tokio::time::sleep(self.release_takes).await;
+        Ok(())
     }
 
     async fn added(&self) {
-        self.0.added().await;
+        self.memory.added().await;
     }
 
     async fn pending(
@@ -50,15 +60,15 @@ impl Outbox for Shared {
         limit: NonZeroUsize,
         except: &[UserId],
     ) -> Result<Vec<OutboxRecord>, OutboxError> {
-        self.0.pending(limit, except).await
+        self.memory.pending(limit, except).await
     }
 
     async fn acknowledge(&self, published: &[EventId]) -> Result<(), OutboxError> {
-        self.0.acknowledge(published).await
+        self.memory.acknowledge(published).await
     }
 
     async fn count_attempt(&self, event: EventId, epoch: Epoch) -> Result<(), OutboxError> {
-        self.0.count_attempt(event, epoch).await
+        self.memory.count_attempt(event, epoch).await
     }
 
     async fn bury(
@@ -67,11 +77,11 @@ impl Outbox for Shared {
         epoch: Epoch,
         reason: &'static str,
     ) -> Result<(), OutboxError> {
-        self.0.bury(event, epoch, reason).await
+        self.memory.bury(event, epoch, reason).await
     }
 
     async fn backlog(&self) -> Result<Backlog, OutboxError> {
-        self.0.backlog().await
+        self.memory.backlog().await
     }
 }
 
@@ -80,7 +90,11 @@ async fn outbox() -> Shared {
     let memory = MemoryStorage::new(Capacity::default());
     let (user, event) = new_user(1, "ada@example.com");
     memory.create(user, event, None, write()).await.unwrap();
-    Shared(memory)
+    Shared {
+        memory,
+        holder: Arc::default(),
+        release_takes: Duration::ZERO,
+    }
 }
 
 /// What one process shows of its relay.
@@ -115,14 +129,38 @@ impl Shown {
     }
 }
 
-fn relay(outbox: &Shared, publisher: Recorder) -> Shown {
+fn relay(outbox: &Shared, publisher: impl EventPublisher) -> Shown {
+    stoppable(outbox, publisher, CancellationToken::new()).0
+}
+
+fn stoppable(
+    outbox: &Shared,
+    publisher: impl EventPublisher,
+    stop: CancellationToken,
+) -> (Shown, JoinHandle<()>) {
     let (metrics, registry) = Metrics::register(SystemTime::now()).unwrap();
     let journal = Journal::new(&metrics);
-    let stop = CancellationToken::new();
     let within = Duration::from_secs(5);
     let outbox = outbox.clone();
-    spawn(outbox, publisher, within, metrics.relay, journal, stop);
-    Shown(registry)
+    let relay = spawn(outbox, publisher, within, metrics.relay, journal, stop);
+    (Shown(registry), relay)
+}
+
+/// Never answers.
+struct Silent;
+
+impl EventPublisher for Silent {
+    async fn publish(&self, _: &OutboxRecord) -> Result<(), PublishError> {
+        std::future::pending().await
+    }
+
+    async fn publish_dead_letter(
+        &self,
+        _: &OutboxRecord,
+        _: &PublishError,
+    ) -> Result<(), PublishError> {
+        std::future::pending().await
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,6 +194,21 @@ async fn a_relay_that_another_took_over_from_shows_in_the_end_that_nothing_waits
     let forgets = stuck.until(OUTAGE, |shown| !shown.waits()).await;
     assert!(forgets <= FORGET_AFTER + BACKLOG_EVERY * 2, "{forgets:?}");
     assert!(other.is_active() && !other.waits());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_is_left_does_not_take_the_lease_again_that_it_gives_back() {
+    let mut outbox = outbox().await;
+    outbox.release_takes = LEASE;
+    let stop = CancellationToken::new();
+    let (shown, relay) = stoppable(&outbox, Silent, stop.clone());
+    shown.until(MOMENT * 2, Shown::is_active).await;
+    stop.cancel();
+    let asked = tokio::time::Instant::now();
+    relay.await.unwrap();
+    assert!(asked.elapsed() >= FINISH_WITHIN, "it had something in hand");
+    let next = outbox.claim(RelayId(Uuid::new_v4()), LEASE).await.unwrap();
+    assert!(next.is_some());
 }
 
 #[test]
