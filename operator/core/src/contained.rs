@@ -11,8 +11,8 @@ use crate::quantity::thousandths;
 const MERGE_KEYS: [&str; 3] = ["uid", "name", "topologyKey"];
 
 /// Fields that server-side apply replaces as a whole, with all that is in them, and of which the API server completes
-/// nothing: selectors, and the rules of a policy.
-const REPLACED: [&str; 7] = [
+/// nothing: selectors, the rules of a policy and the terms of an affinity.
+const REPLACED: [&str; 9] = [
     "selector",
     "podSelector",
     "namespaceSelector",
@@ -20,6 +20,8 @@ const REPLACED: [&str; 7] = [
     "nodeSelector",
     "ingress",
     "egress",
+    "requiredDuringSchedulingIgnoredDuringExecution",
+    "preferredDuringSchedulingIgnoredDuringExecution",
 ];
 
 /// A field that is not as desired.
@@ -35,8 +37,8 @@ pub(crate) struct Difference<'a> {
 
 /// Whether every field of `desired` is in `live` with the same value. Maps may hold more in `live`
 /// (defaults, other managers' fields) unless they are [`REPLACED`]: there one label more selects
-/// something else. So may a list whose items have one of the [`MERGE_KEYS`], since server-side apply
-/// merges those by key; other lists must agree item by item.
+/// something else. So may a list elsewhere whose items have one of the [`MERGE_KEYS`], since
+/// server-side apply merges those by key; other lists must agree item by item.
 pub(crate) fn contained(desired: &Value, live: &Value) -> bool {
     agree(desired, live, &Path::Root)
 }
@@ -107,7 +109,7 @@ fn compare<'a>(
                 }
             }
         }
-        (Value::Array(wanted), Value::Array(had)) => match merge_key(wanted) {
+        (Value::Array(wanted), Value::Array(had)) => match merge_key(wanted, path) {
             Some(key) => {
                 for want in wanted {
                     let id = want.get(key);
@@ -144,10 +146,11 @@ fn same(want: &Value, have: &Value) -> bool {
     }
 }
 
-fn merge_key(items: &[Value]) -> Option<&'static str> {
-    MERGE_KEYS
+fn merge_key(items: &[Value], path: &Path<'_>) -> Option<&'static str> {
+    let key = MERGE_KEYS
         .into_iter()
-        .find(|key| !items.is_empty() && items.iter().all(|item| item.get(key).is_some()))
+        .find(|key| !items.is_empty() && items.iter().all(|item| item.get(key).is_some()));
+    key.filter(|_| !path.is_replaced())
 }
 
 /// The API server drops empty maps, lists and texts that a typed field omits when empty.

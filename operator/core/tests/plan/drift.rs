@@ -92,6 +92,32 @@ fn what_is_added_to_a_selector_or_a_rule_is_taken_away_again() {
 }
 
 #[test]
+fn terms_of_an_affinity_are_told_apart_and_one_more_is_taken_away_again() {
+    let (mut resource, mut world) = settled();
+    let away_from = |app: &str| {
+        let selector = json!({"matchLabels": {"app": app}});
+        json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": selector})
+    };
+    let terms = json!([away_from("batch"), away_from("search")]);
+    let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": terms});
+    let affinity = json!({"podAntiAffinity": required});
+    resource.spec.pod.affinity = Some(serde_json::from_value(affinity).unwrap());
+    for _ in 0..3 {
+        carry_out(&mut world, &mut resource);
+        rolled_out(&mut world);
+    }
+    assert_eq!(planned(&world, &resource), Plan::default());
+
+    let terms = "/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution";
+    let terms = super::deployment(&mut world).pointer_mut(terms);
+    terms
+        .and_then(Value::as_array_mut)
+        .unwrap()
+        .push(json!({"topologyKey": "zone"}));
+    assert_eq!(kinds(&planned(&world, &resource)), [ChildKind::Deployment]);
+}
+
+#[test]
 fn what_the_api_server_completes_and_others_add_elsewhere_is_left_alone() {
     let (resource, mut world) = surrounded();
     let additions: [Addition; 17] = [
