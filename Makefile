@@ -46,9 +46,9 @@ ON_SERVERS := user-adapter-kafka user-adapter-mongodb mongodb-gateway
 
 FUZZ_SECONDS ?= 30
 
+# Go's by number, some thousands a second: one that ends by time fails now and then (golang.org/issue/75804).
 fuzz: ## what reads bytes of others, guided by coverage, for FUZZ_SECONDS (30) each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) service/fuzz/run.sh
-	# By number, some thousands a second: one that ends by time fails now and then (golang.org/issue/75804).
 	cd e2e/client && go test -run FuzzUnframe -fuzz FuzzUnframe -fuzztime $$(($(FUZZ_SECONDS) * 5000))x
 
 clients: ## clients in Go, TypeScript and Python, generated, compiled and run against the service, and grpc-health-probe

@@ -298,7 +298,7 @@ fn state(kind: ChildKind, live: &Value) -> (bool, String) {
             let failed = number("/status/failed");
             let message = condition(live, "Failed", "message").unwrap_or_default();
             let state = if is_true(live, "Failed") {
-                format!("failed after {failed} attempts: {message}")
+                format!("failed, attempts: {failed}; {message}")
             } else {
                 format!("runs, {failed} attempts failed")
             };
@@ -344,7 +344,7 @@ mod tests {
         let failed = job(json!([{"type": "Failed", "status": "True", "message": "exit code 78"}]));
         let (well, state) = state(ChildKind::Job, &failed);
         assert!(!well);
-        assert_eq!(state, "failed after 1 attempts: exit code 78");
+        assert_eq!(state, "failed, attempts: 1; exit code 78");
         let done = job(json!([{"type": "Complete", "status": "True"}]));
         assert_eq!(
             self::state(ChildKind::Job, &done),
