@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Buf as _;
+use bytes::Buf;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
@@ -46,7 +46,7 @@ impl<B: Body> Future for Unread<B> {
         while !this.body.is_end_stream() {
             match this.body.as_mut().poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    let length = frame.data_ref().map_or(0, |data| data.remaining());
+                    let length = frame.data_ref().map_or(0, Buf::remaining);
                     match this.left.checked_sub(length) {
                         Some(left) => *this.left = left,
                         None => break,
