@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/kubeconfig.rs"]
+mod kubeconfig;
+
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
@@ -9,7 +12,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use serde_json::{Value, json};
+use kubeconfig::Kubeconfig;
+use serde_json::Value;
 
 fn command(arguments: &[&str]) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -249,14 +253,7 @@ fn diff_fails_above_one_without_a_cluster_and_for_an_invalid_resource() {
 fn asked_of_proxy(server: &str, exempt: &str) -> (String, String) {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = proxy.local_addr().unwrap();
-    let path = std::env::temp_dir().join(format!("proxied-{}.kubeconfig", address.port()));
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "test",
-        "clusters": [{"name": "test", "cluster": {"server": server}}],
-        "users": [{"name": "test", "user": {}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-    });
-    std::fs::write(&path, config.to_string()).unwrap();
+    let config = Kubeconfig::write(&format!("proxied-{}", address.port()), server);
     let asked = std::thread::spawn(move || {
         let (mut socket, _) = proxy.accept().unwrap();
         let mut bytes = [0; 128];
@@ -264,12 +261,11 @@ fn asked_of_proxy(server: &str, exempt: &str) -> (String, String) {
         text(bytes.get(..length).unwrap())
     });
     let output = command(&["diff", "-f", "examples/userservice.yaml"])
-        .env("KUBECONFIG", &path)
+        .env("KUBECONFIG", config.as_ref())
         .env("HTTPS_PROXY", format!("http://{address}"))
         .env("NO_PROXY", exempt)
         .output()
         .unwrap();
-    std::fs::remove_file(path).unwrap();
     // It ends the wait where nobody came.
     drop(TcpStream::connect(address));
     (asked.join().unwrap(), text(&output.stderr))

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/kubeconfig.rs"]
+mod kubeconfig;
+
 use std::{
     process::{ExitStatus, Stdio},
     sync::{
@@ -16,6 +19,7 @@ use axum::{
     http::{Method, StatusCode, Uri, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
 };
+use kubeconfig::Kubeconfig;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -61,7 +65,7 @@ impl Server {
         }
     }
 
-    async fn start(self: Arc<Self>) -> std::path::PathBuf {
+    async fn start(self: Arc<Self>) -> Kubeconfig {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let handler = move |method: Method, uri: Uri| {
@@ -69,15 +73,8 @@ impl Server {
             async move { server.answer(method, uri).await }
         };
         tokio::spawn(axum::serve(listener, Router::new().fallback(handler)).into_future());
-        let path = std::env::temp_dir().join(format!("verify-{}.kubeconfig", address.port()));
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": format!("http://{address}")}}],
-            "users": [{"name": "test", "user": {}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        });
-        std::fs::write(&path, config.to_string()).unwrap();
-        path
+        let name = format!("verify-{}", address.port());
+        Kubeconfig::write(&name, &format!("http://{address}"))
     }
 }
 
@@ -116,7 +113,7 @@ async fn verified(
     let mut process = Command::new(env!("CARGO_BIN_EXE_userservice-operator"))
         .arg("verify")
         .env_clear()
-        .env("KUBECONFIG", &config)
+        .env("KUBECONFIG", config.as_ref())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -128,7 +125,6 @@ async fn verified(
     assert!(refusal.contains("refused"), "{refusal}");
     meanwhile(&server, &mut process, lines).await;
     let ended = timeout(BOUND, process.wait()).await.unwrap().unwrap();
-    std::fs::remove_file(config).unwrap();
     (ended, server.is_deleted.load(Ordering::SeqCst))
 }
 

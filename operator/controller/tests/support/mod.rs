@@ -6,10 +6,11 @@
 #[path = "../../../../service/server/tests/support/wait.rs"]
 mod wait;
 
+mod kubeconfig;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex},
 };
@@ -20,6 +21,7 @@ use axum::{
     http::{Method, Response, StatusCode, Uri, header::CONTENT_TYPE},
 };
 use futures::stream;
+use kubeconfig::Kubeconfig;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -36,7 +38,8 @@ pub struct Operator {
     pub process: Child,
     written: Written,
     lines: Arc<Mutex<Vec<String>>>,
-    config: PathBuf,
+    /// Kept as long as it may be read.
+    _config: Kubeconfig,
 }
 
 impl Operator {
@@ -44,22 +47,14 @@ impl Operator {
     pub async fn start() -> Self {
         let written = Written::default();
         let server = api_server(&written).await;
-        let config = std::env::temp_dir().join(format!("operator-{}.kubeconfig", server.port()));
-        let named = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": format!("http://{server}")}}],
-            "users": [{"name": "test", "user": {}}],
-            "contexts": [{"name": "test", "context": {
-                "cluster": "test", "user": "test", "namespace": "operators",
-            }}],
-        });
-        std::fs::write(&config, named.to_string()).unwrap();
+        let name = format!("operator-{}", server.port());
+        let config = Kubeconfig::write(&name, &format!("http://{server}"));
         let mut process = Command::new(env!("CARGO_BIN_EXE_userservice-operator"))
             .args(["run", "--admin-address", "127.0.0.1:0"])
             .args(["--service-repository", "registry.example/user-service"])
             .args(["--service-version", "1.2.3"])
             .env_clear()
-            .env("KUBECONFIG", &config)
+            .env("KUBECONFIG", config.as_ref())
             .env(
                 "RUST_LOG",
                 "info,userservice_operator=debug,operator_cluster=debug",
@@ -82,7 +77,7 @@ impl Operator {
             process,
             written,
             lines,
-            config,
+            _config: config,
         };
         operator.admin = operator.listening().await;
         operator
@@ -110,13 +105,6 @@ impl Operator {
         let written = self.written.lock().unwrap();
         let mut found = written.iter().filter(|(at, _)| at.ends_with(path));
         found.next().map(|(_, object)| object.clone())
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        // It lies among other temporary files otherwise.
-        let _ = std::fs::remove_file(&self.config);
     }
 }
 
