@@ -5,7 +5,7 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
 /// Bound for connecting to the API server.
@@ -60,9 +60,6 @@ impl ConnectionArgs {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = self.config().await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.proxy_url = config
-            .proxy_url
-            .filter(|proxy| !is_of_environment(proxy) || is_proxied(&config.cluster_url));
         if self.as_user.is_some() {
             config.auth_info.impersonate.clone_from(&self.as_user);
         }
@@ -75,31 +72,62 @@ impl ConnectionArgs {
     }
 
     async fn config(&self) -> Result<Config, Error> {
-        if self.context.is_none() && self.kubeconfig.is_none() {
-            return Ok(Config::infer().await?);
-        }
+        let kubeconfig = match &self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path)?,
+            None => match Kubeconfig::read() {
+                // In a pod there is none.
+                Err(_) if self.context.is_none() => return Ok(Config::infer().await?),
+                read => read?,
+            },
+        };
         let options = KubeConfigOptions {
             context: self.context.clone(),
             ..KubeConfigOptions::default()
         };
-        let kubeconfig = match &self.kubeconfig {
-            Some(path) => Kubeconfig::read_from(path)?,
-            None => Kubeconfig::read()?,
-        };
-        Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?)
+        let named = named_proxy(&kubeconfig, self.context.as_ref());
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+        config.proxy_url = proxy(named, &config.cluster_url)?;
+        Ok(config)
     }
 }
 
-/// Whether a proxy is that of the environment, and not one that the kubeconfig names.
-fn is_of_environment(proxy: &Uri) -> bool {
-    ["HTTPS_PROXY", "https_proxy"].iter().any(|name| {
-        let value = env::var(name).ok();
-        value.and_then(|value| value.parse().ok()).as_ref() == Some(proxy)
-    })
+/// What a kubeconfig says of a proxy, for a context or the current one.
+fn named_proxy(kubeconfig: &Kubeconfig, context: Option<&String>) -> Option<String> {
+    let context = context.or(kubeconfig.current_context.as_ref())?;
+    let mut contexts = kubeconfig.contexts.iter();
+    let context = contexts.find(|named| named.name == *context)?;
+    let cluster = &context.context.as_ref()?.cluster;
+    let mut clusters = kubeconfig.clusters.iter();
+    let cluster = clusters.find(|named| named.name == *cluster)?;
+    cluster.cluster.as_ref()?.proxy_url.clone()
 }
 
-/// Whether a server is reached by the proxy of the environment. As for kubectl, one on this machine is not, nor one that
-/// `NO_PROXY` names; kube takes the proxy for all of them.
+/// The proxy that kubectl would take: the one that is named, or that of the environment, from which it takes servers on
+/// this machine and those in `NO_PROXY` out. kube holds `NO_PROXY` against the proxy's own address.
+fn proxy(named: Option<String>, server: &Uri) -> Result<Option<Uri>, Error> {
+    let of_environment = || {
+        let variables = ["HTTPS_PROXY", "https_proxy"].iter();
+        variables
+            .filter_map(|name| env::var(name).ok())
+            .find(|value| !value.is_empty())
+    };
+    let proxy = named
+        .filter(|proxy| !proxy.is_empty())
+        .or_else(|| is_proxied(server).then(of_environment).flatten());
+    let Some(proxy) = proxy else {
+        return Ok(None);
+    };
+    let has_scheme = proxy.contains("://");
+    let address = if has_scheme {
+        proxy
+    } else {
+        format!("http://{proxy}")
+    };
+    let proxy = address.parse().map_err(KubeconfigError::ParseProxyUrl)?;
+    Ok(Some(proxy))
+}
+
+/// Whether a server is reached by the proxy of the environment.
 fn is_proxied(server: &Uri) -> bool {
     let host = server.host().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse();

@@ -279,6 +279,11 @@ fn the_cluster_is_reached_by_the_proxy_that_kubectl_would_take() {
         asked.starts_with("CONNECT cluster.invalid:6443 "),
         "{asked}"
     );
+    let (asked, said) = asked_of_proxy(server, "127.0.0.1");
+    assert!(
+        asked.starts_with("CONNECT "),
+        "the proxy is no server: {said}"
+    );
     let (asked, said) = asked_of_proxy(server, "other.invalid,.cluster.invalid");
     assert_eq!(asked, "", "{said}");
     let (asked, said) = asked_of_proxy("https://127.0.0.1:1", "");
