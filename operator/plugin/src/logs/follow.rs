@@ -108,7 +108,9 @@ impl Follower {
         let source = source(&self.pod, &self.container);
         let mut last: Option<Timestamp> = None;
         let mut pause = AGAIN;
+        let mut has_ended = false;
         loop {
+            let mut is_whole = true;
             let shown = last;
             let params = LogParams {
                 container: Some(self.container.clone()),
@@ -131,37 +133,53 @@ impl Follower {
                         last = Some(time);
                         pause = AGAIN;
                     }
+                    is_whole &= line.is_ok();
                     let text = line.map(|(_, text)| text);
                     if lines.send((source.clone(), text)).await.is_err() {
                         return;
                     }
                 }
             }
+            if has_ended && is_whole {
+                return;
+            }
             sleep(pause).await;
             pause = LONGEST.min(pause * 2);
-            if !self.goes_on().await {
-                return;
+            match self.run_of_log().await {
+                Run::GoesOn => {}
+                // What it said at the end may not have come.
+                Run::Ended => has_ended = true,
+                Run::Gone => return,
             }
         }
     }
 
-    /// Whether the container still is in this run. The API server ends a log without a word where it loses the
-    /// kubelet; while it cannot be asked itself, nothing has ended.
-    async fn goes_on(&self) -> bool {
+    /// What became of this run. The API server ends a log without a word where it loses the kubelet; while it cannot be
+    /// asked itself, nothing has ended.
+    async fn run_of_log(&self) -> Run {
         let asked = self.api.get_opt(&self.pod);
         let Ok(pod) = bounded("get", "Pod", &self.pod, asked).await else {
-            return true;
+            return Run::GoesOn;
         };
-        pod.is_some_and(|pod| {
-            let runs = begun(&pod).any(|run| {
-                let state = run.state.as_ref();
-                run.name == self.container
-                    && run.restart_count == self.restarts
-                    && state.is_some_and(|state| state.running.is_some())
-            });
-            pod.metadata.uid == self.uid && runs
-        })
+        let pod = pod.filter(|pod| pod.metadata.uid == self.uid);
+        let mut runs = pod.iter().flat_map(begun);
+        let run = runs.find(|run| run.name == self.container && run.restart_count == self.restarts);
+        let state = run.map(|run| run.state.as_ref());
+        match state {
+            None => Run::Gone,
+            Some(state) if state.is_some_and(|state| state.running.is_some()) => Run::GoesOn,
+            Some(_) => Run::Ended,
+        }
     }
+}
+
+/// How a run of a container stands.
+enum Run {
+    GoesOn,
+    /// Its log is there still.
+    Ended,
+    /// Another one has taken its place, or the pod is gone.
+    Gone,
 }
 
 /// A line without the time that the kubelet put before it. What the kubelet says itself has none.
@@ -225,33 +243,40 @@ mod tests {
         assert_eq!((time, text), (None, b"unable to retrieve".to_vec()));
     }
 
-    /// A log that cannot be had, breaks off and goes on, of a pod that stays, beside a watch that breaks as well.
+    /// A log that cannot be had and breaks off twice, the second time before the end of what it says, beside a watch that
+    /// breaks as well.
     #[tokio::test(start_paused = true)]
-    async fn a_log_goes_on_where_it_broke_off() {
+    async fn a_log_goes_on_where_it_broke_off_and_up_to_its_end() {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
         let lists = AtomicUsize::new(0);
-        let running = pod(&json!({"running": {}}), &json!({}), 0);
+        let runs = pod(&json!({"running": {}}), &json!({}), 0);
+        let ended = pod(&json!({"terminated": {"exitCode": 1}}), &json!({}), 0);
         let client = client(move |request| {
             let query = request.uri().query().unwrap_or_default().to_owned();
+            let mut seen = seen.lock().unwrap();
             match request.uri().path() {
-                "/api/v1/namespaces/team-a/pods" if query.contains("watch=true") => refusal(500),
+                "/api/v1/namespaces/team-a/pods" if query.contains("watch=true") => {
+                    // At last, so that it ends.
+                    refusal(if seen.len() < 4 { 500 } else { 403 })
+                }
                 "/api/v1/namespaces/team-a/pods" if lists.fetch_add(1, Ordering::SeqCst) == 0 => {
                     refusal(503)
                 }
                 "/api/v1/namespaces/team-a/pods" => answer(&json!({
                     "apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1"},
-                    "items": [running],
+                    "items": [runs],
                 })),
-                "/api/v1/namespaces/team-a/pods/a" => answer(&running),
+                "/api/v1/namespaces/team-a/pods/a" => {
+                    answer(if seen.len() < 3 { &runs } else { &ended })
+                }
                 _ => {
-                    let mut seen = seen.lock().unwrap();
                     seen.push(query);
                     let text = match seen.len() {
                         1 => return refusal(500),
                         2 => "2026-01-02T03:04:05.1Z one\n2026-01-02T03:04:05.4Z two\n",
                         3 => "2026-01-02T03:04:05.4Z two\n2026-01-02T03:04:05.45Z three\n",
-                        _ => return refusal(403),
+                        _ => "2026-01-02T03:04:05.45Z three\n2026-01-02T03:04:06Z last\n",
                     };
                     Response::new(Body::from(text.as_bytes().to_vec()))
                 }
@@ -269,11 +294,14 @@ mod tests {
         let following = follow(&pods, 7, printer);
         let ended = timeout(Duration::from_secs(600), following).await.unwrap();
         assert!(ended.is_err(), "the missing right ends it");
-        assert_eq!(
-            String::from_utf8_lossy(&out),
-            "[pod/a/main] one\n[pod/a/main] two\n[pod/a/main] three\n"
-        );
+        let lines = ["one", "two", "three", "last"].map(|line| format!("[pod/a/main] {line}\n"));
+        assert_eq!(String::from_utf8_lossy(&out), lines.concat());
         let asked = asked.lock().unwrap();
+        assert_eq!(
+            asked.len(),
+            4,
+            "what has ended is not read again: {asked:?}"
+        );
         assert!(asked[1].contains("tailLines=7"), "{asked:?}");
         assert!(
             asked[2].contains("sinceTime=2026-01-02T03%3A04%3A04Z")
