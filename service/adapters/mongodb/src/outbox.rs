@@ -9,6 +9,8 @@ use futures::TryStreamExt as _;
 use mongodb::ClientSession;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReadConcern;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout_at;
 use user_application::{Backlog, Epoch, Outbox, OutboxError, OutboxRecord, RelayId};
 use user_domain::{EventId, UserId};
 
@@ -34,15 +36,25 @@ impl Outbox for MongoStorage {
     const DURABLE: bool = true;
 
     async fn claim(&self, holder: RelayId, lease: Duration) -> Result<Option<Epoch>, OutboxError> {
-        let relay = self.relay_lease();
-        let work = async move { Ok(relay.claim(holder.0, lease).await?.map(Epoch)) };
-        self.calls.at_once(deadline(), work).await
+        let (relay, deadline) = (self.relay_lease(), deadline());
+        let turn = self.lease_turn(deadline).await?;
+        let work = async move {
+            let claimed = relay.claim(holder.0, lease).await?;
+            drop(turn);
+            Ok(claimed.map(Epoch))
+        };
+        self.calls.at_once(deadline, work).await
     }
 
     async fn release(&self, holder: RelayId) -> Result<(), OutboxError> {
-        let relay = self.relay_lease();
-        let work = async move { Ok(relay.release(holder.0).await?) };
-        self.calls.at_once(deadline(), work).await
+        let (relay, deadline) = (self.relay_lease(), deadline());
+        let turn = self.lease_turn(deadline).await?;
+        let work = async move {
+            relay.release(holder.0).await?;
+            drop(turn);
+            Ok(())
+        };
+        self.calls.at_once(deadline, work).await
     }
 
     async fn added(&self) {
@@ -147,6 +159,14 @@ impl Outbox for MongoStorage {
 }
 
 impl MongoStorage {
+    /// The turn to take, renew or give back the relay's lease, for as long as the work on it goes on: a renewal that nobody
+    /// waits for any more is carried through, and must not come after the lease was given back.
+    async fn lease_turn(&self, deadline: Instant) -> Result<OwnedMutexGuard<()>, OutboxError> {
+        let turn = Arc::clone(&self.lease_turn).lock_owned();
+        let turn = timeout_at(deadline.into(), turn).await;
+        turn.map_err(|_| DatabaseError::TimedOut.into())
+    }
+
     fn relay_lease(&self) -> Lease {
         Lease::new(self.collections.leases.clone(), RELAY_LEASE)
     }

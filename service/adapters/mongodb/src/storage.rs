@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Client, Database};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use crate::bounded::Bounded;
 use crate::documents::Collections;
@@ -28,6 +28,8 @@ pub struct MongoStorage {
     pub(crate) collections: Collections,
     pub(crate) calls: Bounded,
     pub(crate) event_added: Arc<Notify>,
+    /// Held by what takes, renews or gives back the relay's lease.
+    pub(crate) lease_turn: Arc<AsyncMutex<()>>,
     pub(crate) told: Arc<Told>,
     pub(crate) options: Arc<StorageOptions>,
     most_connections: usize,
@@ -63,6 +65,7 @@ impl MongoStorage {
             calls: Bounded::new(options.max_pool_size, observer),
             most_connections,
             event_added: Arc::new(Notify::new()),
+            lease_turn: Arc::default(),
             told: Arc::default(),
             options: Arc::new(options),
             client,

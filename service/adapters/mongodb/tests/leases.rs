@@ -9,7 +9,10 @@
 
 mod support;
 
+use std::future::poll_fn;
 use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use mongodb::bson::{DateTime, doc};
@@ -52,6 +55,24 @@ async fn a_lease_that_is_not_renewed_ends_by_the_servers_clock() {
     assert!(began.elapsed() >= short, "{:?}", began.elapsed());
     assert!(second.get() > Some(first));
     assert_eq!(storage.claim(holder(1), LONG).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_renewal_that_nobody_waits_for_any_more_ends_before_the_lease_is_given_back() {
+    let storage = storage().await;
+    for _ in 0..100 {
+        let claimed = storage.claim(holder(1), LONG).await.unwrap();
+        assert!(claimed.is_some(), "it was given back");
+        {
+            let mut renewal = pin!(storage.claim(holder(1), LONG));
+            let is_under_way =
+                poll_fn(|context| Poll::Ready(renewal.as_mut().poll(context).is_pending()));
+            assert!(is_under_way.await);
+        }
+        storage.release(holder(1)).await.unwrap();
+        assert!(storage.claim(holder(2), LONG).await.unwrap().is_some());
+        storage.release(holder(2)).await.unwrap();
+    }
 }
 
 #[tokio::test]
