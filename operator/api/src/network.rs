@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::schema;
 
 /// Whom the pods may speak to: what is not named is denied, in both directions. It takes a network
-/// that enforces `NetworkPolicy`. Changes are in force at once, also for the running pods. Replies,
-/// DNS on port 53 and the probes of the pods' own node are always allowed.
+/// that enforces `NetworkPolicy`. Changes are in force at once, also for the running pods; only ways
+/// out are closed no sooner than the pods may follow the rest of the spec. Replies, DNS on port 53
+/// and the probes of the pods' own node are always allowed.
 ///
 /// A policy knows no host names and sees the port of the pod behind a Service, not the Service's.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]

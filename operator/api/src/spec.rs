@@ -70,7 +70,7 @@ const NO_PARTITION_IS_TAKEN_AWAY: &str = "\
     printcolumn(name = "Available", type_ = "integer", json_path = ".status.availableReplicas",
         description = "Pods that take calls"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version",
-        description = "Version that is asked for or was pinned"),
+        description = "Version in force, or that was pinned at creation"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp",
         description = "Time since the resource was made"),
     printcolumn(name = "Most", type_ = "integer", json_path = ".spec.autoscaling.max", priority = 1,

@@ -1,7 +1,7 @@
 //! Which children are written.
 
 use operator_api::condition::reason;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Child, ChildKind, Validated, World,
@@ -61,16 +61,17 @@ fn spare(world: &World, validated: &Validated, children: &mut Vec<Child>) {
     {
         return;
     }
+    // Where there is no policy, all ways are open.
+    let open = json!({"spec": {"egress": [{}]}});
     children.retain_mut(|child| {
         let live = world.get(child.kind, &child.name);
-        let Some(live) = live.filter(|live| applied_hash(live) != applied_hash(&child.object))
-        else {
+        if live.is_some_and(|live| applied_hash(live) == applied_hash(&child.object)) {
             return true;
-        };
-        if child.kind == ChildKind::NetworkPolicy {
-            widen(&mut child.object, live);
         }
-        child.kind != ChildKind::Service
+        if child.kind == ChildKind::NetworkPolicy {
+            widen(&mut child.object, live.unwrap_or(&open));
+        }
+        child.kind != ChildKind::Service || live.is_none()
     });
 }
 

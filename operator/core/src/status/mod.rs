@@ -126,7 +126,10 @@ pub(crate) fn observed(
     UserServiceStatus {
         observed_generation: resource.metadata.generation,
         conditions,
-        version: in_force.or_else(|| Some(validated.version.clone())),
+        version: in_force.or_else(|| {
+            let is_pinned = !held || resource.spec.version.is_none();
+            is_pinned.then(|| validated.version.clone())
+        }),
         image: Some(findings.image),
         revision: revision(&deployment),
         rendered_by: annotation(&deployment, RENDERED_BY).map(ToOwned::to_owned),

@@ -192,3 +192,20 @@ fn pods_that_are_left_as_they_are_keep_their_ways_until_they_follow() {
     assert_eq!(open(&world), [53, 53, 27017, 9093, 8080]);
     assert_eq!(planned(&world, &resource).writes, []);
 }
+
+#[test]
+fn a_policy_that_is_new_closes_nothing_to_pods_that_are_left_as_they_are() {
+    let (mut resource, mut world) = (connected(), reachable());
+    settle(&mut world, &mut resource);
+    let mut resource = with_network(resource, json!({}));
+    let kafka = resource.spec.events.as_mut().unwrap().kafka.as_mut();
+    let kafka = kafka.unwrap();
+    kafka.security_protocol = serde_json::from_value(json!("SASL_SSL")).unwrap();
+    kafka.credentials = serde_json::from_value(json!({"secret": "users-kafka"})).unwrap();
+    carry_out(&mut world, &mut resource);
+    assert_eq!(ready_reason(&resource), "SecretMissing");
+    let policy = world.get(ChildKind::NetworkPolicy, "users").unwrap();
+    let rules = policy["spec"]["egress"].as_array().unwrap();
+    assert!(rules.contains(&json!({})), "{rules:?}");
+    assert_eq!(planned(&world, &resource).writes, [], "once");
+}

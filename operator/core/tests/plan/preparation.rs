@@ -94,6 +94,18 @@ fn a_version_that_cannot_be_prepared_for_is_gone_once_it_is_taken_back() {
 }
 
 #[test]
+fn so_is_one_that_was_asked_for_before_the_resource_ever_ran() {
+    let (mut resource, mut world) = (connected(), reachable());
+    resource.spec.version = Some("2.O.0".into());
+    carry_out(&mut world, &mut resource);
+    let version = |resource: &UserService| resource.status.clone().unwrap().version;
+    assert_eq!(version(&resource), None);
+    resource.spec.version = None;
+    carry_out(&mut world, &mut resource);
+    assert_eq!(version(&resource).unwrap(), release().version);
+}
+
+#[test]
 fn a_preparation_that_an_outage_failed_is_tried_again_by_itself_after_five_minutes() {
     let (mut resource, mut world) = (connected(), reachable());
     carry_out(&mut world, &mut resource);
