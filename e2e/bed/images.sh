@@ -79,10 +79,11 @@ load_images() {
 }
 
 every_node_has() { # every_node_has IMAGE…
-  local node image
+  local node image nodes
+  nodes=$(kind get nodes --name "$CLUSTER_NAME") && [[ -n $nodes ]] || return 1
   while read -r node; do
     for image in "$@"; do has_image "$node" "$image" || return 1; done
-  done < <(kind get nodes --name "$CLUSTER_NAME")
+  done <<<"$nodes"
 }
 
 # has_image NODE IMAGE: kind's own look at what is there needs a tool that our node does not have.
