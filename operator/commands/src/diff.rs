@@ -107,6 +107,19 @@ async fn compare(
     let namespace = described.namespace().unwrap_or_default();
     let api: Api<UserService> = Api::namespaced(connection.client.clone(), &namespace);
     let live = bounded("get", "UserService", &name, api.get_opt(&name)).await?;
+    let deletion = live
+        .as_ref()
+        .and_then(|live| live.metadata.deletion_timestamp.as_ref());
+    if deletion.is_some() {
+        return Ok(Compared {
+            name,
+            namespace,
+            exists: true,
+            is_being_deleted: true,
+            restarts_pods: false,
+            diff: Diff::default(),
+        });
+    }
     let reader = Reader {
         client: connection.client.clone(),
         namespace: &namespace,
@@ -119,17 +132,6 @@ async fn compare(
         Recorded::current(live, revisions)
     });
     let exists = live.is_some();
-    let deletion = live.as_ref().map(|live| &live.metadata.deletion_timestamp);
-    if deletion.is_some_and(Option::is_some) {
-        return Ok(Compared {
-            name,
-            namespace,
-            exists,
-            is_being_deleted: true,
-            restarts_pods: false,
-            diff: Diff::default(),
-        });
-    }
     let resource = match &live {
         // Identity and status are the cluster's, the spec is the file's.
         Some(live) => UserService {

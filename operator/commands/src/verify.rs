@@ -1,6 +1,5 @@
 use std::{
     io::Write,
-    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -127,7 +126,7 @@ impl VerifyArgs {
         passed(format_args!("a broken resource is refused: {refusal}"))?;
         let minimal = minimal(&self.image_pull_secrets);
         // From before it is made: whoever interrupts this is not to find it left behind.
-        let mut interrupted = pin!(interrupted()?);
+        let interrupted = interrupted()?;
         let created = cluster.create(minimal, false).await?;
         let name = created.name_any();
         let tried = async {
@@ -140,7 +139,7 @@ impl VerifyArgs {
         };
         let ready = tokio::select! {
             ready = tried => ready,
-            () = &mut interrupted => Err(Failure::Interrupted.into()),
+            () = interrupted => Err(Failure::Interrupted.into()),
         };
         let gone = cluster.goes(&created).await;
         ready.and(gone)

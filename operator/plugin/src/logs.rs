@@ -17,6 +17,7 @@ use operator_commands::Connection;
 
 use crate::{
     error::Error,
+    pods::containers,
     work::{get, selector},
 };
 
@@ -50,10 +51,7 @@ pub(crate) async fn show(
         api: Api::namespaced(connection.client.clone(), &connection.namespace),
         selector: selector(application, name),
     };
-    let printer = Printer {
-        out: std::io::stdout(),
-        unread: 0,
-    };
+    let printer = Printer::new(std::io::stdout());
     let tail = i64::from(wanted.tail);
     if wanted.follow {
         follow::follow(&pods, tail, printer).await
@@ -76,12 +74,8 @@ async fn tell(pods: &Pods, tail: i64, mut printer: Printer<impl Write>) -> Resul
         eprintln!("there is no pod with {selector}");
     }
     for pod in &listed.items {
-        let containers = pod.spec.iter().flat_map(|spec| {
-            let first = spec.init_containers.iter().flatten();
-            first.chain(&spec.containers)
-        });
         let name = pod.name_any();
-        for container in containers {
+        for container in containers(pod) {
             let params = LogParams {
                 container: Some(container.name.clone()),
                 tail_lines: Some(tail),
@@ -141,6 +135,10 @@ struct Printer<O> {
 }
 
 impl<O: Write> Printer<O> {
+    const fn new(out: O) -> Self {
+        Self { out, unread: 0 }
+    }
+
     /// # Errors
     /// If the right to read logs is missing: no other log can be read then.
     fn print(&mut self, source: &str, line: Line) -> Result<(), Error> {
@@ -200,10 +198,7 @@ mod tests {
             selector: "a=b".to_owned(),
         };
         let mut out = Vec::new();
-        let printer = Printer {
-            out: &mut out,
-            unread: 0,
-        };
+        let printer = Printer::new(&mut out);
         let ended = tell(&pods, 100, printer).await;
         (String::from_utf8_lossy(&out).into_owned(), ended)
     }

@@ -8,6 +8,7 @@ mod error;
 mod history;
 mod kubectl;
 mod logs;
+mod pods;
 mod redact;
 mod report;
 mod status;

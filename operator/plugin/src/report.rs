@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::{
     error::Error,
+    pods::containers,
     redact::Redactor,
     tree,
     work::{get, told},
@@ -120,13 +121,8 @@ impl Report {
         for pod in self.allowed(listed)?.into_iter().flatten() {
             let name = pod.name_any();
             self.add_object(&format!("pods/{name}.yaml"), &pod)?;
-            let containers = pod.spec.iter().flat_map(|spec| {
-                let first = spec.init_containers.iter().flatten();
-                first
-                    .chain(&spec.containers)
-                    .map(|container| container.name.clone())
-            });
-            for container in containers {
+            for container in containers(&pod) {
+                let container = &container.name;
                 for previous in [false, true] {
                     let params = LogParams {
                         container: Some(container.clone()),

@@ -14,7 +14,7 @@ use operator_core::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::error::Error;
+use crate::{error::Error, pods::statuses};
 
 /// What is there of one resource.
 #[derive(Debug, Default, Serialize)]
@@ -216,22 +216,13 @@ async fn pods(
 fn pod(pod: &Pod) -> Node {
     let status = pod.status.clone().unwrap_or_default();
     let phase = status.phase.unwrap_or_else(|| "Unknown".to_owned());
-    let containers: Vec<ContainerStatus> = status
-        .init_container_statuses
-        .into_iter()
-        .chain(status.container_statuses)
-        .flatten()
-        .collect();
-    let restarts: i32 = containers
-        .iter()
-        .map(|container| container.restart_count)
-        .sum();
+    let restarts: i32 = statuses(pod).map(|container| container.restart_count).sum();
     let ready = status
         .conditions
         .iter()
         .flatten()
         .any(|one| one.type_ == "Ready" && one.status == "True");
-    let state = match containers.iter().find_map(trouble) {
+    let state = match statuses(pod).find_map(trouble) {
         Some(trouble) => trouble,
         None if pod.metadata.deletion_timestamp.is_some() => "stopping".to_owned(),
         None if ready => "ready".to_owned(),

@@ -17,7 +17,11 @@ use operator_commands::Connection;
 use operator_core::children::INSTANCE_LABEL;
 use serde_json::json;
 
-use crate::{error::Error, kubectl::CONTAINER};
+use crate::{
+    error::Error,
+    kubectl::CONTAINER,
+    pods::{is_running, statuses},
+};
 
 /// Labels of the pods of a resource: of the service, or of its preparation.
 pub(crate) fn selector(application: &str, name: &str) -> String {
@@ -127,14 +131,7 @@ fn fit(pods: &[Pod]) -> Option<&Pod> {
             .any(|one| one.type_ == "Ready" && one.status == "True")
     };
     let runs = |pod: &&Pod| {
-        let containers = pod
-            .status
-            .iter()
-            .flat_map(|status| status.container_statuses.iter().flatten());
-        containers.clone().any(|container| {
-            let state = container.state.as_ref();
-            container.name == CONTAINER && state.is_some_and(|state| state.running.is_some())
-        })
+        statuses(pod).any(|container| container.name == CONTAINER && is_running(container))
     };
     let stays = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none() && runs(pod);
     let mut staying = pods.iter().filter(stays);

@@ -21,7 +21,11 @@ use operator_cluster::bounded;
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
 use super::{Line, Pods, Printer, read, source};
-use crate::{error::Error, watch::changes};
+use crate::{
+    error::Error,
+    pods::{is_running, statuses},
+    watch::changes,
+};
 
 /// Lines that wait to be printed; whoever reads a log waits beyond that.
 const WAITING: usize = 64;
@@ -83,14 +87,10 @@ pub(super) async fn follow(
 
 /// Containers of a pod that have said something, be it in a run that has ended.
 fn begun(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let statuses = pod.status.iter().flat_map(|status| {
-        let first = status.init_container_statuses.iter().flatten();
-        first.chain(status.container_statuses.iter().flatten())
-    });
-    statuses.filter(|container| {
-        let (now, before) = (container.state.as_ref(), container.last_state.as_ref());
-        now.is_some_and(|now| now.running.is_some() || now.terminated.is_some())
-            || before.is_some_and(|before| before.terminated.is_some())
+    statuses(pod).filter(|container| {
+        let states = [&container.state, &container.last_state];
+        let mut ended = states.into_iter().flatten();
+        is_running(container) || ended.any(|state| state.terminated.is_some())
     })
 }
 
@@ -164,10 +164,9 @@ impl Follower {
         let pod = pod.filter(|pod| pod.metadata.uid == self.uid);
         let mut runs = pod.iter().flat_map(begun);
         let run = runs.find(|run| run.name == self.container && run.restart_count == self.restarts);
-        let state = run.map(|run| run.state.as_ref());
-        match state {
+        match run {
             None => Run::Gone,
-            Some(state) if state.is_some_and(|state| state.running.is_some()) => Run::GoesOn,
+            Some(run) if is_running(run) => Run::GoesOn,
             Some(_) => Run::Ended,
         }
     }
@@ -287,10 +286,7 @@ mod tests {
             selector: "a=b".to_owned(),
         };
         let mut out = Vec::new();
-        let printer = Printer {
-            out: &mut out,
-            unread: 0,
-        };
+        let printer = Printer::new(&mut out);
         let following = follow(&pods, 7, printer);
         let ended = timeout(Duration::from_secs(600), following).await.unwrap();
         assert!(ended.is_err(), "the missing right ends it");

@@ -21,8 +21,9 @@ const EXEMPT: &str = "/grpc.health.v1.Health/";
 const STREAMS: &str = "/grpc.reflection.";
 
 /// Refuses calls beyond a number in flight, as soon as the rest of the request has come ([`Unread`]): a queue would only
-/// keep callers waiting for answers that come too late. The number is one for all clones of what the layer makes. A call counts until its answer is written to the
-/// socket, for an answer that its client does not take is memory as well; of a stream each message counts so.
+/// keep callers waiting for answers that come too late. The number is one for all clones of what the layer makes. A call
+/// counts until its answer is written to the socket, for an answer that its client does not take is memory as well; of a
+/// stream each message counts so.
 #[derive(Clone, Debug)]
 pub struct OverloadLayer {
     free: Arc<Semaphore>,
